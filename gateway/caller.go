@@ -1,0 +1,96 @@
+package gateway
+
+import "slices"
+
+// Role is what somebody may do at their own node.
+type Role string
+
+const (
+	Coordinator    Role = "coordinator"     // publishes and confirms the offer of a leerwerkbedrijf
+	Consulent      Role = "consulent"       // searches and refers at a gemeente
+	Analist        Role = "analist"         // reads offers and aggregates
+	PrivacyOfficer Role = "privacy-officer" // reads policy, decisions and journal; changes nothing
+	Beheerder      Role = "beheerder"       // runs the node; reads no payloads
+	Program        Role = "program"         // an adapter beside the admin
+)
+
+// Roles lists every role.
+func Roles() []Role {
+	return []Role{Coordinator, Consulent, Analist, PrivacyOfficer, Beheerder, Program}
+}
+
+// Caller is who asks something of a node: a required argument of every
+// operation that is triggered from outside. Name is stored only as a keyed
+// pseudonym.
+type Caller struct {
+	Name  string
+	Roles []Role
+}
+
+// Operation is one thing that can be asked of a node's desk.
+type Operation string
+
+const (
+	OpPublish        Operation = "publish"         // bring offers from the admin
+	OpConfirmImport  Operation = "confirm-import"  // release or drop a held batch
+	OpOwnOffers      Operation = "own-offers"      // what I offer
+	OpReceivedOffers Operation = "received-offers" // what others offer me
+	OpStatus         Operation = "status"          // peers and queues, no payloads
+	OpShowRegister   Operation = "show-register"
+	OpChangeRegister Operation = "change-register" // install a signed successor
+	OpExplainPolicy  Operation = "explain-policy"
+	OpReload         Operation = "reload" // policy and reloadable configuration
+	OpListJournal    Operation = "list-journal"
+	OpVerifyJournal  Operation = "verify-journal"
+)
+
+// Operations lists every desk operation.
+func Operations() []Operation {
+	return []Operation{
+		OpPublish, OpConfirmImport, OpOwnOffers, OpReceivedOffers, OpStatus, OpShowRegister,
+		OpChangeRegister, OpExplainPolicy, OpReload, OpListJournal, OpVerifyJournal,
+	}
+}
+
+// allowed is the table of operations by role; docs/operators.md shows the same
+// table and a test compares them.
+func allowed(op Operation) []Role {
+	switch op {
+	case OpPublish:
+		return []Role{Coordinator, Program}
+	case OpConfirmImport:
+		return []Role{Coordinator}
+	case OpOwnOffers:
+		return []Role{Coordinator, Consulent, Analist, PrivacyOfficer, Program}
+	case OpReceivedOffers:
+		return []Role{Coordinator, Consulent, Analist, PrivacyOfficer, Program}
+	case OpStatus:
+		return []Role{Coordinator, Consulent, Analist, PrivacyOfficer, Beheerder, Program}
+	case OpShowRegister:
+		return []Role{Coordinator, Consulent, Analist, PrivacyOfficer, Beheerder, Program}
+	case OpChangeRegister:
+		return []Role{Beheerder}
+	case OpExplainPolicy:
+		return []Role{Coordinator, PrivacyOfficer, Beheerder}
+	case OpReload:
+		return []Role{Beheerder}
+	case OpListJournal:
+		return []Role{PrivacyOfficer, Beheerder}
+	case OpVerifyJournal:
+		return []Role{PrivacyOfficer, Beheerder}
+	}
+	return nil
+}
+
+// May tells whether the caller has a role that may do op.
+func (c Caller) May(op Operation) bool {
+	return slices.ContainsFunc(allowed(op), func(r Role) bool { return slices.Contains(c.Roles, r) })
+}
+
+// Authorize is May as an error that names what is missing.
+func (c Caller) Authorize(op Operation) error {
+	if c.May(op) {
+		return nil
+	}
+	return Errorf(Denied, "operation %s needs one of the roles %v", op, allowed(op))
+}

@@ -1,0 +1,35 @@
+package gateway
+
+// Decision is what policy says of one disclosure or one admission, with what
+// is needed to account for it.
+type Decision struct {
+	Allowed   bool
+	Show      Disclosure // outbound only
+	Rules     []string   // ids of the rules that allowed
+	DeniedBy  string     // id of the rule that denied, or "default" for none that allowed
+	Purpose   string     // code of code list doel
+	Basis     []string   // codes of code lists avg-grondslag and grondslag
+	Retention string     // ISO 8601 duration the recipient may keep it
+	Policy    string     // version (SHA-256) of the policy that decided
+}
+
+// Import is what an adapter made of one export of the admin.
+type Import struct {
+	Source   string       `json:"source"` // which export: the next one of the same source replaces it
+	Full     bool         `json:"full"`   // offers that are no longer in it are withdrawn
+	Offers   []Offer      `json:"offers"`
+	Problems []RowProblem `json:"problems,omitempty"`
+}
+
+// RowProblem is one thing wrong in one row: Line counts from 1 as the admin's
+// program does, Column is the header, Message is Dutch and repeats no value.
+// Offer is the row's offer id where it could be read, so that its last good
+// version can stay. A Warning does not keep the row back.
+type RowProblem struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  string `json:"column,omitempty"`
+	Offer   string `json:"offer,omitempty"`
+	Message string `json:"message"`
+	Warning bool   `json:"warning,omitempty"`
+}

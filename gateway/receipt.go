@@ -1,0 +1,117 @@
+package gateway
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Outcome is what a recipient says of one message: that it was received
+// intact, or why not. Whether the business agrees is a later message.
+type Outcome string
+
+const (
+	Received    Outcome = "received"
+	Superseded  Outcome = "superseded"  // a later snapshot of the subject is already here
+	Refused     Outcome = "refused"     // for good: sending it again will not help
+	RetryLater  Outcome = "retry-later" // temporary
+	Unsupported Outcome = "unsupported" // newer than the recipient knows: held until its hello changes
+)
+
+// Reason is a code from the one table of reasons in docs/protocol.md.
+type Reason string
+
+const (
+	ReasonSignature    Reason = "signature"     // no valid signature by a key of the register
+	ReasonKeyUnknown   Reason = "key-unknown"   // key not in the recipient's register version
+	ReasonKeyExpired   Reason = "key-expired"   // key not valid at receipt
+	ReasonCompromised  Reason = "compromised"   // key was reported as compromised
+	ReasonPartyUnknown Reason = "party-unknown" // sender not in the recipient's register version
+	ReasonSource       Reason = "source"        // source is not the signer
+	ReasonPeer         Reason = "peer"          // source is not the TLS peer
+	ReasonRecipient    Reason = "recipient"     // addressed to another party
+	ReasonExpired      Reason = "expired"
+	ReasonLifetime     Reason = "lifetime"  // expires more than 30 days after time, or not after it
+	ReasonFuture       Reason = "future"    // time lies in the future by more than the skew
+	ReasonMalformed    Reason = "malformed" // not strict JSON, too deep, too long
+	ReasonSchema       Reason = "schema"    // does not fit the schema of its type
+	ReasonCode         Reason = "code"      // unknown or expired code of a code list
+	ReasonType         Reason = "type"      // message type unknown to the recipient
+	ReasonIDReused     Reason = "id-reused" // same id, other payload
+	ReasonPolicy       Reason = "policy"    // the recipient's policy does not admit it
+	ReasonMandate      Reason = "mandate"   // the sender may not act for the principal
+	ReasonProvider     Reason = "provider"  // an offer of another provider than the sender
+	ReasonOverload     Reason = "overload"  // the recipient is full or busy
+	ReasonOlder        Reason = "older"     // a later snapshot is here
+	ReasonIncarnation  Reason = "incarnation"
+)
+
+// ReceiptItem is the recipient's statement on one message. It is stored, and a
+// duplicate gets the same item again.
+type ReceiptItem struct {
+	Sender    OIN       `json:"sender"`
+	Recipient OIN       `json:"recipient"`
+	ID        string    `json:"id"`
+	Digest    string    `json:"digest"` // SHA-256 of the signed payload bytes, hex
+	Outcome   Outcome   `json:"outcome"`
+	Reason    Reason    `json:"reason,omitempty"`
+	Received  time.Time `json:"received"` // when it was first received
+}
+
+// Encode is the leaf of the receipt tree.
+func (i ReceiptItem) Encode() []byte {
+	i.Received = i.Received.UTC().Truncate(time.Second)
+	b, err := json.Marshal(i)
+	if err != nil {
+		panic("a receipt item is plain data: " + err.Error())
+	}
+	return b
+}
+
+// ReceiptHead is what a recipient signs for a batch: the RFC 6962 root over
+// the items, so that one item with its path can be verified alone.
+type ReceiptHead struct {
+	Issuer   OIN       `json:"issuer"`
+	Audience OIN       `json:"audience"`
+	Size     int       `json:"size"`
+	Root     string    `json:"root"` // hex
+	Time     time.Time `json:"time"`
+}
+
+// Receipts is the answer to a batch of messages, in the order of the batch.
+type Receipts struct {
+	Head  string        `json:"head"` // compact JWS over a ReceiptHead
+	Items []ReceiptItem `json:"items"`
+}
+
+// Batch is a request of the peer API: compact JWS, one per message.
+type Batch struct {
+	Messages []string `json:"messages"`
+}
+
+// Hello is what a node tells a peer at start and on change. It travels as a
+// compact JWS, and the answer is the other's.
+type Hello struct {
+	Issuer      OIN               `json:"issuer"`
+	Audience    OIN               `json:"audience"`
+	Time        time.Time         `json:"time"`
+	Protocol    []int             `json:"protocol"`  // versions served
+	Kinds       []string          `json:"kinds"`     // message types served
+	CodeLists   map[string]string `json:"codeLists"` // name → version
+	Register    uint64            `json:"register"`  // version in force
+	Incarnation uint64            `json:"incarnation"`
+	Holds       StateDigest       `json:"holds"` // what the issuer holds of the audience
+}
+
+// StateDigest is a digest over (subject, sequence, payload SHA-256) of all
+// current snapshots, in the order of the subjects.
+type StateDigest struct {
+	Count  int    `json:"count"`
+	Digest string `json:"digest"`
+}
+
+// CapacityState is the data of a capacity-state message: the subjects of every
+// offer that the sender shows this recipient. The recipient drops what is
+// absent and older.
+type CapacityState struct {
+	Subjects []string `json:"subjects"`
+}
