@@ -1,0 +1,163 @@
+package config
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// check says what types cannot: which values make sense, and which belong
+// together.
+func check(d *decoder, c Config) {
+	if c.Party == "" {
+		d.failAt("party", "missing: give the OIN of this organisation")
+	} else if _, err := gateway.ParseOIN(string(c.Party)); err != nil {
+		d.failAt("party", "%s", gateway.SafeMessage(err))
+	}
+	required(d, "name", c.Name, "the name of this organisation")
+	required(d, "data", c.Data, "the folder for the node's data")
+	required(d, "register.file", c.Register.File, "the signed register of participants")
+	if len(c.Register.Anchors) == 0 {
+		d.failAt("register.anchors", "missing: list the ids of the keys that sign the register")
+	}
+	for i, kid := range c.Register.Anchors {
+		required(d, index("register.anchors", i), kid, "a key id")
+	}
+	address(d, "listen.peers", c.Listen.Peers, true)
+	address(d, "listen.public", c.Listen.Public, false)
+	address(d, "listen.ops", c.Listen.Ops, false)
+	checkDrop(d, c.Drop)
+	checkCallers(d, c.Callers)
+	checkACME(d, c.TLS.ACME)
+	checkNumbers(d, c)
+	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
+	oneOf(d, "log.format", c.Log.Format, "text", "json")
+}
+
+func required(d *decoder, key, value, what string) {
+	if strings.TrimSpace(value) == "" {
+		d.failAt(key, "missing: give %s", what)
+	}
+}
+
+func index(key string, i int) string { return fmt.Sprintf("%s[%d]", key, i) }
+
+func oneOf(d *decoder, key, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		d.failAt(key, "expected one of: %s", strings.Join(allowed, ", "))
+	}
+}
+
+func address(d *decoder, key, value string, needed bool) {
+	if value == "" && !needed {
+		return
+	}
+	_, port, err := net.SplitHostPort(value)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		d.failAt(key, "expected an address with a port, such as 127.0.0.1:8443 or :8443")
+	}
+}
+
+func checkDrop(d *decoder, drop Drop) {
+	if drop.Folder != "" {
+		required(d, "drop.mapping", drop.Mapping,
+			"the mapping file that `doorstroom adapter map` made, or leave drop.folder empty")
+		required(d, "drop.source", drop.Source, "a name for this export")
+	}
+	atLeast(d, "drop.poll", drop.Poll, time.Second, "1s")
+}
+
+func checkCallers(d *decoder, callers []Caller) {
+	names, tokens := map[string]bool{}, map[string]bool{}
+	for i, c := range callers {
+		key := index("callers", i)
+		required(d, key+".name", c.Name, "a name for this person or program")
+		if names[c.Name] {
+			d.failAt(key+".name", "another caller has this name; each needs its own")
+		}
+		if len(c.Roles) == 0 {
+			d.failAt(key+".roles", "missing: give at least one of: %s", roles())
+		}
+		for j, r := range c.Roles {
+			if !slices.Contains(gateway.Roles(), r) {
+				d.failAt(index(key+".roles", j), "expected one of: %s", roles())
+			}
+		}
+		sum, err := hex.DecodeString(c.SHA256)
+		if err != nil || len(sum) != 32 || strings.ToLower(c.SHA256) != c.SHA256 {
+			d.failAt(key+".token-sha256", "expected the SHA-256 of the token as 64 lower-case hex digits")
+		} else if tokens[c.SHA256] {
+			d.failAt(key+".token-sha256", "another caller has this token; each needs its own")
+		}
+		names[c.Name], tokens[c.SHA256] = true, true
+	}
+}
+
+func roles() string {
+	var names []string
+	for _, r := range gateway.Roles() {
+		names = append(names, string(r))
+	}
+	return strings.Join(names, ", ")
+}
+
+func checkACME(d *decoder, a ACME) {
+	if a.Directory == "" {
+		return
+	}
+	if u, err := url.Parse(a.Directory); err != nil || u.Scheme != "https" || u.Host == "" {
+		d.failAt("tls.acme.directory", "expected the https address of the directory of the authority")
+	}
+	required(d, "tls.acme.domain", a.Domain, "the host name for which to ask certificates")
+	// Without an address the ACME library would ask for one on the terminal.
+	required(d, "tls.acme.email", a.Email, "an address at which the authority can warn you")
+}
+
+func checkNumbers(d *decoder, c Config) {
+	l := c.Limits
+	between(d, "capacity.vanish-offers", c.Capacity.VanishOffers, 0, 1_000_000)
+	between(d, "capacity.vanish-percent", c.Capacity.VanishPercent, 0, 100)
+	between(d, "delivery.parallel", c.Delivery.Parallel, 1, 1000)
+	between(d, "limits.batch-items", l.BatchItems, 1, 1000)
+	between(d, "limits.json-depth", l.JSONDepth, 8, 1000)
+	between(d, "limits.connections", l.Connections, 1, 1_000_000)
+	between(d, "limits.connections-per-peer", l.ConnectionsPerPeer, 1, 10_000)
+	between(d, "limits.requests-per-second", l.RequestsPerSecond, 1, 100_000)
+	between(d, "limits.queue-per-peer", l.QueuePerPeer, 100, 10_000_000)
+	if l.MessageBytes < 100e3 || l.MessageBytes > 100e6 {
+		d.failAt("limits.message-bytes", "expected a size from 100kB to 100MB")
+	}
+	// A token is about half as large again as the message in it.
+	if l.BatchBytes < 2*l.MessageBytes || l.BatchBytes > 1e9 {
+		d.failAt("limits.batch-bytes", "expected a size from twice limits.message-bytes to 1GB")
+	}
+	if l.DatabaseBytes < 10e6 {
+		d.failAt("limits.database-bytes", "expected a size of at least 10MB")
+	}
+	atLeast(d, "delivery.timeout", c.Delivery.Timeout, time.Second, "1s")
+	atLeast(d, "limits.header-timeout", l.HeaderTimeout, time.Second, "1s")
+	atLeast(d, "limits.read-timeout", l.ReadTimeout, time.Second, "1s")
+	atLeast(d, "limits.idle-timeout", l.IdleTimeout, time.Second, "1s")
+}
+
+func between(d *decoder, key string, value, low, high int) {
+	if value < low || value > high {
+		d.failAt(key, "expected a number from %d to %d", low, high)
+	}
+}
+
+func atLeast(d *decoder, key string, value, low time.Duration, written string) {
+	if value < low {
+		d.failAt(key, "expected at least %s", written)
+	}
+}

@@ -1,0 +1,273 @@
+// Package config reads the one file by which a node is set up. Load is strict:
+// an unknown key, a wrong type or a value that cannot be is an error, and all
+// errors come at once, each with its line and with what to do about it. What
+// the file leaves out has the value of Default.
+//
+// config.example.yaml at the top of the repository shows every key; it is made
+// from the template in this package, and so is the file that New writes for a
+// new node.
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// Config is the whole configuration of a node. It is a value: a reload makes a
+// new one. Keys tagged reload take effect when a running node reloads; Diff
+// names the others. Keys tagged path hold files and folders: in the file they
+// are relative to the file's own folder, in a loaded Config they are absolute.
+type Config struct {
+	Party    gateway.OIN `yaml:"party"`
+	Name     string      `yaml:"name"`
+	Data     string      `yaml:"data" path:"yes"`
+	Keys     string      `yaml:"keys" path:"yes"`
+	Listen   Listen      `yaml:"listen"`
+	Local    Local       `yaml:"local"`
+	Register Register    `yaml:"register"`
+	Policy   Policy      `yaml:"policy"`
+	Drop     Drop        `yaml:"drop"`
+	Capacity Capacity    `yaml:"capacity"`
+	Callers  []Caller    `yaml:"callers" reload:"yes"`
+	TLS      TLS         `yaml:"tls"`
+	Delivery Delivery    `yaml:"delivery"`
+	Limits   Limits      `yaml:"limits"`
+	Log      Log         `yaml:"log"`
+}
+
+// Listen holds addresses, host:port. An empty Public or Ops means that the node
+// does not open that listener.
+type Listen struct {
+	Peers  string `yaml:"peers"`  // mTLS: other nodes
+	Public string `yaml:"public"` // openapi.json and its documentation page
+	Ops    string `yaml:"ops"`    // health and metrics
+}
+
+// Local is how programs on the same machine reach the node.
+type Local struct {
+	Socket string `yaml:"socket" path:"yes"`
+}
+
+// Register is the signed list of participants and the key ids (RFC 7638
+// thumbprints) whose signatures make its first version trusted here.
+type Register struct {
+	File    string   `yaml:"file" path:"yes"`
+	Anchors []string `yaml:"anchors"`
+}
+
+// Policy lists the policy files, which are read as one policy.
+type Policy struct {
+	Files []string `yaml:"files" path:"yes" reload:"yes"`
+}
+
+// Drop is a folder in which the admin leaves its exports. An empty Folder means
+// that nothing is watched.
+type Drop struct {
+	Folder  string        `yaml:"folder" path:"yes"`
+	Mapping string        `yaml:"mapping" path:"yes"`
+	Source  string        `yaml:"source"`
+	Poll    time.Duration `yaml:"poll"`
+}
+
+// Capacity says when a full export is held for confirmation: when more than
+// VanishOffers offers and more than VanishPercent of all would vanish.
+type Capacity struct {
+	VanishOffers  int `yaml:"vanish-offers" reload:"yes"`
+	VanishPercent int `yaml:"vanish-percent" reload:"yes"`
+}
+
+// Caller is a person or program that may use the local API: whoever shows the
+// token with this SHA-256 (lower-case hex) has these roles.
+type Caller struct {
+	Name   string         `yaml:"name"`
+	Roles  []gateway.Role `yaml:"roles"`
+	SHA256 string         `yaml:"token-sha256"`
+}
+
+// TLS names further trust anchors (PEM files) for peers whose certificate is
+// not pinned in the register, and how the node gets a certificate for its
+// listeners.
+type TLS struct {
+	Anchors []string `yaml:"anchors" path:"yes"`
+	ACME    ACME     `yaml:"acme"`
+}
+
+// ACME is a certificate authority that speaks RFC 8555. An empty Directory
+// means that the node serves with its own pinned certificate.
+type ACME struct {
+	Directory string   `yaml:"directory"`
+	Domain    string   `yaml:"domain"`
+	Email     string   `yaml:"email"`
+	Roots     []string `yaml:"roots" path:"yes"`
+}
+
+// Delivery bounds the work of sending.
+type Delivery struct {
+	Timeout  time.Duration `yaml:"timeout"`  // of one request to a peer
+	Parallel int           `yaml:"parallel"` // peers at once; a peer has one batch in flight
+}
+
+// Limits bound what others can make the node spend.
+type Limits struct {
+	MessageBytes       Bytes         `yaml:"message-bytes"`
+	BatchItems         int           `yaml:"batch-items"`
+	BatchBytes         Bytes         `yaml:"batch-bytes"`
+	JSONDepth          int           `yaml:"json-depth"`
+	Connections        int           `yaml:"connections"`
+	ConnectionsPerPeer int           `yaml:"connections-per-peer"`
+	RequestsPerSecond  int           `yaml:"requests-per-second"`
+	QueuePerPeer       int           `yaml:"queue-per-peer"`
+	DatabaseBytes      Bytes         `yaml:"database-bytes"`
+	HeaderTimeout      time.Duration `yaml:"header-timeout"`
+	ReadTimeout        time.Duration `yaml:"read-timeout"`
+	IdleTimeout        time.Duration `yaml:"idle-timeout"`
+}
+
+// Log is the level (debug, info, warn, error) and the form (text, json) of what
+// the node writes to standard error.
+type Log struct {
+	Level  string `yaml:"level" reload:"yes"`
+	Format string `yaml:"format"`
+}
+
+// Default is what holds for every key that a file leaves out. It has no party:
+// a file cannot do without.
+func Default() Config {
+	return Config{
+		Data:     "data",
+		Listen:   Listen{Peers: ":8443", Ops: "127.0.0.1:9443"},
+		Register: Register{File: "register.jws"},
+		Policy:   Policy{Files: []string{"policy.yaml"}},
+		Drop:     Drop{Source: "admin", Poll: 30 * time.Second},
+		Capacity: Capacity{VanishOffers: 3, VanishPercent: 20},
+		Delivery: Delivery{Timeout: 30 * time.Second, Parallel: 16},
+		Limits: Limits{
+			MessageBytes:       1e6,
+			BatchItems:         100,
+			BatchBytes:         8e6,
+			JSONDepth:          32,
+			Connections:        1000,
+			ConnectionsPerPeer: 8,
+			RequestsPerSecond:  50,
+			QueuePerPeer:       100_000,
+			DatabaseBytes:      4e9,
+			HeaderTimeout:      10 * time.Second,
+			ReadTimeout:        time.Minute,
+			IdleTimeout:        2 * time.Minute,
+		},
+		Log: Log{Level: "info", Format: "text"},
+	}
+}
+
+// Load reads the file at path. The error is a gateway.Error of kind Invalid
+// whose message holds one line per problem: file, line, key and what to do.
+func Load(path string) (Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, gateway.Wrap(gateway.NotFound, err, "cannot read the configuration file "+path)
+	}
+	return Parse(path, data)
+}
+
+// Parse is Load for a file that has been read already; path names it in errors
+// and is what relative paths in it are relative to.
+func Parse(path string, data []byte) (Config, error) {
+	c := Default()
+	d := decode(data, &c)
+	if !d.broken {
+		check(d, c)
+	}
+	if err := d.err(path); err != nil {
+		return Config{}, err
+	}
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return Config{}, fmt.Errorf("find the folder of the configuration: %w", err)
+	}
+	if c.Keys == "" {
+		c.Keys = filepath.Join(c.Data, "keys")
+	}
+	if c.Local.Socket == "" {
+		c.Local.Socket = filepath.Join(c.Data, "node.sock")
+	}
+	resolve(dir, reflect.ValueOf(&c).Elem())
+	return c, nil
+}
+
+// resolve makes every path absolute.
+func resolve(dir string, v reflect.Value) {
+	for i := range v.NumField() {
+		field := v.Field(i)
+		switch isPath := v.Type().Field(i).Tag.Get("path") != ""; {
+		case isPath && field.Kind() == reflect.String:
+			field.SetString(within(dir, field.String()))
+		case isPath:
+			paths := slices.Clone(field.Interface().([]string)) // Default's must stay as they are
+			for j, p := range paths {
+				paths[j] = within(dir, p)
+			}
+			field.Set(reflect.ValueOf(paths))
+		case field.Kind() == reflect.Struct:
+			resolve(dir, field)
+		}
+	}
+}
+
+func within(dir, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// Diff lists the keys that differ between two configurations and that a running
+// node cannot take over: to change those it must be started again.
+func Diff(old, new Config) []string {
+	return diff("", reflect.ValueOf(old), reflect.ValueOf(new))
+}
+
+func diff(prefix string, old, new reflect.Value) []string {
+	var keys []string
+	for i := range old.NumField() {
+		field := old.Type().Field(i)
+		key := prefix + field.Tag.Get("yaml")
+		switch {
+		case field.Tag.Get("reload") != "":
+		case field.Type.Kind() == reflect.Struct:
+			keys = append(keys, diff(key+".", old.Field(i), new.Field(i))...)
+		case !reflect.DeepEqual(old.Field(i).Interface(), new.Field(i).Interface()):
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// problem is one thing wrong in a file.
+type problem struct {
+	line int
+	key  string
+	text string
+}
+
+func problemsError(path string, problems []problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(problems, func(a, b problem) int { return a.line - b.line })
+	var lines []string
+	for _, p := range problems {
+		where := fmt.Sprintf("%s:%d", path, p.line)
+		if p.key != "" {
+			where += ": " + p.key
+		}
+		lines = append(lines, where+": "+p.text)
+	}
+	return gateway.Errorf(gateway.Invalid, "%s", strings.Join(lines, "\n"))
+}
