@@ -1,0 +1,175 @@
+package store
+
+import (
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+)
+
+// OwnOffer is an offer of this node's own party with what was sampled of it.
+type OwnOffer struct {
+	Offer    gateway.Offer    `json:"offer"`
+	Sampling gateway.Sampling `json:"sampling"`
+	Source   string           `json:"source"`            // the export it came from
+	Problem  string           `json:"problem,omitempty"` // Dutch: the last import had a bad row for it
+	Changed  time.Time        `json:"changed"`
+}
+
+// Basis is under what a message was decided.
+type Basis struct {
+	Policy   string       `json:"policy,omitempty"`
+	Register uint64       `json:"register,omitempty"`
+	Day      gateway.Date `json:"day,omitempty"`
+	Rules    []string     `json:"rules,omitempty"`
+}
+
+// Send is one message to queue. Data is stored once per distinct content,
+// however many recipients get it; Hash is its gateway.Hash.
+type Send struct {
+	Recipient  gateway.OIN
+	Principal  gateway.OIN // for whom this node acts; empty: for itself
+	Kind       string
+	Subject    string
+	Data       []byte
+	Hash       string
+	Withdrawal bool // the recipient has nothing of the subject after this
+	Basis      Basis
+}
+
+// Cancel withdraws whatever of a capacity subject still waits for a recipient
+// without queueing anything else.
+type Cancel struct {
+	Recipient gateway.OIN
+	Subject   string
+	Reason    gateway.Reason
+}
+
+// Publication is one change of what this node offers with everything that
+// follows from it; Publish stores all of it or nothing.
+type Publication struct {
+	Put     []OwnOffer
+	Delete  []string // ids of own offers
+	Cancel  []Cancel // done before Sends
+	Sends   []Send   // queued in this order
+	Import  *ImportState
+	Policy  string // version now in force, if it changed
+	Journal []journal.Entry
+}
+
+// Shown is what one recipient last was, or will be, shown of one subject.
+type Shown struct {
+	Subject    string
+	Hash       string // of the data last queued
+	Sequence   uint64 // of the message last queued
+	ID         string
+	Digest     string // of the signed payload; known once the peer has answered
+	Withdrawal bool
+	Exposed    bool                  // some snapshot may have reached the peer and no withdrawal was confirmed since
+	State      gateway.DeliveryState // of the message last queued
+	Basis      Basis
+}
+
+// Outgoing is one message that waits for a peer.
+type Outgoing struct {
+	Sequence   uint64
+	ID         string
+	Kind       string
+	Subject    string
+	Principal  gateway.OIN
+	Time       time.Time // whole seconds
+	Expires    time.Time
+	Data       []byte
+	Hash       string // of Data
+	Attempts   int
+	State      gateway.DeliveryState
+	Withdrawal bool
+	Basis      Basis
+}
+
+// Settlement is what a peer's receipt says of one message of a batch.
+type Settlement struct {
+	Sequence uint64
+	Digest   string // of the signed payload, hex
+	Item     gateway.ReceiptItem
+	Event    gateway.DeliveryEvent
+}
+
+// Inbound is one verified message and what was decided of it before the store
+// looks at duplicates and order. Entry is journaled with the final outcome and
+// reason filled in, unless its Kind is empty.
+type Inbound struct {
+	Message gateway.Message
+	Digest  string // SHA-256 of the signed payload bytes, hex
+	Outcome gateway.Outcome
+	Reason  gateway.Reason
+	Entry   journal.Entry
+	Effect  Effect
+}
+
+// Effect is what a received message does to what this node holds of its sender.
+type Effect struct {
+	Subject string
+	Put     []byte   // the capacity, as received: replaces the snapshot of Subject
+	Drop    bool     // Subject is withdrawn
+	State   []string // not nil: drop every older subject that is not in it
+}
+
+// ReceivedOffer is the current snapshot of one offer of another party.
+type ReceivedOffer struct {
+	Sender      gateway.OIN
+	Subject     string
+	Capacity    gateway.Capacity
+	Sequence    uint64
+	Incarnation uint64
+	Digest      string
+	Received    time.Time
+}
+
+// PeerStatus is how the exchange with one party goes. It holds no payloads.
+type PeerStatus struct {
+	OIN         gateway.OIN
+	LastContact time.Time // last success in either direction
+	LastAttempt time.Time
+	NextAttempt time.Time // zero: as soon as there is something to send
+	Failures    int       // in a row
+	Reason      string    // of the last failure
+	Queued      int       // waiting or being attempted
+	Held        int
+	Oldest      time.Time      // of all that waits or is held
+	Hello       *gateway.Hello // last seen
+	HelloAt     time.Time
+}
+
+// ImportState is the result of the last import of one source.
+type ImportState struct {
+	Source    string               `json:"source"`
+	At        time.Time            `json:"at"`
+	Offers    int                  `json:"offers"`
+	Changed   int                  `json:"changed"`
+	Withdrawn int                  `json:"withdrawn"`
+	Bad       int                  `json:"bad"`
+	Problems  []gateway.RowProblem `json:"problems,omitempty"`
+	Held      *HeldImport          `json:"held,omitempty"`
+}
+
+// HeldImport is a batch that would make too many offers vanish and waits for
+// confirmation.
+type HeldImport struct {
+	At       time.Time      `json:"at"`
+	Import   gateway.Import `json:"import"`
+	Vanished []string       `json:"vanished"` // ids of the offers that it would withdraw
+}
+
+// JournalRecord is an entry with its place in the journal, counted from 0.
+type JournalRecord struct {
+	Index uint64
+	journal.Entry
+}
+
+// JournalReport is the result of recomputing the journal.
+type JournalReport struct {
+	Size        uint64
+	Root        string // hex
+	Checkpoints int    // signed heads that fit
+}
