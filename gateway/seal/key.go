@@ -1,0 +1,289 @@
+package seal
+
+import (
+	"crypto"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	_ "crypto/sha256" // thumbprints
+	"crypto/x509"
+	"encoding/pem"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-json-experiment/json"
+)
+
+const (
+	pemType = "PRIVATE KEY" // PKCS #8, RFC 5958
+
+	useSign    = "sig"
+	useEncrypt = "enc"
+
+	// keyAgreement is how confidential messages will be encrypted.
+	keyAgreement = string(jose.ECDH_ES_A256KW)
+)
+
+// Key is a private signing key.
+type Key struct {
+	private crypto.Signer // ed25519.PrivateKey or *ecdsa.PrivateKey on P-256
+	alg     jose.SignatureAlgorithm
+	public  gateway.Key
+}
+
+// GenerateKey makes an Ed25519 signing key (RFC 8037).
+func GenerateKey() (*Key, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, gateway.Wrap(gateway.Internal, err, "the signing key could not be made")
+	}
+	return newKey(private)
+}
+
+// ParseKey reads a signing key, Ed25519 or P-256, from PKCS #8 in PEM.
+func ParseKey(pemPKCS8 []byte) (*Key, error) {
+	private, err := parsePrivate(pemPKCS8)
+	if err != nil {
+		return nil, err
+	}
+	signer, ok := private.(crypto.Signer)
+	if !ok {
+		return nil, gateway.Errorf(gateway.Invalid, "a signing key is Ed25519 or P-256")
+	}
+	return newKey(signer)
+}
+
+func newKey(private crypto.Signer) (*Key, error) {
+	alg := jose.EdDSA
+	switch k := private.(type) {
+	case ed25519.PrivateKey:
+	case *ecdsa.PrivateKey:
+		if k.Curve != elliptic.P256() {
+			return nil, gateway.Errorf(gateway.Invalid, "a signing key is Ed25519 or P-256")
+		}
+		alg = jose.ES256
+	default:
+		return nil, gateway.Errorf(gateway.Invalid, "a signing key is Ed25519 or P-256")
+	}
+	public, err := publicKey(private.Public(), useSign, string(alg))
+	if err != nil {
+		return nil, err
+	}
+	return &Key{private: private, alg: alg, public: public}, nil
+}
+
+// KID is the id of the key: its RFC 7638 thumbprint with SHA-256.
+func (k *Key) KID() string { return k.public.KID }
+
+// PEM is the private key in PKCS #8, to be kept secret.
+func (k *Key) PEM() []byte { return encodePrivate(k.private) }
+
+// Public is the key as the register holds it.
+func (k *Key) Public(validFrom time.Time) gateway.Key {
+	public := k.public
+	public.ValidFrom = validFrom
+	return public
+}
+
+func (k *Key) sign(p Purpose, payload []byte) (string, error) {
+	private, ok := k.private.(ed25519.PrivateKey)
+	if !ok {
+		return k.signJOSE(p, payload)
+	}
+	head, err := json.Marshal(header{Alg: string(k.alg), KID: k.KID(), Typ: string(p)})
+	if err != nil {
+		return "", gateway.Wrap(gateway.Internal, err, "the header of a token could not be written")
+	}
+	signed := encode(head) + "." + encode(payload)
+	return signed + "." + encode(ed25519.Sign(private, []byte(signed))), nil
+}
+
+func (k *Key) signJOSE(p Purpose, payload []byte) (string, error) {
+	signer, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: k.alg, Key: jose.JSONWebKey{Key: k.private, KeyID: k.KID()}},
+		(&jose.SignerOptions{}).WithType(jose.ContentType(p)))
+	if err != nil {
+		return "", gateway.Wrap(gateway.Internal, err, "the signing key cannot be used")
+	}
+	jws, err := signer.Sign(payload)
+	if err != nil {
+		return "", gateway.Wrap(gateway.Internal, err, "signing failed")
+	}
+	token, err := jws.CompactSerialize()
+	if err != nil {
+		return "", gateway.Wrap(gateway.Internal, err, "the token could not be written")
+	}
+	return token, nil
+}
+
+// EncryptionKey is the private key by which a party will read what is encrypted
+// to it: ECDH-ES on P-256.
+type EncryptionKey struct {
+	private *ecdh.PrivateKey
+	public  gateway.Key
+}
+
+// GenerateEncryptionKey makes a P-256 key.
+func GenerateEncryptionKey() (*EncryptionKey, error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, gateway.Wrap(gateway.Internal, err, "the encryption key could not be made")
+	}
+	return newEncryptionKey(private)
+}
+
+// ParseEncryptionKey reads a P-256 key from PKCS #8 in PEM.
+func ParseEncryptionKey(pemPKCS8 []byte) (*EncryptionKey, error) {
+	private, err := parsePrivate(pemPKCS8)
+	if err != nil {
+		return nil, err
+	}
+	key, ok := private.(*ecdsa.PrivateKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return nil, gateway.Errorf(gateway.Invalid, "an encryption key is P-256")
+	}
+	return newEncryptionKey(key)
+}
+
+func newEncryptionKey(key *ecdsa.PrivateKey) (*EncryptionKey, error) {
+	private, err := key.ECDH()
+	if err != nil {
+		return nil, gateway.Wrap(gateway.Invalid, err, "an encryption key is P-256")
+	}
+	public, err := publicKey(key.Public(), useEncrypt, keyAgreement)
+	if err != nil {
+		return nil, err
+	}
+	return &EncryptionKey{private: private, public: public}, nil
+}
+
+// KID is the id of the key: its RFC 7638 thumbprint with SHA-256.
+func (k *EncryptionKey) KID() string { return k.public.KID }
+
+// PEM is the private key in PKCS #8, to be kept secret.
+func (k *EncryptionKey) PEM() []byte { return encodePrivate(k.private) }
+
+// Public is the key as the register holds it.
+func (k *EncryptionKey) Public(validFrom time.Time) gateway.Key {
+	public := k.public
+	public.ValidFrom = validFrom
+	return public
+}
+
+func parsePrivate(data []byte) (any, error) {
+	block, rest := pem.Decode(data)
+	if block == nil || block.Type != pemType || len(rest) > 0 {
+		return nil, gateway.Errorf(gateway.Invalid, "a private key is one PEM block of type %s", pemType)
+	}
+	private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, gateway.Errorf(gateway.Invalid, "the private key is not PKCS #8") // err may describe the secret
+	}
+	return private, nil
+}
+
+func encodePrivate(private any) []byte {
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		panic("the kinds of key made here have a PKCS #8 form: " + err.Error())
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der})
+}
+
+// publicKey writes a public key as a JWK (RFC 7517) named by its thumbprint.
+func publicKey(public crypto.PublicKey, use, alg string) (gateway.Key, error) {
+	jwk := jose.JSONWebKey{Key: public, Use: use, Algorithm: alg}
+	var err error
+	if jwk.KeyID, err = thumbprint(jwk); err != nil {
+		return gateway.Key{}, err
+	}
+	raw, err := jwk.MarshalJSON()
+	if err != nil {
+		return gateway.Key{}, gateway.Wrap(gateway.Internal, err, "the public key could not be written")
+	}
+	return gateway.Key{KID: jwk.KeyID, JWK: raw}, nil
+}
+
+func thumbprint(jwk jose.JSONWebKey) (string, error) {
+	sum, err := jwk.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return "", gateway.Wrap(gateway.Invalid, err, "the public key has no thumbprint")
+	}
+	return encode(sum), nil
+}
+
+// jwkMembers are all the members a JWK in the register may have: certificates
+// and URLs would be a second way to say which key is meant, and private
+// members have no business there.
+type jwkMembers struct {
+	KTY string `json:"kty"`
+	CRV string `json:"crv"`
+	X   string `json:"x"`
+	Y   string `json:"y"`
+	KID string `json:"kid"`
+	Use string `json:"use"`
+	Alg string `json:"alg"`
+}
+
+// CheckSigningKey says whether k can verify signatures: a public Ed25519 or
+// P-256 JWK, meant for signing, whose thumbprint is its id.
+func CheckSigningKey(k gateway.Key) error {
+	_, err := signingKey(k)
+	return err
+}
+
+// CheckEncryptionKey says whether k can be encrypted to: a public P-256 JWK,
+// meant for encryption, whose thumbprint is its id.
+func CheckEncryptionKey(k gateway.Key) error {
+	public, err := parsePublic(k, useEncrypt)
+	if err != nil {
+		return err
+	}
+	if _, ok := public.(*ecdsa.PublicKey); !ok {
+		return gateway.Errorf(gateway.Invalid, "an encryption key is P-256")
+	}
+	return nil
+}
+
+func signingKey(k gateway.Key) (any, error) { return parsePublic(k, useSign) }
+
+func parsePublic(k gateway.Key, use string) (any, error) {
+	var members jwkMembers
+	if err := json.Unmarshal(k.JWK, &members, json.RejectUnknownMembers(true)); err != nil {
+		return nil, gateway.Errorf(gateway.Invalid, "a public key is a JWK with kty, crv, x, y, kid, use and alg at most")
+	}
+	var jwk jose.JSONWebKey
+	if err := jwk.UnmarshalJSON(k.JWK); err != nil {
+		return nil, gateway.Errorf(gateway.Invalid, "the public key cannot be read")
+	}
+	alg := keyAgreement
+	switch pub := jwk.Key.(type) {
+	case ed25519.PublicKey:
+		if use == useSign {
+			alg = string(jose.EdDSA)
+		}
+	case *ecdsa.PublicKey:
+		if pub.Curve != elliptic.P256() {
+			return nil, gateway.Errorf(gateway.Invalid, "a public key is Ed25519 or P-256")
+		}
+		if use == useSign {
+			alg = string(jose.ES256)
+		}
+	default:
+		return nil, gateway.Errorf(gateway.Invalid, "a public key is Ed25519 or P-256")
+	}
+	if (members.Use != "" && members.Use != use) || (members.Alg != "" && members.Alg != alg) {
+		return nil, gateway.Errorf(gateway.Invalid, "the public key is meant for something else")
+	}
+	kid, err := thumbprint(jwk)
+	if err != nil {
+		return nil, err
+	}
+	if kid != k.KID || (members.KID != "" && members.KID != kid) {
+		return nil, gateway.Errorf(gateway.Invalid, "the id of a key is its RFC 7638 thumbprint")
+	}
+	return jwk.Key, nil
+}
