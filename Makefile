@@ -1,0 +1,39 @@
+# Doorstroom. Needs Go and make, nothing else.
+
+GO     ?= go
+CYCLES ?= 200
+
+.DEFAULT_GOAL := build
+.PHONY: build demo test check generate bench crash clean
+
+build: ## the static binary, in bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+demo: build ## a region of six nodes on this machine; Ctrl-C ends it
+	bin/doorstroom demo
+
+test: ## everything, under the race detector; no test may skip
+	$(GO) run .ci/test.go -race -timeout=5m ./...
+
+check: bin/staticcheck ## format, vet, staticcheck, layering, generated files
+	@unformatted=$$(gofmt -l cmd gateway schemas adapters policies .ci); \
+	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:" $$unformatted; exit 1; fi
+	$(GO) vet ./...
+	$(GO) vet .ci/test.go
+	bin/staticcheck ./...
+	$(GO) run .ci/test.go -run='^(TestLayering|TestGenerated)' ./...
+
+bin/staticcheck: .ci/tools/go.mod
+	$(GO) -C .ci/tools build -o $(CURDIR)/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+
+generate: ## writes anew what is generated and committed
+	$(GO) test -run='^TestGenerated' ./gateway/config ./gateway/rest ./cmd/doorstroom -update
+
+bench: build ## how many messages a second, and how late
+	bin/doorstroom-bench
+
+crash: ## two processes under load, killed CYCLES times at random moments
+	$(GO) test -count=1 -timeout=2h -v -run='^TestCrash$$' ./cmd/doorstroom -cycles=$(CYCLES)
+
+clean:
+	rm -rf bin demo
