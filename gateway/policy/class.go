@@ -1,0 +1,79 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// A field that holds codes is as sensitive as the codes of the offer at hand.
+// A show rule therefore discloses such a field only if none of the offer's codes
+// in it is of class bijzonder or strafrechtelijk, or if the rule names the
+// exception for that class. The field is shown as a whole or not at all: with
+// some codes left out it would say something untrue.
+
+// sensitiveField is a field in which an offer may hold codes of those classes.
+type sensitiveField struct {
+	place   int // in gateway.Fields
+	field   gateway.Field
+	classes map[string]gateway.DataClass // by code
+}
+
+// withheld are an offer's fields that need an exception to be shown.
+type withheld struct{ special, criminal fieldSet }
+
+// sensitiveFields leaves out the fields whose lists hold plain codes only. A
+// list that is not there holds nobody knows what.
+func sensitiveFields(lists gateway.CodeLists) []sensitiveField {
+	var fields []sensitiveField
+	for i, f := range gateway.Fields() {
+		list := codedIn(f)
+		if list == "" {
+			continue
+		}
+		s := sensitiveField{place: i, field: f, classes: map[string]gateway.DataClass{}}
+		for _, c := range lists[list].Codes {
+			s.classes[c.Code] = c.Class
+		}
+		if len(s.classes) == 0 || slices.ContainsFunc(lists[list].Codes, func(c gateway.Code) bool { return needsException(c.Class) }) {
+			fields = append(fields, s)
+		}
+	}
+	return fields
+}
+
+func needsException(c gateway.DataClass) bool { return c != gateway.Gewoon && c != gateway.Persoon }
+
+// withheld looks at the codes of the offer. A code that its list does not know
+// counts as both classes.
+func (p *Policy) withheld(o *gateway.Offer) withheld {
+	var w withheld
+	var buf [8]string
+	for _, s := range p.sensitive {
+		for _, code := range codes(s.field, o, buf[:0]) {
+			switch s.classes[code] {
+			case gateway.Gewoon, gateway.Persoon:
+			case gateway.Bijzonder:
+				w.special |= 1 << s.place
+			case gateway.Strafrechtelijk:
+				w.criminal |= 1 << s.place
+			default:
+				w.special |= 1 << s.place
+				w.criminal |= 1 << s.place
+			}
+		}
+	}
+	return w
+}
+
+// discloses are the forms that the rule gives of an offer with such codes.
+func (r *rule) discloses(w withheld) forms {
+	var hidden fieldSet
+	if !r.special {
+		hidden |= w.special
+	}
+	if !r.criminal {
+		hidden |= w.criminal
+	}
+	return r.show.without(hidden)
+}

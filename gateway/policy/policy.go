@@ -1,0 +1,131 @@
+// Package policy decides what each recipient may see of an offer, and who may
+// send this party what, from files that a privacy officer can read. Use it
+// wherever something is about to leave or enter a node: Load the files, Decide
+// or Admit, and Explain a decision in plain Dutch. It is pure: no I/O, no clock.
+//
+// A policy is deny by default. Every show rule that matches adds its fields, the
+// widest form of a field counts, and then every never rule that matches takes
+// its fields away again, whatever the order of the rules. policies/README.md
+// describes the file format for its writers.
+//
+// Where an offer is silent on something that a rule asks for, a show rule does
+// not match and a never rule does: to show takes certainty, to forbid does not.
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// Env is the world in which a policy is read: whose node it is, the register in
+// force, the code lists and the day. Load and Rebind keep it; nothing may change
+// it afterwards.
+type Env struct {
+	Self    gateway.OIN
+	Party   func(gateway.OIN) (gateway.Party, bool) // the register in force; nil: look in Parties
+	Parties []gateway.Party                         // the same parties, to suggest one that was meant
+	Lists   gateway.CodeLists
+	Class   func(gateway.Field) gateway.DataClass // nil: contact is persoon, the rest gewoon
+	Today   gateway.Date
+}
+
+func (e Env) party(oin gateway.OIN) (gateway.Party, bool) {
+	if e.Party != nil {
+		return e.Party(oin)
+	}
+	if i := slices.IndexFunc(e.Parties, func(p gateway.Party) bool { return p.OIN == oin }); i >= 0 {
+		return e.Parties[i], true
+	}
+	return gateway.Party{}, false
+}
+
+// File is one policy file, by its name in the policy directory.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// Policy is a policy that was loaded. It never changes, and any number of
+// goroutines may use it.
+type Policy struct {
+	version   string
+	docs      []document
+	env       Env
+	outbound  table
+	inbound   table
+	performed map[gateway.Gemeente][]string
+	fields    []gateway.Field // gateway.Fields, whose places are the bits of a fieldSet
+	sensitive []sensitiveField
+	fallback  bool // DenyAll
+}
+
+const noVersion = "none"
+
+// expectations of a policy lie beside it and are no part of it.
+const expectations = "_test.yaml"
+
+// Load reads all files of one party's policy. It gives warnings about rules that
+// are right but match nobody today. The error holds every problem of every file:
+// it is a Problems. Files that end in _test.yaml are left out. No files are a
+// policy that allows nothing.
+func Load(files []File, env Env) (*Policy, []Problem, error) {
+	files = slices.DeleteFunc(slices.Clone(files), func(f File) bool { return strings.HasSuffix(f.Name, expectations) })
+	slices.SortStableFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	var docs []document
+	var problems Problems
+	for _, f := range files {
+		d, wrong := parse(f)
+		docs = append(docs, d)
+		problems = append(problems, wrong...)
+	}
+	if len(problems) > 0 { // terms of a file with another shape than it seems would only confuse
+		problems.sort()
+		return nil, nil, problems
+	}
+	out, b := bind(docs, env, false)
+	if len(b.errors) > 0 {
+		return nil, nil, b.errors
+	}
+	return build(version(files), docs, env, out), b.warns, nil
+}
+
+// Rebind reads the same files again in a new world: after a change of register
+// or code lists, and when the day changes. What the world has dropped since,
+// such as a party that left, is a warning; a show rule no longer matches by it,
+// a never rule still forbids.
+func (p *Policy) Rebind(env Env) (*Policy, []Problem) {
+	if p.fallback {
+		return p, nil
+	}
+	out, b := bind(p.docs, env, true)
+	return build(p.version, p.docs, env, out), b.warns
+}
+
+// DenyAll is for a node whose policy cannot be loaded: it discloses nothing, and
+// admits every kind of message that the node knows, so that nothing is lost.
+func DenyAll() *Policy { return &Policy{version: noVersion, fallback: true} }
+
+// Version identifies the files byte for byte: the SHA-256 in hex of what
+// `sha256sum *.yaml` prints for them in the order of their names (LC_ALL=C). It
+// is "none" for DenyAll.
+func (p *Policy) Version() string { return p.version }
+
+func version(files []File) string {
+	sums := sha256.New()
+	for _, f := range files {
+		fmt.Fprintf(sums, "%x  %s\n", sha256.Sum256(f.Data), f.Name)
+	}
+	return hex.EncodeToString(sums.Sum(nil))
+}
+
+func build(version string, docs []document, env Env, b bound) *Policy {
+	return &Policy{
+		version: version, docs: docs, env: env, outbound: compile(b.rules), inbound: compile(b.accept),
+		performed: b.performed, fields: gateway.Fields(), sensitive: sensitiveFields(env.Lists),
+	}
+}
