@@ -1,0 +1,222 @@
+// Package schema says whether bytes are a proper message, receipt, register or
+// offer: strict JSON, then the JSON Schema, then what a schema cannot say, then
+// the code lists. Use it wherever bytes come in from outside, before anything
+// else looks at them, and on what goes out, before it is signed.
+//
+// The schemas and code lists themselves are data in the package schemas. Besides
+// JSON Schema 2020-12 they use five annotations, which common.v1.json explains:
+// x-class, x-codelist, x-shape, x-order and x-unique-by.
+//
+// What is wrong is said in Dutch and English, all of it together, and never by
+// repeating a value or a name from the input.
+package schema
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/schemas"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+const (
+	base       = "https://doorstroom.example/schemas/"
+	version    = ".v1"
+	typePrefix = "nl.doorstroom."
+)
+
+// Validator holds the compiled schemas and the code lists. It is read-only after
+// New and safe for concurrent use.
+type Validator struct {
+	lists     gateway.CodeLists
+	codes     map[string]map[string]gateway.Code
+	documents map[string]document
+}
+
+// document is one schema in two forms: compiled, which judges, and as a tree of
+// properties, which knows their annotations.
+type document struct {
+	compiled *jsonschema.Schema
+	root     *node
+}
+
+// New compiles every embedded schema and loads every code list. It fails only
+// when these do not fit together, which the tests of this package exclude.
+func New() (*Validator, error) {
+	lists, err := gateway.LoadCodeLists(schemas.FS())
+	if err != nil {
+		return nil, fmt.Errorf("load code lists: %w", err)
+	}
+	v := &Validator{lists: lists, codes: map[string]map[string]gateway.Code{}, documents: map[string]document{}}
+	for name, list := range lists {
+		v.codes[name] = map[string]gateway.Code{}
+		for _, c := range list.Codes {
+			v.codes[name][c.Code] = c
+		}
+	}
+	if err := v.compile(schemas.FS()); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func (v *Validator) compile(fsys fs.FS) error {
+	files, err := fs.Glob(fsys, "*.json")
+	if err != nil {
+		return fmt.Errorf("find schemas: %w", err)
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	compiler.UseLoader(jsonschema.SchemeURLLoader{}) // nothing is ever fetched
+	nodes := forest{}
+	for _, file := range files {
+		data, err := fs.ReadFile(fsys, file)
+		if err != nil {
+			return fmt.Errorf("read schema: %w", err)
+		}
+		value, bad := parse(data)
+		if bad != nil {
+			return fmt.Errorf("parse schema %s: %s", file, bad.English)
+		}
+		if err := compiler.AddResource(base+file, value); err != nil {
+			return fmt.Errorf("add schema %s: %w", file, err)
+		}
+		if err := nodes.add(file, data); err != nil {
+			return fmt.Errorf("read annotations of %s: %w", file, err)
+		}
+	}
+	for _, file := range files {
+		root, err := nodes.resolve(file, nodes[file], 0)
+		if err != nil {
+			return fmt.Errorf("resolve schema %s: %w", file, err)
+		}
+		if root.Type == "" { // definitions for other schemas
+			continue
+		}
+		compiled, err := compiler.Compile(base + file)
+		if err != nil {
+			return fmt.Errorf("compile schema %s: %w", file, err)
+		}
+		v.documents[strings.TrimSuffix(file, version+".json")] = document{compiled: compiled, root: root}
+	}
+	return nil
+}
+
+// Lists are the code lists. The caller does not change them.
+func (v *Validator) Lists() gateway.CodeLists { return v.lists }
+
+// Versions gives the version of each code list by its name, as a hello tells it.
+func (v *Validator) Versions() map[string]string {
+	versions := make(map[string]string, len(v.lists))
+	for name, list := range v.lists {
+		versions[name] = list.Version
+	}
+	return versions
+}
+
+// Kinds are the message kinds whose data Message can judge.
+func (v *Validator) Kinds() []string {
+	return []string{gateway.KindCapacity, gateway.KindCapacityState}
+}
+
+// Names are the schemas that Validate knows, in alphabetical order.
+func (v *Validator) Names() []string { return slices.Sorted(maps.Keys(v.documents)) }
+
+// Strict says whether b is one JSON value as RFC 7493 (I-JSON) has it: valid
+// UTF-8, no name twice in an object, nothing behind it. Beyond that it is at most
+// 32 levels deep and 250,000 values large, and its numbers lie within ±1e15 and
+// are written in at most 24 characters without an exponent. The error is of kind
+// Invalid and repeats nothing of b.
+func (v *Validator) Strict(b []byte) error {
+	if _, bad := parse(b); bad != nil {
+		return bad.malformed()
+	}
+	return nil
+}
+
+// Validate judges b by the schema of that name ("capacity", "envelope", …),
+// code lists apart: these depend on a day, see Message. The violations come in
+// the order of their paths, at most 100 of them. If b is not strict JSON there is
+// one violation and an error of kind Invalid; a schema that does not exist is
+// NotFound.
+func (v *Validator) Validate(name string, b []byte) ([]Violation, error) {
+	doc, ok := v.documents[name]
+	if !ok {
+		return nil, gateway.Errorf(gateway.NotFound, "there is no such schema")
+	}
+	value, bad := parse(b)
+	if bad != nil {
+		return []Violation{*bad}, bad.malformed()
+	}
+	return v.judge(doc, value, ""), nil
+}
+
+// Message judges the data of a message of a kind on a day: its schema and its
+// codes. The reason is empty when all is well, and otherwise ReasonType for a
+// kind we do not know, ReasonMalformed for what is not strict JSON, ReasonCode
+// when only codes are wrong, and ReasonSchema for all else.
+func (v *Validator) Message(kind string, data []byte, day gateway.Date) (gateway.Reason, []Violation) {
+	if !slices.Contains(v.Kinds(), kind) {
+		return gateway.ReasonType, nil
+	}
+	value, bad := parse(data)
+	if bad != nil {
+		return gateway.ReasonMalformed, []Violation{*bad}
+	}
+	violations := v.judge(v.documents[kind], value, day)
+	if len(violations) == 0 {
+		return "", nil
+	}
+	if slices.ContainsFunc(violations, func(v Violation) bool { return !v.ofCode() }) {
+		return gateway.ReasonSchema, violations
+	}
+	return gateway.ReasonCode, violations
+}
+
+// Envelope judges and reads the bytes of a message, but for its data, which is
+// for Message. The reason is empty, ReasonMalformed or ReasonSchema. A type of a
+// newer version than ours is in order here; its Kind carries the version
+// ("capacity.v2"), and Message answers it with ReasonType.
+func (v *Validator) Envelope(b []byte) (gateway.Message, gateway.Reason, []Violation) {
+	value, bad := parse(b)
+	if bad != nil {
+		return gateway.Message{}, gateway.ReasonMalformed, []Violation{*bad}
+	}
+	if violations := v.judge(v.documents["envelope"], value, ""); len(violations) > 0 {
+		return gateway.Message{}, gateway.ReasonSchema, violations
+	}
+	event := value.(map[string]any)
+	if event["dataschema"] != base+strings.TrimPrefix(event["type"].(string), typePrefix)+".json" {
+		return gateway.Message{}, gateway.ReasonSchema, []Violation{mismatch()}
+	}
+	m, err := gateway.DecodeMessage(b)
+	if err != nil {
+		return gateway.Message{}, gateway.ReasonSchema, []Violation{undecodable(err)}
+	}
+	return m, "", nil
+}
+
+// Class is how sensitive a field of an offer is. A field that the schema does
+// not have is taken for the worst.
+func (v *Validator) Class(field gateway.Field) gateway.DataClass {
+	name := string(field)
+	if field == gateway.FieldAllotmentsAvailable {
+		name = "allotments.places.available"
+	}
+	n := v.documents[gateway.KindCapacity].root
+	for _, part := range strings.Split(name, ".") {
+		if n.Items != nil {
+			n = n.Items
+		}
+		next, ok := n.Properties[part]
+		if !ok {
+			return gateway.Bijzonder
+		}
+		n = next
+	}
+	return n.Class
+}
