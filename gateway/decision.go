@@ -1,5 +1,7 @@
 package gateway
 
+import "fmt"
+
 // Decision is what policy says of one disclosure or one admission, with what
 // is needed to account for it.
 type Decision struct {
@@ -32,4 +34,22 @@ type RowProblem struct {
 	Offer   string `json:"offer,omitempty"`
 	Message string `json:"message"`
 	Warning bool   `json:"warning,omitempty"`
+}
+
+// Text is the problem as an office worker reads it.
+func (p RowProblem) Text() string {
+	where := p.File
+	if p.Line > 0 {
+		where += fmt.Sprintf(" regel %d", p.Line)
+	}
+	if p.Column != "" {
+		where += ", kolom " + p.Column
+	}
+	if p.Offer != "" {
+		where += " (" + p.Offer + ")"
+	}
+	if p.Warning {
+		return "let op: " + where + ": " + p.Message
+	}
+	return where + ": " + p.Message
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -127,9 +128,9 @@ func kindOf(typ, dataschema string) (string, error) {
 	if len(typ) <= len(typePrefix)+len(typeSuffix) || typ[:len(typePrefix)] != typePrefix {
 		return "", Errorf(Invalid, "unknown message type")
 	}
-	kind := typ[len(typePrefix):]
-	if n := len(kind) - len(typeSuffix); n > 0 && kind[n:] == typeSuffix {
-		kind = kind[:n]
+	kind, current := strings.CutSuffix(typ[len(typePrefix):], typeSuffix)
+	if !current {
+		return kind, nil // a later version: its schema is not ours to know
 	}
 	if dataschema != SchemaOf(kind) {
 		return "", Errorf(Invalid, "dataschema does not belong to the message type")

@@ -1,0 +1,114 @@
+// Package desk is what staff, adapters and local programs can ask of their own
+// node. Every operation takes the caller, checks its role against the table in
+// package gateway, and is journaled; if the journal entry cannot be written the
+// operation fails. The desk also keeps what is in force: the register and the
+// policy, which the rest of the node asks for through InForce.
+package desk
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+	"github.com/doorstroom/doorstroom/gateway/policy"
+	"github.com/doorstroom/doorstroom/gateway/publication"
+	"github.com/doorstroom/doorstroom/gateway/register"
+	"github.com/doorstroom/doorstroom/gateway/schema"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// Options is what a desk works with. All fields are required but Wake.
+type Options struct {
+	Self           gateway.OIN
+	Secret         []byte // the node's secret: keyed pseudonyms of callers, opaque subjects
+	Store          *store.Store
+	Schema         *schema.Validator
+	Anchors        []string                      // key ids trusted to sign version 1 of the register
+	PolicyFiles    func() ([]policy.File, error) // read anew at every (re)load
+	Vanish         func() (offers, percent int)  // how many offers, and what share, may vanish from a full export before somebody must confirm
+	OpenCheckpoint func(note []byte) (journal.Checkpoint, error)
+	SignCheckpoint func(journal.Checkpoint) ([]byte, error)
+	Wake           func(recipients []gateway.OIN) // deliver soon
+	RulesChanged   func()                         // register or policy changed: peers, hello
+	Log            *slog.Logger
+}
+
+// Desk is safe for concurrent use.
+type Desk struct {
+	Options
+	publisher *publication.Publisher
+	lists     gateway.CodeLists
+
+	changing sync.Mutex // held while the rules in force are replaced
+	rules    atomic.Pointer[inForce]
+}
+
+// inForce is one consistent set of rules and what is wrong with it.
+type inForce struct {
+	publication.Rules
+	day         gateway.Date // for which the policy was bound to code lists and register
+	warnings    policy.Problems
+	policyError string // why the policy files on disk could not be loaded; the policy in force is then an older one, or none
+}
+
+// New makes a desk, loads register and policy, and never fails for a bad
+// policy: a node without one runs, receives and queues, discloses nothing, and
+// alarms.
+func New(ctx context.Context, opt Options) (*Desk, error) {
+	d := &Desk{Options: opt, lists: opt.Schema.Lists()}
+	d.rules.Store(&inForce{Rules: publication.Rules{Policy: policy.DenyAll()}})
+	d.publisher = publication.New(opt.Self, opt.Secret, opt.Store, opt.Schema, d.Rules)
+	file, err := opt.Store.Register(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read stored register: %w", err)
+	}
+	if file != nil {
+		reg, err := register.Restore(file)
+		if err != nil {
+			return nil, fmt.Errorf("open stored register: %w", err)
+		}
+		d.rules.Store(&inForce{Rules: publication.Rules{Register: reg, Policy: policy.DenyAll()}})
+	}
+	if err := d.loadPolicy(ctx, time.Now()); err != nil {
+		d.Log.Error("policy could not be loaded: nothing is disclosed until it is mended", "error", err)
+	}
+	return d, nil
+}
+
+// Rules are the register and policy in force; Register is nil until the first
+// one has been installed.
+func (d *Desk) Rules() publication.Rules { return d.rules.Load().Rules }
+
+// Publisher is shared with the exchange, which asks it to decide again.
+func (d *Desk) Publisher() *publication.Publisher { return d.publisher }
+
+// now is the node's time: never before what has been committed.
+func (d *Desk) now() time.Time { return d.Store.EffectiveTime(time.Now()) }
+
+// entry starts the journal entry of a caller's operation.
+func (d *Desk) entry(caller gateway.Caller, kind string, now time.Time) journal.Entry {
+	mac := hmac.New(sha256.New, d.Secret)
+	mac.Write([]byte("caller:" + caller.Name))
+	return journal.Entry{Time: now, Kind: kind, Caller: hex.EncodeToString(mac.Sum(nil)[:8])}
+}
+
+// read authorises and journals an operation that only reads.
+func (d *Desk) read(ctx context.Context, caller gateway.Caller, op gateway.Operation) error {
+	if err := caller.Authorize(op); err != nil {
+		return err
+	}
+	now := d.now()
+	entry := d.entry(caller, string(op), now)
+	if err := d.Store.Append(ctx, now, entry); err != nil {
+		return fmt.Errorf("journal operation %s: %w", op, err)
+	}
+	return nil
+}

@@ -1,0 +1,343 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+	"github.com/doorstroom/doorstroom/gateway/publication"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// ImportReport is what became of one import.
+type ImportReport struct {
+	Source    string               `json:"source"`
+	Offers    int                  `json:"offers"` // good ones in the export
+	New       int                  `json:"new"`
+	Changed   int                  `json:"changed"`
+	Unchanged int                  `json:"unchanged"`
+	Kept      []string             `json:"kept,omitempty"`      // bad rows: the last good version stays
+	Withdrawn []string             `json:"withdrawn,omitempty"` // no longer in a full export
+	Held      []string             `json:"held,omitempty"`      // would vanish: nothing was done until somebody confirms
+	Messages  int                  `json:"messages"`            // queued for other parties
+	Denied    []publication.Denial `json:"denied,omitempty"`
+	Problems  []gateway.RowProblem `json:"problems,omitempty"`
+}
+
+// PublishCapacity takes one import of the admin: changed offers are published,
+// unchanged ones are not sent again, a bad row keeps the last good version of
+// its offer, and a full export withdraws what it no longer contains. If so much
+// would vanish that a mistake is likely, the whole batch is held; confirm sends
+// it all the same.
+func (d *Desk) PublishCapacity(ctx context.Context, caller gateway.Caller, imp gateway.Import, confirm bool) (ImportReport, error) {
+	if err := caller.Authorize(gateway.OpPublish); err != nil {
+		return ImportReport{}, err
+	}
+	if confirm {
+		if err := caller.Authorize(gateway.OpConfirmImport); err != nil {
+			return ImportReport{}, err
+		}
+	}
+	return d.publish(ctx, caller, imp, confirm)
+}
+
+// ConfirmImport publishes the held batch of a source.
+func (d *Desk) ConfirmImport(ctx context.Context, caller gateway.Caller, source string) (ImportReport, error) {
+	held, err := d.heldImport(ctx, caller, source)
+	if err != nil {
+		return ImportReport{}, err
+	}
+	return d.publish(ctx, caller, held.Import, true)
+}
+
+// DropImport forgets the held batch of a source; nothing changes for anybody.
+func (d *Desk) DropImport(ctx context.Context, caller gateway.Caller, source string) error {
+	if _, err := d.heldImport(ctx, caller, source); err != nil {
+		return err
+	}
+	now := d.now()
+	state, _, err := d.Store.ImportState(ctx, source)
+	if err != nil {
+		return fmt.Errorf("read import: %w", err)
+	}
+	state.Held = nil
+	entry := d.entry(caller, journal.KindImport, now)
+	entry.Outcome = "dropped"
+	if err := d.Store.SaveImport(ctx, now, state, []journal.Entry{entry}); err != nil {
+		return fmt.Errorf("drop held import: %w", err)
+	}
+	return nil
+}
+
+func (d *Desk) heldImport(ctx context.Context, caller gateway.Caller, source string) (*store.HeldImport, error) {
+	if err := caller.Authorize(gateway.OpConfirmImport); err != nil {
+		return nil, err
+	}
+	state, ok, err := d.Store.ImportState(ctx, source)
+	if err != nil {
+		return nil, fmt.Errorf("read import: %w", err)
+	}
+	if !ok || state.Held == nil {
+		return nil, gateway.Errorf(gateway.NotFound, "no import of this source is waiting for confirmation")
+	}
+	return state.Held, nil
+}
+
+func (d *Desk) publish(ctx context.Context, caller gateway.Caller, imp gateway.Import, confirmed bool) (ImportReport, error) {
+	now := d.now()
+	day := gateway.DateOf(now)
+	report := ImportReport{Source: imp.Source, Problems: imp.Problems}
+	owned, err := d.Store.OwnOffers(ctx)
+	if err != nil {
+		return report, fmt.Errorf("read own offers: %w", err)
+	}
+	known := map[string]store.OwnOffer{}
+	for _, o := range owned {
+		known[o.Offer.ID] = o
+	}
+	bad := problemsByOffer(imp.Problems)
+	change := publication.Change{Entry: d.entry(caller, journal.KindImport, now)}
+	mentioned := map[string]bool{}
+	for _, offer := range imp.Offers {
+		if problems := d.refuse(offer, mentioned, known, imp.Source, day); len(problems) > 0 {
+			report.Problems = append(report.Problems, problems...)
+			bad[offer.ID] = problems[0].Message
+			continue
+		}
+		mentioned[offer.ID] = true
+		report.Offers++
+		old, exists := known[offer.ID]
+		switch {
+		case !exists:
+			report.New++
+		case sameOffer(old.Offer, offer) && old.Problem == "":
+			report.Unchanged++
+			continue
+		default:
+			report.Changed++
+		}
+		if offer.Updated.IsZero() {
+			offer.Updated = now
+		}
+		change.Put = append(change.Put, store.OwnOffer{Offer: offer, Sampling: old.Sampling, Source: imp.Source, Changed: now})
+	}
+	for _, id := range slices.Sorted(maps.Keys(bad)) {
+		if mentioned[id] {
+			continue
+		}
+		mentioned[id] = true
+		report.Kept = append(report.Kept, id)
+		if old, ok := known[id]; ok && old.Problem != bad[id] {
+			old.Problem = bad[id]
+			change.Put = append(change.Put, old)
+		}
+	}
+	vanished := vanishedOffers(imp, owned, mentioned)
+	if d.tooMany(vanished, owned, imp.Source) && !confirmed {
+		return d.hold(ctx, caller, now, imp, vanished, report)
+	}
+	for _, gone := range vanished {
+		report.Withdrawn = append(report.Withdrawn, gone.Offer.ID)
+		change.Delete = append(change.Delete, gone)
+	}
+	return d.commitImport(ctx, now, imp, change, report)
+}
+
+func (d *Desk) commitImport(ctx context.Context, now time.Time, imp gateway.Import, change publication.Change, report ImportReport) (ImportReport, error) {
+	change.Entry.Count = report.New + report.Changed + len(report.Withdrawn)
+	change.Import = &store.ImportState{
+		Source: imp.Source, At: now, Offers: report.Offers, Changed: report.New + report.Changed,
+		Withdrawn: len(report.Withdrawn), Bad: len(report.Kept), Problems: report.Problems,
+	}
+	result, err := d.publisher.Publish(ctx, now, change)
+	if err != nil {
+		return report, fmt.Errorf("publish import: %w", err)
+	}
+	report.Messages, report.Denied = result.Messages, result.Denied
+	d.wake(result)
+	return report, nil
+}
+
+// refuse lists what makes an offer unfit to publish, as row problems without a
+// row: an adapter has already reported the rows it could not read.
+func (d *Desk) refuse(o gateway.Offer, mentioned map[string]bool, known map[string]store.OwnOffer, source string, day gateway.Date) []gateway.RowProblem {
+	var problems []gateway.RowProblem
+	add := func(field, message string) {
+		problems = append(problems, gateway.RowProblem{Column: field, Offer: o.ID, Message: message})
+	}
+	if o.Provider != d.Self {
+		add("provider", "is niet de partij van deze node")
+	}
+	if mentioned[o.ID] {
+		add("id", "komt twee keer voor")
+	}
+	if old, ok := known[o.ID]; ok && old.Source != source {
+		add("id", "bestaat al uit een andere bron")
+	}
+	for _, p := range o.Check(d.lists, day) {
+		add(p.Field, p.Message)
+	}
+	return problems
+}
+
+func problemsByOffer(problems []gateway.RowProblem) map[string]string {
+	bad := map[string]string{}
+	for _, p := range problems {
+		if p.Offer != "" && !p.Warning {
+			bad[p.Offer] = p.Message
+		}
+	}
+	return bad
+}
+
+// sameOffer compares what the admin said, not when it said it.
+func sameOffer(a, b gateway.Offer) bool {
+	a.Updated, b.Updated = time.Time{}, time.Time{}
+	return reflect.DeepEqual(a, b)
+}
+
+func vanishedOffers(imp gateway.Import, owned []store.OwnOffer, mentioned map[string]bool) []store.OwnOffer {
+	if !imp.Full {
+		return nil
+	}
+	var vanished []store.OwnOffer
+	for _, o := range owned {
+		if o.Source == imp.Source && !mentioned[o.Offer.ID] {
+			vanished = append(vanished, o)
+		}
+	}
+	return vanished
+}
+
+// tooMany: more than so many offers *and* more than such a share of the source.
+func (d *Desk) tooMany(vanished, owned []store.OwnOffer, source string) bool {
+	total := 0
+	for _, o := range owned {
+		if o.Source == source {
+			total++
+		}
+	}
+	offers, percent := d.Vanish()
+	return len(vanished) > offers && len(vanished)*100 > total*percent
+}
+
+func (d *Desk) hold(ctx context.Context, caller gateway.Caller, now time.Time, imp gateway.Import, vanished []store.OwnOffer, report ImportReport) (ImportReport, error) {
+	state, _, err := d.Store.ImportState(ctx, imp.Source)
+	if err != nil {
+		return report, fmt.Errorf("read import: %w", err)
+	}
+	for _, o := range vanished {
+		report.Held = append(report.Held, o.Offer.ID)
+	}
+	state.Source = imp.Source
+	state.Held = &store.HeldImport{At: now, Import: imp, Vanished: report.Held}
+	entry := d.entry(caller, journal.KindImportHeld, now)
+	entry.Count = len(vanished)
+	if err := d.Store.SaveImport(ctx, now, state, []journal.Entry{entry}); err != nil {
+		return report, fmt.Errorf("hold import: %w", err)
+	}
+	d.Log.Warn("import held: too many offers would vanish", "source", imp.Source, "vanishing", len(vanished))
+	return report, nil
+}
+
+func (d *Desk) wake(r publication.Result) {
+	if len(r.Recipients) > 0 {
+		d.Wake(r.Recipients)
+	}
+}
+
+// Renew is the clock's part: samples that are due, offers that expired, rules
+// with dates. It does nothing where nothing is due.
+func (d *Desk) Renew(ctx context.Context) error {
+	now := d.now()
+	d.newDay(now)
+	result, err := d.publisher.Renew(ctx, now, false)
+	if err != nil {
+		return fmt.Errorf("renew what is shown: %w", err)
+	}
+	d.wake(result)
+	return nil
+}
+
+// OwnOffers is what this node offers, sorted by id.
+func (d *Desk) OwnOffers(ctx context.Context, caller gateway.Caller) ([]store.OwnOffer, error) {
+	if err := d.read(ctx, caller, gateway.OpOwnOffers); err != nil {
+		return nil, err
+	}
+	return d.Store.OwnOffers(ctx)
+}
+
+// ReceivedOffer is an offer of another party as it may be shown here.
+type ReceivedOffer struct {
+	Sender     gateway.OIN      `json:"sender"`
+	SenderName string           `json:"senderName"`
+	Capacity   gateway.Capacity `json:"capacity"`
+	Expired    bool             `json:"expired,omitempty"`
+	Received   time.Time        `json:"received"`
+}
+
+// ReceivedOffers is what others offer, sorted by sender and offer. An expired
+// offer is listed without availability.
+func (d *Desk) ReceivedOffers(ctx context.Context, caller gateway.Caller) ([]ReceivedOffer, error) {
+	if err := d.read(ctx, caller, gateway.OpReceivedOffers); err != nil {
+		return nil, err
+	}
+	stored, err := d.Store.ReceivedOffers(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read received offers: %w", err)
+	}
+	day := gateway.DateOf(d.now())
+	offers := make([]ReceivedOffer, 0, len(stored))
+	for _, s := range stored {
+		o := ReceivedOffer{Sender: s.Sender, SenderName: d.partyName(s.Sender), Capacity: s.Capacity, Received: s.Received}
+		if o.Expired = s.Capacity.Expired(day); o.Expired {
+			o.Capacity = withoutAvailability(s.Capacity)
+		}
+		offers = append(offers, o)
+	}
+	slices.SortFunc(offers, func(a, b ReceivedOffer) int {
+		return strings.Compare(string(a.Sender)+a.Capacity.Offer, string(b.Sender)+b.Capacity.Offer)
+	})
+	return offers, nil
+}
+
+func withoutAvailability(c gateway.Capacity) gateway.Capacity {
+	c.Status = ""
+	c.Places = nil
+	c.Allotments = nil
+	return c
+}
+
+func (d *Desk) partyName(oin gateway.OIN) string {
+	if reg := d.Rules().Register; reg != nil {
+		if p, ok := reg.Party(oin); ok {
+			return p.Name
+		}
+	}
+	return ""
+}
+
+// Text is the report for people, in Dutch.
+func (r ImportReport) Text() string {
+	var b strings.Builder
+	if len(r.Held) > 0 {
+		fmt.Fprintf(&b, "VASTGEHOUDEN: %d plekken staan niet meer in dit bestand. Er is nog niets veranderd.\n", len(r.Held))
+		b.WriteString("Klopt het? Geef dan opnieuw door met: doorstroom publish --confirm\n")
+	} else {
+		fmt.Fprintf(&b, "Ingelezen: %d aanbiedingen (%d nieuw, %d gewijzigd, %d ongewijzigd), %d ingetrokken; %d berichten klaargezet.\n",
+			r.Offers, r.New, r.Changed, r.Unchanged, len(r.Withdrawn), r.Messages)
+	}
+	if len(r.Kept) > 0 {
+		fmt.Fprintf(&b, "Van %d aanbiedingen blijft de laatste goede versie staan: er is iets mis met hun regels.\n", len(r.Kept))
+	}
+	for _, p := range r.Problems {
+		b.WriteString(p.Text() + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,240 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+	"github.com/doorstroom/doorstroom/gateway/policy"
+	"github.com/doorstroom/doorstroom/gateway/publication"
+	"github.com/doorstroom/doorstroom/gateway/register"
+)
+
+// PolicyStatus tells which policy is in force and what is wrong with it.
+type PolicyStatus struct {
+	Version  string          `json:"version"`
+	Warnings policy.Problems `json:"warnings,omitempty"`
+	Error    string          `json:"error,omitempty"` // why the files on disk are not the policy in force
+}
+
+// Reload reads the policy files again. If they cannot be loaded, the policy in
+// force stays, and the error says why; if they can, everything that is shown
+// or waits is decided again before this returns.
+func (d *Desk) Reload(ctx context.Context, caller gateway.Caller) (PolicyStatus, error) {
+	if err := caller.Authorize(gateway.OpReload); err != nil {
+		return PolicyStatus{}, err
+	}
+	now := d.now()
+	entry := d.entry(caller, string(gateway.OpReload), now)
+	if err := d.Store.Append(ctx, now, entry); err != nil {
+		return PolicyStatus{}, fmt.Errorf("journal reload: %w", err)
+	}
+	err := d.loadPolicy(ctx, now)
+	return d.PolicyStatus(), err
+}
+
+// PolicyStatus needs no caller: it names no offer and no recipient.
+func (d *Desk) PolicyStatus() PolicyStatus {
+	f := d.rules.Load()
+	return PolicyStatus{Version: f.Policy.Version(), Warnings: f.warnings, Error: f.policyError}
+}
+
+func (d *Desk) loadPolicy(ctx context.Context, now time.Time) error {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	old := d.rules.Load()
+	loaded, warnings, err := d.readPolicy(old.Register, now)
+	if err != nil {
+		failed := *old
+		failed.policyError = err.Error()
+		d.rules.Store(&failed)
+		journalErr := d.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindPolicyFailed, Policy: old.Policy.Version()})
+		return errors.Join(gateway.Wrap(gateway.Invalid, err, "the policy was not loaded; the one in force stays: "+err.Error()), journalErr)
+	}
+	return d.enforce(ctx, now, &inForce{
+		Rules: publication.Rules{Register: old.Register, Policy: loaded}, warnings: warnings, day: gateway.DateOf(now),
+	}, journal.Entry{Time: now, Kind: journal.KindPolicyLoaded, Policy: loaded.Version()})
+}
+
+func (d *Desk) readPolicy(reg *register.Register, now time.Time) (*policy.Policy, policy.Problems, error) {
+	files, err := d.PolicyFiles()
+	if err != nil {
+		return nil, nil, fmt.Errorf("read policy files: %w", err)
+	}
+	return policy.Load(files, d.policyEnv(reg, now))
+}
+
+func (d *Desk) policyEnv(reg *register.Register, now time.Time) policy.Env {
+	env := policy.Env{Self: d.Self, Lists: d.lists, Class: d.Schema.Class, Today: gateway.DateOf(now)}
+	env.Party = func(gateway.OIN) (gateway.Party, bool) { return gateway.Party{}, false }
+	if reg != nil {
+		env.Party, env.Parties = reg.Party, reg.Parties()
+	}
+	return env
+}
+
+// enforce journals new rules, swaps them in, and decides everything again. The
+// caller holds d.changing.
+func (d *Desk) enforce(ctx context.Context, now time.Time, rules *inForce, entry journal.Entry) error {
+	if err := d.Store.Append(ctx, now, entry); err != nil {
+		return fmt.Errorf("journal new rules: %w", err)
+	}
+	d.rules.Store(rules)
+	result, err := d.publisher.Renew(ctx, now, true)
+	if err != nil {
+		return fmt.Errorf("decide again under new rules: %w", err)
+	}
+	d.wake(result)
+	d.RulesChanged()
+	return nil
+}
+
+// newDay binds the policy to the code lists and register of a new day: codes
+// and parties expire.
+func (d *Desk) newDay(now time.Time) {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	old := d.rules.Load()
+	if day := gateway.DateOf(now); old.day != day && old.policyError == "" {
+		next := *old
+		next.day = day
+		next.Policy, next.warnings = old.Policy.Rebind(d.policyEnv(old.Register, now))
+		d.rules.Store(&next)
+	}
+}
+
+// ShowRegister is the signed register in force.
+func (d *Desk) ShowRegister(ctx context.Context, caller gateway.Caller) (*register.Register, error) {
+	if err := d.read(ctx, caller, gateway.OpShowRegister); err != nil {
+		return nil, err
+	}
+	reg := d.Rules().Register
+	if reg == nil {
+		return nil, gateway.Errorf(gateway.NotFound, "no register has been installed yet")
+	}
+	return reg, nil
+}
+
+// InstallRegister puts a signed register in force: the first by the configured
+// anchors, every next one as the successor of the one in force.
+func (d *Desk) InstallRegister(ctx context.Context, caller gateway.Caller, file []byte) (*register.Register, error) {
+	if err := caller.Authorize(gateway.OpChangeRegister); err != nil {
+		return nil, err
+	}
+	now := d.now()
+	entry := d.entry(caller, journal.KindRegisterInstalled, now)
+	return d.install(ctx, now, file, entry)
+}
+
+// FetchedRegister installs a successor that a peer offered; it is as much
+// verified as one installed by hand, and refused without harm.
+func (d *Desk) FetchedRegister(ctx context.Context, from gateway.OIN, file []byte) error {
+	now := d.now()
+	_, err := d.install(ctx, now, file, journal.Entry{Time: now, Kind: journal.KindRegisterInstalled, Party: from})
+	return err
+}
+
+func (d *Desk) install(ctx context.Context, now time.Time, file []byte, entry journal.Entry) (*register.Register, error) {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	old := d.rules.Load()
+	next, err := d.verifyRegister(old.Register, file, now)
+	if err != nil {
+		refused := entry
+		refused.Kind = journal.KindRegisterRefused
+		return nil, errors.Join(err, d.Store.Append(ctx, now, refused))
+	}
+	if old.Register != nil && next.Hash() == old.Register.Hash() {
+		return old.Register, nil
+	}
+	entry.Register = next.Version()
+	if err := d.Store.SaveRegister(ctx, now, file, next.Version(), entry); err != nil {
+		return nil, fmt.Errorf("store register: %w", err)
+	}
+	rules := &inForce{
+		Rules: publication.Rules{Register: next, Policy: old.Policy}, policyError: old.policyError, day: gateway.DateOf(now),
+	}
+	if err := d.rebind(rules, now); err != nil {
+		d.Log.Error("policy could not be loaded under the new register", "error", err)
+	}
+	return next, d.enforce(ctx, now, rules, journal.Entry{
+		Time: now, Kind: journal.KindPolicyLoaded, Policy: rules.Policy.Version(), Register: next.Version(),
+	})
+}
+
+// rebind compiles the policy in force against the register of rules: who left
+// is a warning there. A node without a policy, because its first register was
+// missing for one, tries its files again.
+func (d *Desk) rebind(rules *inForce, now time.Time) error {
+	env := d.policyEnv(rules.Register, now)
+	if rules.policyError == "" {
+		rules.Policy, rules.warnings = rules.Policy.Rebind(env)
+		return nil
+	}
+	loaded, warnings, err := d.readPolicy(rules.Register, now)
+	if err != nil {
+		rules.policyError = err.Error()
+		return err
+	}
+	rules.Policy, rules.warnings, rules.policyError = loaded, warnings, ""
+	return nil
+}
+
+func (d *Desk) verifyRegister(current *register.Register, file []byte, now time.Time) (*register.Register, error) {
+	if current == nil {
+		return register.Parse(file, d.Anchors)
+	}
+	if current.SameAs(file) {
+		return current, nil
+	}
+	return register.Successor(current, file, now)
+}
+
+// Explain tells, in plain Dutch, what a recipient sees of an offer and why.
+func (d *Desk) Explain(ctx context.Context, caller gateway.Caller, recipient, offer string) (policy.Explanation, error) {
+	if err := d.read(ctx, caller, gateway.OpExplainPolicy); err != nil {
+		return policy.Explanation{}, err
+	}
+	own, ok, err := d.Store.OwnOffer(ctx, offer)
+	if err != nil {
+		return policy.Explanation{}, fmt.Errorf("read offer: %w", err)
+	}
+	if !ok {
+		return policy.Explanation{}, gateway.Errorf(gateway.NotFound, "no offer of this node has that id; see doorstroom offers")
+	}
+	rules := d.Rules()
+	day := gateway.DateOf(d.now())
+	to, err := findRecipient(rules.Register, recipient, day)
+	if err != nil {
+		return policy.Explanation{}, err
+	}
+	return rules.Policy.Explain(policy.Request{Kind: gateway.KindCapacity, Offer: &own.Offer, Recipient: to, Day: day}), nil
+}
+
+// findRecipient understands an OIN, a gemeente code, or "public".
+func findRecipient(reg *register.Register, name string, day gateway.Date) (gateway.Recipient, error) {
+	if name == "public" {
+		return gateway.Recipient{Public: true}, nil
+	}
+	if reg != nil {
+		for _, p := range reg.Parties() {
+			r := p.RecipientOn(day, gateway.KindCapacity, reg.Party)
+			if string(p.OIN) == name || (len(r.Gemeenten) > 0 && containsCode(r.Gemeenten, name)) {
+				return r, nil
+			}
+		}
+	}
+	return gateway.Recipient{}, gateway.Errorf(gateway.NotFound, "no party of the register has that OIN or gemeente code; see doorstroom register show")
+}
+
+func containsCode(codes []gateway.Gemeente, code string) bool {
+	for _, c := range codes {
+		if string(c) == code {
+			return true
+		}
+	}
+	return false
+}

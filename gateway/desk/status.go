@@ -1,0 +1,174 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// Status is how the node stands. It holds no payloads.
+type Status struct {
+	Party       gateway.OIN         `json:"party"`
+	Name        string              `json:"name,omitempty"`
+	Time        time.Time           `json:"time"`
+	ClockBehind time.Duration       `json:"clockBehind,omitempty"` // the clock was set back by so much; purging has stopped
+	Incarnation uint64              `json:"incarnation"`
+	Register    RegisterStatus      `json:"register"`
+	Policy      PolicyStatus        `json:"policy"`
+	Offers      int                 `json:"offers"`
+	Imports     []store.ImportState `json:"imports,omitempty"`
+	Peers       []Peer              `json:"peers"`
+	Journal     uint64              `json:"journal"` // entries
+	Alarms      []string            `json:"alarms,omitempty"`
+}
+
+// RegisterStatus is the register in force.
+type RegisterStatus struct {
+	Version    uint64    `json:"version"`
+	Hash       string    `json:"hash,omitempty"`
+	State      string    `json:"state"` // none, current, expiring, grace, expired
+	ValidUntil time.Time `json:"validUntil,omitzero"`
+}
+
+// Peer is one other party, how contact with it stands, and what waits for it.
+type Peer struct {
+	Name string            `json:"name"`
+	Kind gateway.PartyKind `json:"kind"`
+	store.PeerStatus
+}
+
+// Status needs a role but writes no journal entry: it is asked every few
+// seconds by a screen and tells nothing of offers or persons.
+func (d *Desk) Status(ctx context.Context, caller gateway.Caller) (Status, error) {
+	if err := caller.Authorize(gateway.OpStatus); err != nil {
+		return Status{}, err
+	}
+	wall := time.Now()
+	now := d.now()
+	s := Status{
+		Party: d.Self, Name: d.partyName(d.Self), Time: now, Incarnation: d.Store.Incarnation(),
+		Policy: d.PolicyStatus(), Register: RegisterStatus{State: "none"},
+	}
+	if behind := now.Sub(wall); behind > gateway.ClockSkew {
+		s.ClockBehind = behind
+		s.Alarms = append(s.Alarms, "de klok van deze computer is teruggezet; er wordt niets opgeruimd")
+	}
+	if err := d.fillStatus(ctx, &s, now); err != nil {
+		return Status{}, err
+	}
+	s.Alarms = append(s.Alarms, d.alarms(s, now)...)
+	return s, nil
+}
+
+func (d *Desk) fillStatus(ctx context.Context, s *Status, now time.Time) error {
+	offers, err := d.Store.OwnOffers(ctx)
+	if err != nil {
+		return fmt.Errorf("read own offers: %w", err)
+	}
+	s.Offers = len(offers)
+	if s.Imports, err = d.Store.ImportStates(ctx); err != nil {
+		return fmt.Errorf("read imports: %w", err)
+	}
+	if s.Journal, err = d.Store.JournalSize(ctx); err != nil {
+		return fmt.Errorf("read journal: %w", err)
+	}
+	known, err := d.Store.Peers(ctx)
+	if err != nil {
+		return fmt.Errorf("read peers: %w", err)
+	}
+	s.Peers = d.peers(known)
+	if reg := d.Rules().Register; reg != nil {
+		s.Register = RegisterStatus{
+			Version: reg.Version(), Hash: reg.Hash(), State: string(reg.State(now)), ValidUntil: reg.Document().ValidUntil,
+		}
+	}
+	return nil
+}
+
+// peers joins the register with what is known of contact: parties never met
+// are listed too, and parties that left while messages wait.
+func (d *Desk) peers(known []store.PeerStatus) []Peer {
+	byOIN := map[gateway.OIN]store.PeerStatus{}
+	for _, p := range known {
+		byOIN[p.OIN] = p
+	}
+	var peers []Peer
+	if reg := d.Rules().Register; reg != nil {
+		for _, p := range reg.Parties() {
+			if p.OIN == d.Self {
+				continue
+			}
+			status := byOIN[p.OIN]
+			status.OIN = p.OIN
+			peers = append(peers, Peer{Name: p.Name, Kind: p.Kind, PeerStatus: status})
+			delete(byOIN, p.OIN)
+		}
+	}
+	for _, status := range byOIN {
+		if status.Queued+status.Held > 0 {
+			peers = append(peers, Peer{Name: "(niet meer in het register)", PeerStatus: status})
+		}
+	}
+	slices.SortFunc(peers, func(a, b Peer) int { return strings.Compare(string(a.OIN), string(b.OIN)) })
+	return peers
+}
+
+// alarms are what somebody should do something about, in Dutch.
+func (d *Desk) alarms(s Status, now time.Time) []string {
+	var alarms []string
+	if s.Policy.Error != "" {
+		alarms = append(alarms, "het beleidsbestand op schijf kan niet worden geladen; zie doorstroom policy check")
+	}
+	switch s.Register.State {
+	case "none":
+		alarms = append(alarms, "er is nog geen register geïnstalleerd; zie doorstroom register --help")
+	case "expiring", "grace", "expired":
+		alarms = append(alarms, "het register verloopt of is verlopen; vraag de registerhouder om een nieuwe versie")
+	}
+	for _, p := range s.Peers {
+		if p.Oldest.IsZero() {
+			continue
+		}
+		switch age := now.Sub(p.Oldest); {
+		case age > gateway.AlarmAfter:
+			alarms = append(alarms, p.Name+" is al meer dan 9 dagen niet bereikt; over enkele dagen vervallen berichten")
+		case age > gateway.WarnAfter:
+			alarms = append(alarms, p.Name+" is al meer dan 3 dagen niet bereikt")
+		}
+	}
+	for _, i := range s.Imports {
+		if i.Held != nil {
+			alarms = append(alarms, "een import wacht op bevestiging: er zouden te veel plekken vervallen (doorstroom publish --confirm)")
+		}
+	}
+	return alarms
+}
+
+// Journal lists entries from an index on, at most limit of them.
+func (d *Desk) Journal(ctx context.Context, caller gateway.Caller, from uint64, limit int) ([]store.JournalRecord, error) {
+	if err := d.read(ctx, caller, gateway.OpListJournal); err != nil {
+		return nil, err
+	}
+	return d.Store.Journal(ctx, from, limit)
+}
+
+// Checkpoint signs the journal's present head.
+func (d *Desk) Checkpoint(ctx context.Context) error {
+	if _, err := d.Store.Checkpoint(ctx, d.now(), d.SignCheckpoint); err != nil {
+		return fmt.Errorf("sign checkpoint: %w", err)
+	}
+	return nil
+}
+
+// VerifyJournal recomputes the whole journal against its checkpoints.
+func (d *Desk) VerifyJournal(ctx context.Context, caller gateway.Caller) (store.JournalReport, error) {
+	if err := d.read(ctx, caller, gateway.OpVerifyJournal); err != nil {
+		return store.JournalReport{}, err
+	}
+	return d.Store.VerifyJournal(ctx, d.OpenCheckpoint)
+}

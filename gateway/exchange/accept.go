@@ -1,0 +1,282 @@
+package exchange
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+	"github.com/doorstroom/doorstroom/gateway/publication"
+	"github.com/doorstroom/doorstroom/gateway/seal"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// Accept takes a batch that a peer sent over mutual TLS and answers with one
+// receipt item per message, in the order of the batch, under one signature. It
+// answers only after everything it says is on disk. One bad message never
+// stops the others.
+func (e *Exchange) Accept(ctx context.Context, peer gateway.OIN, batch gateway.Batch) (gateway.Receipts, error) {
+	if len(batch.Messages) == 0 || len(batch.Messages) > e.BatchItems {
+		return gateway.Receipts{}, gateway.Errorf(gateway.Invalid, "a batch has 1 to %d messages", e.BatchItems)
+	}
+	now := e.now()
+	rules := e.Rules()
+	items := make([]gateway.ReceiptItem, len(batch.Messages))
+	var inbound []store.Inbound
+	var position []int // in the batch, of each inbound
+	for i, token := range batch.Messages {
+		seen := e.inspect(rules, now, peer, token)
+		if !seen.attributed {
+			items[i] = e.item(now, peer, seen)
+			e.strangers.add(peer, seen.in.Reason)
+			continue
+		}
+		inbound = append(inbound, seen.in)
+		position = append(position, i)
+	}
+	stored, err := e.Store.Accept(ctx, now, e.Self, peer, inbound)
+	if err != nil {
+		return gateway.Receipts{}, fmt.Errorf("accept batch: %w", err)
+	}
+	for j, item := range stored {
+		items[position[j]] = item
+	}
+	e.count(items)
+	e.contacted(ctx, now, peer)
+	return e.receipts(now, peer, items)
+}
+
+// inspected is one message after all checks that need no transaction.
+type inspected struct {
+	in         store.Inbound
+	attributed bool // signed by the peer's key and with a well-formed envelope: its id can be believed
+}
+
+// inspect is the inbound pipeline up to the transaction, in its only order.
+func (e *Exchange) inspect(rules publication.Rules, now time.Time, peer gateway.OIN, token string) inspected {
+	payload, _, err := seal.Open(token, seal.Message, e.keyOf(rules, now, peer))
+	if err != nil {
+		return e.unattributed(rules, peer, token, seal.ReasonOf(err))
+	}
+	m, reason, _ := e.Schema.Envelope(payload)
+	if reason != "" {
+		return e.unattributed(rules, peer, token, reason)
+	}
+	seen := inspected{in: store.Inbound{Message: m, Digest: gateway.Hash(payload), Outcome: gateway.Received}}
+	if m.Source != peer {
+		return e.unattributed(rules, peer, token, gateway.ReasonSource)
+	}
+	seen.attributed = true
+	refuse := func(reason gateway.Reason) inspected {
+		seen.in.Outcome, seen.in.Reason = e.outcome(rules, peer, reason), reason
+		seen.in.Entry = e.entry(rules, now, seen.in)
+		return seen
+	}
+	if m.Recipient != e.Self {
+		return refuse(gateway.ReasonRecipient)
+	}
+	if reason := m.Lifetime(now); reason != "" {
+		return refuse(reason)
+	}
+	day := gateway.DateOf(now)
+	if reason, _ := e.Schema.Message(m.Kind, m.Data, day); reason != "" {
+		return refuse(reason)
+	}
+	sender, ok := rules.Register.Recipient(peer, m.Kind, day)
+	if !ok {
+		return refuse(gateway.ReasonPartyUnknown)
+	}
+	if m.Principal != "" && !actsFor(sender, m.Principal) {
+		return refuse(gateway.ReasonMandate)
+	}
+	decision := rules.Policy.Admit(sender, m.Principal, m.Kind, day)
+	if !decision.Allowed {
+		return refuse(gateway.ReasonPolicy)
+	}
+	if seen.in.Effect, reason = effect(m); reason != "" {
+		return refuse(reason)
+	}
+	seen.in.Entry = e.entry(rules, now, seen.in)
+	seen.in.Entry.Rules = decision.Rules
+	return seen
+}
+
+// effect is what an admitted message does to the state.
+func effect(m gateway.Message) (store.Effect, gateway.Reason) {
+	switch m.Kind {
+	case gateway.KindCapacity:
+		var c gateway.Capacity
+		if err := json.Unmarshal(m.Data, &c); err != nil {
+			return store.Effect{}, gateway.ReasonSchema
+		}
+		if c.Provider != m.Source && c.Provider != m.Principal {
+			return store.Effect{}, gateway.ReasonProvider
+		}
+		if c.Withdrawn {
+			return store.Effect{Subject: m.Subject, Drop: true}, ""
+		}
+		return store.Effect{Subject: m.Subject, Put: m.Data}, ""
+	case gateway.KindCapacityState:
+		var s gateway.CapacityState
+		if err := json.Unmarshal(m.Data, &s); err != nil {
+			return store.Effect{}, gateway.ReasonSchema
+		}
+		return store.Effect{Subject: m.Subject, State: s.Subjects}, ""
+	}
+	return store.Effect{}, gateway.ReasonType
+}
+
+func actsFor(sender gateway.Recipient, principal gateway.OIN) bool {
+	for _, p := range sender.ActsFor {
+		if p.Party == principal {
+			return true
+		}
+	}
+	return false
+}
+
+// keyOf finds the key by which a peer may sign now. A key of another party is
+// not a key of this peer, whatever the register says of it.
+func (e *Exchange) keyOf(rules publication.Rules, now time.Time, peer gateway.OIN) func(string) (gateway.Key, error) {
+	return func(kid string) (gateway.Key, error) {
+		if rules.Register == nil {
+			return gateway.Key{}, noKey(gateway.ReasonPartyUnknown)
+		}
+		party, ok := rules.Register.Party(peer)
+		if !ok {
+			return gateway.Key{}, noKey(gateway.ReasonPartyUnknown)
+		}
+		key, ok := party.SigningKey(kid)
+		_, owner, owned := rules.Register.SigningKey(kid)
+		switch {
+		case !ok && owned && owner.OIN != peer:
+			return gateway.Key{}, noKey(gateway.ReasonPeer)
+		case !ok:
+			return gateway.Key{}, noKey(gateway.ReasonKeyUnknown)
+		case key.Compromised:
+			return gateway.Key{}, noKey(gateway.ReasonCompromised)
+		case !key.ValidAt(now, e.KeyOverlap):
+			return gateway.Key{}, noKey(gateway.ReasonKeyExpired)
+		}
+		return key, nil
+	}
+}
+
+func noKey(reason gateway.Reason) error {
+	return &seal.Failure{Reason: reason, Err: gateway.Errorf(gateway.Unauthenticated, "no key of the peer is good for this signature: %s", reason)}
+}
+
+// outcome of a refusal: what a newer register may mend is temporary, and what
+// a newer version of this node may understand is held by the sender.
+func (e *Exchange) outcome(rules publication.Rules, peer gateway.OIN, reason gateway.Reason) gateway.Outcome {
+	switch reason {
+	case gateway.ReasonKeyUnknown, gateway.ReasonPartyUnknown, gateway.ReasonMandate:
+		if e.peerIsAhead(rules, peer) {
+			return gateway.RetryLater
+		}
+		return gateway.Refused
+	case gateway.ReasonFuture, gateway.ReasonOverload:
+		return gateway.RetryLater
+	case gateway.ReasonType, gateway.ReasonPolicy:
+		return gateway.Unsupported
+	}
+	return gateway.Refused
+}
+
+// peerIsAhead tells whether the peer's last hello named a register version that
+// we do not have yet; its worker then fetches it.
+func (e *Exchange) peerIsAhead(rules publication.Rules, peer gateway.OIN) bool {
+	e.mu.Lock()
+	w := e.workers[peer]
+	e.mu.Unlock()
+	if w == nil {
+		return false
+	}
+	ahead := rules.Register == nil || w.peerRegister.Load() > rules.Register.Version()
+	if ahead {
+		w.poke()
+	}
+	return ahead
+}
+
+// unattributed is for what cannot be believed to come from a message of this
+// peer: it is answered, so that the sender can act, and counted, but leaves no
+// state behind by which a stranger could block a message id.
+func (e *Exchange) unattributed(rules publication.Rules, peer gateway.OIN, token string, reason gateway.Reason) inspected {
+	var seen inspected
+	seen.in.Outcome, seen.in.Reason = e.outcome(rules, peer, reason), reason
+	if _, payload, err := seal.PeekUnverified(token); err == nil {
+		seen.in.Digest = gateway.Hash(payload)
+		if m, reason, _ := e.Schema.Envelope(payload); reason == "" {
+			seen.in.Message.ID = m.ID
+		}
+	}
+	return seen
+}
+
+func (e *Exchange) item(now time.Time, peer gateway.OIN, seen inspected) gateway.ReceiptItem {
+	return gateway.ReceiptItem{
+		Sender: peer, Recipient: e.Self, ID: seen.in.Message.ID, Digest: seen.in.Digest,
+		Outcome: seen.in.Outcome, Reason: seen.in.Reason, Received: now.UTC().Truncate(time.Second),
+	}
+}
+
+// entry accounts for one inbound message.
+func (e *Exchange) entry(rules publication.Rules, now time.Time, in store.Inbound) journal.Entry {
+	entry := journal.Entry{
+		Time: now, Kind: journal.KindReceived, Party: in.Message.Source, Message: in.Message.ID,
+		Outcome: string(in.Outcome), Reason: in.Reason, Policy: rules.Policy.Version(),
+	}
+	if rules.Register != nil {
+		entry.Register = rules.Register.Version()
+	}
+	if in.Outcome != gateway.Received {
+		entry.Kind = journal.KindRejected
+	}
+	return entry
+}
+
+// receipts signs a batch of items.
+func (e *Exchange) receipts(now time.Time, audience gateway.OIN, items []gateway.ReceiptItem) (gateway.Receipts, error) {
+	head, err := json.Marshal(gateway.ReceiptHead{
+		Issuer: e.Self, Audience: audience, Size: len(items), Root: rootOf(items), Time: now.UTC().Truncate(time.Second),
+	})
+	if err != nil {
+		return gateway.Receipts{}, fmt.Errorf("encode receipt: %w", err)
+	}
+	token, err := seal.Sign(e.Key, seal.Receipt, head)
+	if err != nil {
+		return gateway.Receipts{}, fmt.Errorf("sign receipt: %w", err)
+	}
+	return gateway.Receipts{Head: token, Items: items}, nil
+}
+
+// rootOf is the RFC 6962 tree head over the items, in hex.
+func rootOf(items []gateway.ReceiptItem) string {
+	leaves := make([][]byte, len(items))
+	for i, item := range items {
+		leaves[i] = item.Encode()
+	}
+	root := journal.TreeRoot(leaves)
+	return fmt.Sprintf("%x", root[:])
+}
+
+// RegisterFile is the signed register in force, for peers that are behind.
+func (e *Exchange) RegisterFile(context.Context) ([]byte, error) {
+	reg := e.Rules().Register
+	if reg == nil {
+		return nil, gateway.Errorf(gateway.NotFound, "this node has no register yet")
+	}
+	return reg.Bytes(), nil
+}
+
+// contacted notes that a peer reached us: whoever reaches us can probably be
+// reached, so its backoff ends.
+func (e *Exchange) contacted(ctx context.Context, now time.Time, peer gateway.OIN) {
+	if err := e.Store.Contact(ctx, now, peer); err != nil {
+		e.Log.Warn("note contact", "peer", peer, "error", err)
+	}
+	e.Wake([]gateway.OIN{peer})
+}

@@ -1,0 +1,326 @@
+package exchange
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+	"github.com/doorstroom/doorstroom/gateway/publication"
+	"github.com/doorstroom/doorstroom/gateway/seal"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// idle is how long a worker with nothing to do rests before it says hello
+// again, by which two parties that drifted apart find out.
+const idle = 6 * time.Hour
+
+// worker delivers to one peer, one batch at a time.
+type worker struct {
+	e            *Exchange
+	peer         gateway.OIN
+	wake         chan struct{}
+	peerRegister atomic.Uint64 // version in the peer's last hello
+	helloed      atomic.Bool   // the peer said hello to us: look at what it holds
+
+	// below: used by run only
+	told    string    // what the last hello that arrived said of us
+	toldAt  time.Time // when
+	fetched uint64    // register version last asked for, so that a bad one is not asked for again and again
+	awake   bool      // has had its first turn: a node that starts tries everybody at once
+}
+
+func newWorker(e *Exchange, peer gateway.OIN) *worker {
+	return &worker{e: e, peer: peer, wake: make(chan struct{}, 1)}
+}
+
+// poke makes the worker look again soon; pokes do not pile up.
+func (w *worker) poke() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (w *worker) run(ctx context.Context) {
+	for {
+		select {
+		case w.e.slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		wait := w.turn(ctx)
+		<-w.e.slots
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-w.wake:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// turn does what is due and says when to look again. Every error here is
+// temporary: the worker never gives up, messages do, by their expiry.
+func (w *worker) turn(ctx context.Context) time.Duration {
+	now := w.e.now()
+	rules := w.e.Rules()
+	party, ok := w.party(rules)
+	if !ok {
+		return idle
+	}
+	status, err := w.e.Store.Peer(ctx, w.peer)
+	if err != nil {
+		return w.trouble("read peer", err)
+	}
+	if w.awake && status.Failures > 0 && now.Before(status.NextAttempt) {
+		return status.NextAttempt.Sub(now)
+	}
+	w.awake = true
+	if err := w.greet(ctx, rules, party, now); err != nil {
+		return w.failed(ctx, now, status, nil, err)
+	}
+	if err := w.e.Publisher.Ready(ctx, now, w.peer); err != nil {
+		return w.trouble("decide again", err)
+	}
+	due, err := w.e.Store.Due(ctx, now, w.peer, w.e.BatchItems, w.e.BatchBytes)
+	if err != nil {
+		return w.trouble("read queue", err)
+	}
+	if len(due) == 0 {
+		return max(0, w.toldAt.Add(idle).Sub(now))
+	}
+	return w.deliver(ctx, now, party, status, due)
+}
+
+func (w *worker) party(rules publication.Rules) (gateway.Party, bool) {
+	if rules.Register == nil {
+		return gateway.Party{}, false
+	}
+	return rules.Register.Party(w.peer)
+}
+
+// trouble is our own: the store, not the peer. It is tried again soon.
+func (w *worker) trouble(what string, err error) time.Duration {
+	if !errors.Is(err, context.Canceled) {
+		w.e.Log.Error(what, "peer", w.peer, "error", err)
+	}
+	return time.Minute
+}
+
+// deliver sends one batch. What is recorded before dialling tells, after a
+// crash, what the peer may have.
+func (w *worker) deliver(ctx context.Context, now time.Time, party gateway.Party, status store.PeerStatus, due []store.Outgoing) time.Duration {
+	sequences := make([]uint64, len(due))
+	for i, o := range due {
+		sequences[i] = o.Sequence
+	}
+	next := now.Add(gateway.Backoff(status.Failures+1, rand.Float64()))
+	if err := w.e.Store.BeginAttempt(ctx, now, w.peer, sequences, next); err != nil {
+		return w.trouble("record attempt", err)
+	}
+	w.e.counters.Attempts.Add(1)
+	batch, payloads, err := w.seal(due)
+	if err != nil {
+		return w.trouble("seal batch", err)
+	}
+	request, cancel := context.WithTimeout(ctx, w.e.Timeout)
+	receipts, err := w.e.Sender.Send(request, party, batch)
+	cancel()
+	if err != nil {
+		return w.failed(ctx, now, status, sequences, err)
+	}
+	if err := w.e.verifyReceipts(party, receipts, due, payloads); err != nil {
+		return w.failed(ctx, now, status, sequences, err)
+	}
+	return w.settle(ctx, due, receipts, status)
+}
+
+// seal signs each message over the bytes that are sent.
+func (w *worker) seal(due []store.Outgoing) (gateway.Batch, [][]byte, error) {
+	var batch gateway.Batch
+	payloads := make([][]byte, len(due))
+	for i, o := range due {
+		payloads[i] = gateway.Message{
+			ID: o.ID, Source: w.e.Self, Kind: o.Kind, Time: o.Time, Recipient: w.peer, Expires: o.Expires,
+			Subject: o.Subject, Sequence: o.Sequence, Incarnation: w.e.Store.Incarnation(), Principal: o.Principal,
+			Data: o.Data,
+		}.Encode()
+		token, err := seal.Sign(w.e.Key, seal.Message, payloads[i])
+		if err != nil {
+			return gateway.Batch{}, nil, fmt.Errorf("sign message: %w", err)
+		}
+		batch.Messages = append(batch.Messages, token)
+	}
+	return batch, payloads, nil
+}
+
+// verifyReceipts believes an answer only as a whole: signed by the peer, for
+// us, over as many items as were sent, each about the message in its place.
+func (e *Exchange) verifyReceipts(party gateway.Party, r gateway.Receipts, due []store.Outgoing, payloads [][]byte) error {
+	signed, _, err := seal.Open(r.Head, seal.Receipt, e.keyOf(e.Rules(), e.now(), party.OIN))
+	if err != nil {
+		return fmt.Errorf("open receipt: %w", err)
+	}
+	if violations, err := e.Schema.Validate("receipt-head", signed); err != nil || len(violations) > 0 {
+		return gateway.Wrap(gateway.Invalid, err, "the receipt is malformed")
+	}
+	var head gateway.ReceiptHead
+	if err := json.Unmarshal(signed, &head); err != nil {
+		return gateway.Wrap(gateway.Invalid, err, "the receipt is malformed")
+	}
+	switch {
+	case head.Issuer != party.OIN || head.Audience != e.Self:
+		return gateway.Errorf(gateway.Invalid, "the receipt is between other parties")
+	case head.Size != len(due) || len(r.Items) != len(due):
+		return gateway.Errorf(gateway.Invalid, "the receipt is for another number of messages")
+	case head.Root != rootOf(r.Items):
+		return gateway.Errorf(gateway.Invalid, "the items do not belong to the signed receipt")
+	}
+	for i, item := range r.Items {
+		known := item.Digest == gateway.Hash(payloads[i]) && item.Sender == e.Self && item.Recipient == party.OIN
+		if !known || (item.ID != due[i].ID && item.Outcome == gateway.Received) {
+			return gateway.Errorf(gateway.Invalid, "the receipt is for a message that was not sent")
+		}
+	}
+	return nil
+}
+
+// settle records what the peer said. Items that must wait are tried again at
+// the peer's backoff; the rest is done.
+func (w *worker) settle(ctx context.Context, due []store.Outgoing, r gateway.Receipts, status store.PeerStatus) time.Duration {
+	now := w.e.now()
+	settlements := make([]store.Settlement, len(due))
+	var entries []journal.Entry
+	later := false
+	for i, o := range due {
+		event := gateway.EventOf(r.Items[i].Outcome)
+		settlements[i] = store.Settlement{Sequence: o.Sequence, Digest: r.Items[i].Digest, Item: r.Items[i], Event: event}
+		if event == gateway.EventRetryLater {
+			later = true
+			continue
+		}
+		entries = append(entries, w.settled(now, o, r.Items[i]))
+	}
+	next := now
+	if later {
+		next = now.Add(gateway.Backoff(status.Failures+1, rand.Float64()))
+	}
+	// The peer has answered: what it said is kept, also when the node is stopping.
+	final, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.Timeout)
+	defer cancel()
+	if err := w.e.Store.Settle(final, now, w.peer, settlements, r.Head, next, entries); err != nil {
+		return w.trouble("settle", err)
+	}
+	w.e.counters.Sent.Add(uint64(len(entries)))
+	return next.Sub(now)
+}
+
+func (w *worker) settled(now time.Time, o store.Outgoing, item gateway.ReceiptItem) journal.Entry {
+	kind := journal.KindDelivered
+	if item.Outcome == gateway.Refused || item.Outcome == gateway.Unsupported {
+		kind = journal.KindRefused
+		w.e.Log.Warn("message not accepted", "peer", w.peer, "message", o.ID, "outcome", item.Outcome, "reason", item.Reason)
+	}
+	return journal.Entry{
+		Time: now, Kind: kind, Party: w.peer, Message: o.ID, Outcome: string(item.Outcome), Reason: item.Reason,
+		Rules: o.Basis.Rules, Policy: o.Basis.Policy, Register: o.Basis.Register,
+	}
+}
+
+// failed records that nothing is known of the attempt, and backs off.
+func (w *worker) failed(ctx context.Context, now time.Time, status store.PeerStatus, sequences []uint64, cause error) time.Duration {
+	w.e.counters.Failures.Add(1)
+	wait := gateway.Backoff(status.Failures+1, rand.Float64())
+	w.e.Log.Debug("peer not reached", "peer", w.peer, "failures", status.Failures+1, "again", wait.String(), "error", cause)
+	final, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.Timeout)
+	defer cancel()
+	reason := gateway.SafeMessage(cause)
+	if err := w.e.Store.AttemptFailed(final, now, w.peer, sequences, reason, now.Add(wait)); err != nil {
+		return w.trouble("record failure", err)
+	}
+	return wait
+}
+
+// greet says hello when it has not been said yet, when what we would say has
+// changed, or when it was long ago; and looks at what the peer said.
+func (w *worker) greet(ctx context.Context, rules publication.Rules, party gateway.Party, now time.Time) error {
+	if w.helloed.Swap(false) {
+		differs, err := w.compare(ctx, rules, party)
+		if err != nil {
+			return err
+		}
+		if differs { // but its hello may be older than our last batch: ask again
+			w.toldAt = time.Time{}
+		}
+	}
+	fingerprint := w.e.fingerprint(rules, w.peer, now)
+	if fingerprint == w.told && now.Before(w.toldAt.Add(idle)) {
+		return nil
+	}
+	token, err := w.e.helloToken(ctx, rules, w.peer, now)
+	if err != nil {
+		return err
+	}
+	request, cancel := context.WithTimeout(ctx, w.e.Timeout)
+	answer, err := w.e.Sender.Hello(request, party, token)
+	cancel()
+	if err != nil {
+		return err
+	}
+	if err := w.e.heard(ctx, rules, w.peer, answer, now); err != nil {
+		return err
+	}
+	w.told, w.toldAt = fingerprint, now
+	differs, err := w.compare(ctx, rules, party)
+	if err != nil || !differs {
+		return err
+	}
+	w.e.Log.Info("peer holds another state than it was sent; sending it again", "peer", w.peer)
+	return w.e.Publisher.Resend(ctx, now, w.peer)
+}
+
+// compare looks at the peer's last hello: a newer register is fetched, and it
+// answers whether the peer holds another state than it was sent. While anything
+// is under way that cannot be told, and the answer is no.
+func (w *worker) compare(ctx context.Context, rules publication.Rules, party gateway.Party) (differs bool, err error) {
+	status, err := w.e.Store.Peer(ctx, w.peer)
+	if err != nil || status.Hello == nil {
+		return false, err
+	}
+	w.peerRegister.Store(status.Hello.Register)
+	if rules.Register.Version() < status.Hello.Register && w.fetched != status.Hello.Register {
+		w.fetched = status.Hello.Register
+		if err := w.fetchRegister(ctx, party); err != nil {
+			return false, err
+		}
+	}
+	shown, settled, err := w.e.Store.ShownDigest(ctx, w.peer)
+	if err != nil {
+		return false, fmt.Errorf("digest of what was shown: %w", err)
+	}
+	return settled && shown != status.Hello.Holds, nil
+}
+
+// fetchRegister asks a peer for its newer register. One that does not verify is
+// refused and journaled, and harms nothing: messages go on under the old one.
+func (w *worker) fetchRegister(ctx context.Context, party gateway.Party) error {
+	request, cancel := context.WithTimeout(ctx, w.e.Timeout)
+	defer cancel()
+	file, err := w.e.Sender.Register(request, party)
+	if err != nil {
+		return err
+	}
+	if err := w.e.FetchedRegister(ctx, w.peer, file); err != nil {
+		w.e.Log.Warn("register offered by peer was refused", "peer", w.peer, "error", err)
+	}
+	return nil
+}

@@ -1,0 +1,214 @@
+// Package exchange moves messages between nodes: Accept is the inbound
+// pipeline, Deliver the outbound loop, Hello what two nodes tell each other at
+// start and on change. Nothing else knows the order of the inbound steps.
+//
+// The promise: nothing lost, nothing twice. A message is validated, committed
+// durably, and only then answered with a signed receipt item; the same message
+// again gets the same item and has no second effect. An attempt is recorded
+// before dialling, so after a crash it is known what the peer may have.
+package exchange
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+	"github.com/doorstroom/doorstroom/gateway/publication"
+	"github.com/doorstroom/doorstroom/gateway/schema"
+	"github.com/doorstroom/doorstroom/gateway/seal"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// Sender dials a peer. It has no state of its own worth keeping: every call is
+// one request, and any error means that nothing is known of its effect.
+type Sender interface {
+	Send(ctx context.Context, peer gateway.Party, batch gateway.Batch) (gateway.Receipts, error)
+	Hello(ctx context.Context, peer gateway.Party, token string) (string, error)
+	Register(ctx context.Context, peer gateway.Party) ([]byte, error)
+}
+
+// Protocol is the version of docs/protocol.md that this node speaks.
+const Protocol = 1
+
+// Options is what an exchange works with; all fields are required.
+type Options struct {
+	Self      gateway.OIN
+	Key       *seal.Key
+	Store     *store.Store
+	Schema    *schema.Validator
+	Publisher *publication.Publisher
+	Rules     func() publication.Rules
+	// FetchedRegister verifies and installs a register that a peer offered.
+	FetchedRegister func(ctx context.Context, from gateway.OIN, file []byte) error
+	Sender          Sender
+	Log             *slog.Logger
+
+	BatchItems int           // messages in one batch, sent or accepted
+	BatchBytes int           // payload bytes in one batch sent
+	KeyOverlap time.Duration // how long a rotated key stays good
+	Timeout    time.Duration // of one request to a peer
+	Parallel   int           // peers that are sent to at the same time
+}
+
+// Exchange is safe for concurrent use. Start runs one worker per peer.
+type Exchange struct {
+	Options
+
+	strangers strangers
+	counters  Counters
+	slots     chan struct{} // one per peer that may be dialled at the same time
+
+	mu      sync.Mutex
+	workers map[gateway.OIN]*worker // guarded by mu
+	closed  bool                    // guarded by mu; no worker starts after Stop
+	running sync.WaitGroup
+	ctx     context.Context // of the workers; set by Start, ended by Stop
+	stop    context.CancelFunc
+}
+
+// New makes an exchange; it starts nothing.
+func New(opt Options) *Exchange {
+	return &Exchange{Options: opt, slots: make(chan struct{}, opt.Parallel), workers: map[gateway.OIN]*worker{}}
+}
+
+// Start begins delivering to every party of the register. Workers outlive ctx's
+// cancellation only until Stop returns.
+func (e *Exchange) Start(ctx context.Context) {
+	e.mu.Lock()
+	e.ctx, e.stop = context.WithCancel(ctx)
+	e.mu.Unlock()
+	e.running.Go(func() { e.flushStrangers(e.ctx) })
+	e.RulesChanged()
+}
+
+// Stop ends all workers and waits for them: an attempt under way is finished or
+// cut off, and either way recorded.
+func (e *Exchange) Stop() {
+	e.mu.Lock()
+	e.closed = true
+	stop := e.stop
+	e.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	e.running.Wait()
+}
+
+// RulesChanged starts workers for new parties and makes every worker look
+// again: at its hello, and at what waits.
+func (e *Exchange) RulesChanged() {
+	reg := e.Rules().Register
+	if reg == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed || e.ctx == nil {
+		return
+	}
+	for _, party := range reg.Parties() {
+		if party.OIN == e.Self || e.workers[party.OIN] != nil {
+			continue
+		}
+		w := newWorker(e, party.OIN)
+		e.workers[party.OIN] = w
+		e.running.Go(func() { w.run(e.ctx) })
+	}
+	for _, w := range e.workers {
+		w.poke()
+	}
+}
+
+// Wake makes the workers of some peers look at their queues now.
+func (e *Exchange) Wake(peers []gateway.OIN) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range peers {
+		if w := e.workers[p]; w != nil {
+			w.poke()
+		}
+	}
+}
+
+// now is the node's time: never before what has been committed.
+func (e *Exchange) now() time.Time { return e.Store.EffectiveTime(time.Now()) }
+
+// strangers counts refusals of things that could not be attributed to a
+// message, by peer and reason, so that a flood of them is a line a minute.
+type strangers struct {
+	mu    sync.Mutex
+	count map[stranger]int // guarded by mu
+}
+
+type stranger struct {
+	peer   gateway.OIN
+	reason gateway.Reason
+}
+
+func (s *strangers) add(peer gateway.OIN, reason gateway.Reason) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.count == nil {
+		s.count = map[stranger]int{}
+	}
+	s.count[stranger{peer, reason}]++
+}
+
+func (s *strangers) take() map[stranger]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := s.count
+	s.count = nil
+	return taken
+}
+
+func (e *Exchange) flushStrangers(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			e.journalStrangers(ctx)
+		case <-ctx.Done():
+			final, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			e.journalStrangers(final)
+			return
+		}
+	}
+}
+
+func (e *Exchange) journalStrangers(ctx context.Context) {
+	taken := e.strangers.take()
+	if len(taken) == 0 {
+		return
+	}
+	now := e.now()
+	var entries []journal.Entry
+	for _, s := range slices.SortedFunc(maps.Keys(taken), compareStrangers) {
+		entries = append(entries, journal.Entry{
+			Time: now, Kind: journal.KindRejected, Party: s.peer, Reason: s.reason, Count: taken[s],
+		})
+	}
+	if err := e.Store.Append(ctx, now, entries...); err != nil {
+		e.Log.Error("journal refusals", "error", err)
+	}
+}
+
+func compareStrangers(a, b stranger) int {
+	if a.peer != b.peer {
+		if a.peer < b.peer {
+			return -1
+		}
+		return 1
+	}
+	if a.reason < b.reason {
+		return -1
+	}
+	return 1
+}

@@ -1,0 +1,110 @@
+package exchange
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/publication"
+	"github.com/doorstroom/doorstroom/gateway/seal"
+)
+
+// Hello takes a peer's hello and answers with ours. What follows from it, such
+// as sending again, is the worker's.
+func (e *Exchange) Hello(ctx context.Context, peer gateway.OIN, token string) (string, error) {
+	now := e.now()
+	rules := e.Rules()
+	if err := e.heard(ctx, rules, peer, token, now); err != nil {
+		return "", err
+	}
+	e.mu.Lock()
+	w := e.workers[peer]
+	e.mu.Unlock()
+	if w != nil {
+		w.helloed.Store(true)
+	}
+	e.contacted(ctx, now, peer)
+	return e.helloToken(ctx, rules, peer, now)
+}
+
+// heard verifies and keeps a peer's hello. A changed one releases what was held
+// for want of support.
+func (e *Exchange) heard(ctx context.Context, rules publication.Rules, peer gateway.OIN, token string, now time.Time) error {
+	payload, _, err := seal.Open(token, seal.Hello, e.keyOf(rules, now, peer))
+	if err != nil {
+		return fmt.Errorf("open hello: %w", err)
+	}
+	if violations, err := e.Schema.Validate("hello", payload); err != nil || len(violations) > 0 {
+		return gateway.Wrap(gateway.Invalid, err, "the hello does not fit its schema")
+	}
+	var hello gateway.Hello
+	if err := json.Unmarshal(payload, &hello); err != nil {
+		return gateway.Wrap(gateway.Invalid, err, "the hello does not fit its schema")
+	}
+	if hello.Issuer != peer || hello.Audience != e.Self {
+		return gateway.Errorf(gateway.Invalid, "the hello is between other parties")
+	}
+	if !slices.Contains(hello.Protocol, Protocol) {
+		return gateway.Errorf(gateway.Conflict, "the peer does not speak protocol version %d", Protocol)
+	}
+	changed, err := e.Store.SaveHello(ctx, now, peer, hello)
+	if err != nil {
+		return fmt.Errorf("keep hello: %w", err)
+	}
+	if !changed {
+		return nil
+	}
+	if _, err := e.Store.ReleaseHeld(ctx, now, peer); err != nil {
+		return fmt.Errorf("release held messages: %w", err)
+	}
+	return nil
+}
+
+// helloFor is what we tell a peer of ourselves, but for time and state.
+func (e *Exchange) helloFor(rules publication.Rules, peer gateway.OIN, now time.Time) gateway.Hello {
+	h := gateway.Hello{
+		Issuer: e.Self, Audience: peer, Protocol: []int{Protocol}, Kinds: []string{},
+		CodeLists: e.Schema.Versions(), Incarnation: e.Store.Incarnation(),
+	}
+	if rules.Register == nil {
+		return h
+	}
+	h.Register = rules.Register.Version()
+	day := gateway.DateOf(now)
+	for _, kind := range e.Schema.Kinds() {
+		if r, ok := rules.Register.Recipient(peer, kind, day); ok && rules.Policy.Admit(r, "", kind, day).Allowed {
+			h.Kinds = append(h.Kinds, kind)
+		}
+	}
+	return h
+}
+
+// fingerprint tells whether a hello would say something new.
+func (e *Exchange) fingerprint(rules publication.Rules, peer gateway.OIN, now time.Time) string {
+	b, err := json.Marshal(e.helloFor(rules, peer, now))
+	if err != nil {
+		panic("a hello is plain data: " + err.Error())
+	}
+	return gateway.Hash(b)
+}
+
+func (e *Exchange) helloToken(ctx context.Context, rules publication.Rules, peer gateway.OIN, now time.Time) (string, error) {
+	h := e.helloFor(rules, peer, now)
+	h.Time = now.UTC().Truncate(time.Second)
+	var err error
+	if h.Holds, err = e.Store.Holds(ctx, peer); err != nil {
+		return "", fmt.Errorf("digest of what is held: %w", err)
+	}
+	b, err := json.Marshal(h)
+	if err != nil {
+		return "", fmt.Errorf("encode hello: %w", err)
+	}
+	token, err := seal.Sign(e.Key, seal.Hello, b)
+	if err != nil {
+		return "", fmt.Errorf("sign hello: %w", err)
+	}
+	return token, nil
+}
