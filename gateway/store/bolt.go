@@ -1,0 +1,467 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+const (
+	defaultLockTimeout = time.Second
+	maxGroup           = 512      // operations in one transaction
+	maxGroupBytes      = 16 << 20 // written by one transaction, unless one operation writes more
+	allocStep          = 16 << 20 // by which the file grows
+	maxKey             = 1 << 10
+)
+
+// boltEngine keeps the tables in one bbolt file: a bucket per table name, and in
+// it a bucket per party where the table has parties. One goroutine, the
+// committer, writes: while a transaction is being synced the next operations
+// collect, and then share one.
+type boltEngine struct {
+	db       *bbolt.DB
+	limit    int64                    // bytes at which growing stops; 0: none
+	fault    func(point string) error // nil but in tests
+	requests chan *request
+	quit     chan struct{} // closed by close
+	closing  sync.Once
+	done     chan struct{} // closed when the committer has ended
+	broken   error         // of the committer: nothing is written after a failed write
+}
+
+type request struct {
+	ctx    context.Context
+	grows  bool
+	decide func(reader) (batch, error)
+	answer chan error // one answer, buffered
+}
+
+// openBolt opens or creates the file and starts the committer, which close
+// waits for.
+func openBolt(path string, opt Options) (e *boltEngine, err error) {
+	defer recoverCorrupt(&err, table{name: "file"})()
+	timeout := opt.LockTimeout
+	if timeout <= 0 {
+		timeout = defaultLockTimeout
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := create(path); err != nil {
+			return nil, gateway.Wrap(gateway.Internal, err, "the database cannot be created")
+		}
+	} else if err := walk(path, timeout); err != nil {
+		return nil, openError(err)
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout: timeout, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, MaxSize: int(opt.MaxBytes), NoSync: opt.NoSync,
+	})
+	if err != nil {
+		return nil, openError(err)
+	}
+	e = &boltEngine{
+		db: db, limit: opt.MaxBytes / 4 * 3, fault: opt.Fault,
+		requests: make(chan *request), quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	if opt.MaxBytes > 0 {
+		db.AllocSize = int(min(allocStep, opt.MaxBytes/16))
+	}
+	go e.run()
+	return e, nil
+}
+
+// create makes an empty database under another name first, so that a power cut
+// leaves either none or a whole one.
+func create(path string) error {
+	fresh := path + ".new"
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	db, err := bbolt.Open(fresh, 0o600, &bbolt.Options{Timeout: defaultLockTimeout, NoFreelistSync: true})
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// walk visits every page before bbolt does so in a goroutine of its own, where a
+// panic over a damaged page could not be caught.
+func walk(path string, timeout time.Duration) error {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: timeout, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	err = db.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error { return walkBucket(b) })
+	})
+	return errors.Join(err, db.Close())
+}
+
+func walkBucket(b *bbolt.Bucket) error {
+	return b.ForEach(func(key, value []byte) error {
+		if value == nil {
+			return walkBucket(b.Bucket(key))
+		}
+		return nil
+	})
+}
+
+func openError(err error) error {
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return gateway.Wrap(gateway.Unavailable, err, "the database is in use by another process")
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		return gateway.Wrap(gateway.Internal, errors.Join(ErrCorrupt, err), "the database file is damaged: restore it from a backup")
+	}
+	return gateway.Wrap(gateway.Internal, err, "the database cannot be opened")
+}
+
+// recoverCorrupt turns a panic over a damaged page, and a fault in the mapped
+// file, into ErrCorrupt. Defer what it returns.
+func recoverCorrupt(err *error, t table) func() {
+	before := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(before)
+		if p := recover(); p != nil {
+			*err = corrupt(t, fmt.Sprint(p))
+		}
+	}
+}
+
+func (e *boltEngine) view(ctx context.Context, read func(reader) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := e.db.View(func(tx *bbolt.Tx) error { return read(boltReader{tx}) })
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+		return errClosed()
+	}
+	return err
+}
+
+func (e *boltEngine) update(ctx context.Context, grows bool, decide func(reader) (batch, error)) error {
+	r := &request{ctx: ctx, grows: grows, decide: decide, answer: make(chan error, 1)}
+	select {
+	case e.requests <- r:
+		return <-r.answer // it is soon done, and only then is it known whether it took effect
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-e.quit:
+		return errClosed()
+	}
+}
+
+func (e *boltEngine) close() error {
+	e.closing.Do(func() { close(e.quit) })
+	<-e.done
+	return e.db.Close()
+}
+
+func (e *boltEngine) freeBytes() int64 {
+	stats := e.db.Stats()
+	return int64(stats.FreePageN+stats.PendingPageN) * int64(e.db.Info().PageSize)
+}
+
+func (e *boltEngine) usage() Usage {
+	u := Usage{FreeBytes: e.freeBytes(), MaxBytes: int64(e.db.MaxSize)}
+	if info, err := os.Stat(e.db.Path()); err == nil {
+		u.FileBytes = info.Size()
+	}
+	return u
+}
+
+// run is the committer. A request that was handed over is always answered.
+func (e *boltEngine) run() {
+	defer close(e.done)
+	for {
+		select {
+		case r := <-e.requests:
+			e.commitGroup(e.collect(r))
+		case <-e.quit:
+			return
+		}
+	}
+}
+
+func (e *boltEngine) collect(first *request) []*request {
+	group := []*request{first}
+	for len(group) < maxGroup {
+		select {
+		case r := <-e.requests:
+			group = append(group, r)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commitGroup answers every request of the group. When together they do not fit
+// in the file, each tries alone.
+func (e *boltEngine) commitGroup(group []*request) {
+	for len(group) > 0 {
+		rest, err := e.commit(group)
+		switch {
+		case errors.Is(err, bolterrors.ErrMaxSizeReached) && len(group)-len(rest) > 1:
+			for _, r := range group[:len(group)-len(rest)] {
+				e.commitGroup([]*request{r})
+			}
+		case err != nil:
+			for _, r := range group[:len(group)-len(rest)] {
+				r.answer <- commitError(err)
+			}
+		}
+		group = rest
+	}
+}
+
+// commit runs as many requests of the group as go in one transaction and
+// answers them once it is on disk. On an error it has answered none of them.
+func (e *boltEngine) commit(group []*request) (rest []*request, err error) {
+	if e.broken != nil {
+		return nil, e.broken
+	}
+	var tx *bbolt.Tx
+	defer func() {
+		if p := recover(); p != nil {
+			err = corrupt(table{name: "file"}, fmt.Sprint(p))
+			rest, e.broken = nil, err
+			abandon(tx)
+		}
+	}()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	if tx, err = e.db.Begin(true); err != nil {
+		return nil, err
+	}
+	used, written := tx.Size()-e.freeBytes(), 0
+	var answers []error
+	for len(answers) < len(group) && written < maxGroupBytes {
+		changes, err := e.decide(group[len(answers)], boltReader{tx}, used+int64(2*written))
+		answers = append(answers, err)
+		if err != nil {
+			continue
+		}
+		n, err := write(tx, changes)
+		if err != nil {
+			abandon(tx)
+			return group[len(answers):], err
+		}
+		written += n
+	}
+	rest = group[len(answers):]
+	if err := e.finish(tx, written > 0); err != nil {
+		return rest, err
+	}
+	for i, err := range answers {
+		group[i].answer <- err
+	}
+	return rest, nil
+}
+
+// finish commits the transaction if there is anything in it.
+func (e *boltEngine) finish(tx *bbolt.Tx, wrote bool) error {
+	if !wrote {
+		return tx.Rollback()
+	}
+	if err := e.faultAt("before-commit"); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	if err := tx.Commit(); err != nil {
+		if !errors.Is(err, bolterrors.ErrMaxSizeReached) {
+			// Whether it is on disk is unknown until the file is opened again.
+			e.broken = gateway.Wrap(gateway.Internal, err, "writing the database failed: check the disk and restart")
+		}
+		return err
+	}
+	return e.faultAt("after-commit")
+}
+
+func (e *boltEngine) faultAt(point string) error {
+	if e.fault == nil {
+		return nil
+	}
+	return e.fault(point)
+}
+
+// decide asks one request what it writes; its error and its panic are its own.
+func (e *boltEngine) decide(r *request, view reader, used int64) (changes batch, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = gateway.Wrap(gateway.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "internal error in a transaction")
+		}
+	}()
+	if err := r.ctx.Err(); err != nil {
+		return nil, err
+	}
+	if r.grows && e.limit > 0 && used > e.limit {
+		return nil, fullError(nil)
+	}
+	if changes, err = r.decide(view); err != nil {
+		return nil, err
+	}
+	return changes, checkBatch(changes)
+}
+
+// write gives the number of bytes written. After an error the transaction is of
+// no use.
+func write(tx *bbolt.Tx, changes batch) (n int, err error) {
+	for _, t := range slices.SortedFunc(maps.Keys(changes), compareTables) {
+		bucket, err := makeBucket(tx, t)
+		if err != nil {
+			return n, err
+		}
+		seed, rows := t.seed(), changes[t]
+		for _, key := range slices.Sorted(maps.Keys(rows)) {
+			n += len(key) + len(rows[key])
+			if value := rows[key]; value == nil {
+				err = bucket.Delete([]byte(key))
+			} else {
+				err = bucket.Put([]byte(key), frame(seed, []byte(key), value))
+			}
+			if err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
+// checkBatch refuses what bbolt would refuse half-way through a batch.
+func checkBatch(changes batch) error {
+	for _, rows := range changes {
+		for key, value := range rows {
+			if len(key) == 0 || len(key) > maxKey || len(value) > math.MaxInt32-checksumSize {
+				return gateway.Errorf(gateway.Invalid, "a key or value is too long to store")
+			}
+		}
+	}
+	return nil
+}
+
+func abandon(tx *bbolt.Tx) {
+	defer func() { _ = recover() }() // a transaction over damaged pages may not even end
+	if tx != nil {
+		_ = tx.Rollback()
+	}
+}
+
+func makeBucket(tx *bbolt.Tx, t table) (*bbolt.Bucket, error) {
+	b, err := tx.CreateBucketIfNotExists([]byte(t.name))
+	if err == nil && t.party != "" {
+		b, err = b.CreateBucketIfNotExists([]byte(t.party))
+	}
+	if err == nil && appendOnly(t.name) {
+		b.FillPercent = 0.95
+	}
+	return b, err
+}
+
+func compareTables(a, b table) int {
+	return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.party, b.party))
+}
+
+func commitError(err error) error {
+	if errors.Is(err, bolterrors.ErrMaxSizeReached) {
+		return fullError(err)
+	}
+	if _, ok := errors.AsType[*gateway.Error](err); ok {
+		return err
+	}
+	return gateway.Wrap(gateway.Internal, err, "the transaction was not confirmed")
+}
+
+// boltReader reads in one transaction of bbolt.
+type boltReader struct{ tx *bbolt.Tx }
+
+func (r boltReader) bucket(t table) *bbolt.Bucket {
+	b := r.tx.Bucket([]byte(t.name))
+	if b != nil && t.party != "" {
+		b = b.Bucket([]byte(t.party))
+	}
+	return b
+}
+
+func (r boltReader) get(t table, key []byte) (value []byte, err error) {
+	defer recoverCorrupt(&err, t)()
+	b := r.bucket(t)
+	if b == nil {
+		return nil, nil
+	}
+	framed := b.Get(key)
+	if framed == nil {
+		return nil, nil
+	}
+	return unframe(t, key, framed)
+}
+
+func (r boltReader) ascend(t table, from []byte, visit func(key, value []byte) (bool, error)) error {
+	var c *bbolt.Cursor
+	// step is all that touches pages, so that a panic of visit is not mistaken
+	// for a damaged page.
+	step := func(first bool) (key, value []byte, err error) {
+		defer recoverCorrupt(&err, t)()
+		var framed []byte
+		switch {
+		case first:
+			b := r.bucket(t)
+			if b == nil {
+				return nil, nil, nil
+			}
+			c = b.Cursor()
+			key, framed = c.Seek(from)
+		default:
+			key, framed = c.Next()
+		}
+		if key == nil || framed == nil { // the end, or a bucket
+			return bytes.Clone(key), nil, nil
+		}
+		value, err = unframe(t, key, framed)
+		return bytes.Clone(key), value, err
+	}
+	key, value, err := step(true)
+	for ; err == nil && key != nil; key, value, err = step(false) {
+		if value == nil {
+			continue
+		}
+		if more, err := visit(key, value); err != nil || !more {
+			return err
+		}
+	}
+	return err
+}
+
+func (r boltReader) tables() (all []table, err error) {
+	defer recoverCorrupt(&err, table{name: "file"})()
+	err = r.tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+		all = append(all, table{name: string(name)})
+		return b.ForEachBucket(func(party []byte) error {
+			all = append(all, table{name: string(name), party: gateway.OIN(party)})
+			return nil
+		})
+	})
+	return all, err
+}

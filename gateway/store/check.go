@@ -1,0 +1,214 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// Check looks at everything that must hold between the rows of the database and
+// gives, in plain words without values, what does not: checksums, queues and
+// their counts, what was shown against what is under way, sequences, references
+// to shared values, remembered messages, and the journal's tree. None means the
+// database is sound. It reads all of it; use it in tests, after a crash, and on
+// command.
+func (s *Store) Check(ctx context.Context) []string {
+	c := checkup{refs: map[sharedKey]uint64{}}
+	err := s.view(ctx, func(r reader) error {
+		c.r = r
+		return c.all()
+	})
+	if err != nil {
+		c.fail("reading stopped: %v", err)
+	}
+	if _, err := s.VerifyJournal(ctx, nil); err != nil {
+		c.fail("%v", err)
+	}
+	return c.problems
+}
+
+type checkup struct {
+	r        reader
+	highest  time.Time
+	refs     map[sharedKey]uint64 // as counted
+	problems []string
+}
+
+func (c *checkup) fail(format string, args ...any) {
+	c.problems = append(c.problems, fmt.Sprintf(format, args...))
+}
+
+func (c *checkup) all() error {
+	highest, err := getUint(c.r, keyHighest())
+	if err != nil {
+		return err
+	}
+	c.highest = time.Unix(0, int64(highest))
+	tables, err := c.r.tables()
+	if err != nil {
+		return err
+	}
+	for _, in := range tables {
+		if err := c.table(in); err != nil {
+			c.fail("table %s %s: %v", in.name, in.party, err)
+		}
+	}
+	if err := eachPeer(c.r, c.peer); err != nil {
+		return err
+	}
+	return c.shared()
+}
+
+// table reads every row, which compares its checksum, and looks at those that
+// stand alone.
+func (c *checkup) table(in table) error {
+	return c.r.ascend(in, nil, func(key, value []byte) (bool, error) {
+		switch in.name {
+		case tableOut, tableHeld:
+			return true, c.entry(in, sequenceOf(key))
+		case tableShown, tableLatest:
+			return true, c.slot(in, key, value)
+		case tableInbox:
+			i, err := decodeItem(in, value)
+			if err == nil && (i.outcome == gateway.RetryLater || i.outcome == gateway.Unsupported) {
+				c.fail("party %s: a message that must come again is remembered as answered", in.party)
+			}
+			if err == nil && i.received.After(c.highest) {
+				c.fail("party %s: a message was received after the last transaction", in.party)
+			}
+			return true, err
+		case tableReceived:
+			held, err := decodeSnapshot(in, value)
+			if err == nil && held.gone() != !held.until.IsZero() && held.gone() {
+				c.fail("party %s: a subject that is gone is remembered for ever", in.party)
+			}
+			return true, err
+		}
+		return true, nil
+	})
+}
+
+// entry checks one message under way against its slot.
+func (c *checkup) entry(in table, sequence uint64) error {
+	e, ok, err := findEntry(c.r, in.party, sequence)
+	if err != nil || !ok {
+		return err
+	}
+	c.refs[e.content]++
+	c.refs[e.terms]++
+	if e.state.Final() || (e.state == gateway.Held) != (in.name == tableHeld) {
+		c.fail("party %s: message %d is %s in table %s", in.party, sequence, e.state, in.name)
+	}
+	if e.time.After(c.highest) {
+		c.fail("party %s: message %d was queued after the last transaction", in.party, sequence)
+	}
+	common, err := readTerms(c.r, e.terms)
+	if err != nil {
+		return err
+	}
+	at, key := slotOf(in.party, common.Kind, e.subject)
+	value, err := c.r.get(at, key)
+	if err != nil {
+		return err
+	}
+	if value == nil {
+		c.fail("party %s: message %d has no slot", in.party, sequence)
+		return nil
+	}
+	sl, err := decodeSlot(at, value)
+	if err == nil && !slices.Contains(sl.live, sequence) {
+		c.fail("party %s: message %d is unknown to its slot", in.party, sequence)
+	}
+	return err
+}
+
+// slot checks what a subject says of the messages under way.
+func (c *checkup) slot(in table, key, value []byte) error {
+	sl, err := decodeSlot(in, value)
+	if err != nil {
+		return err
+	}
+	c.refs[sl.terms]++
+	if !slices.IsSorted(sl.live) || sl.delivered > sl.last {
+		c.fail("party %s: the sequences of a subject are out of order", in.party)
+	}
+	waiting := 0
+	for _, sequence := range sl.live {
+		e, ok, err := findEntry(c.r, in.party, sequence)
+		if err != nil {
+			return err
+		}
+		if !ok || sequence > sl.last {
+			c.fail("party %s: message %d is in its slot but not under way", in.party, sequence)
+		}
+		if at, k := slotOf(in.party, gateway.KindCapacity, e.subject); ok && in == at && string(k) != string(key) {
+			c.fail("party %s: message %d is in the slot of another subject", in.party, sequence)
+		}
+		if ok && e.state != gateway.Attempting {
+			waiting++
+		}
+	}
+	if waiting > 1 {
+		c.fail("party %s: %d snapshots of one subject wait", in.party, waiting)
+	}
+	if (sl.state == "") != slices.Contains(sl.live, sl.last) {
+		c.fail("party %s: the last message of a subject is neither under way nor ended", in.party)
+	}
+	return nil
+}
+
+// peer checks the counters of one party.
+func (c *checkup) peer(oin gateway.OIN, row peerRow) error {
+	for name, want := range map[string]int{tableOut: row.Queued, tableHeld: row.Held} {
+		got := 0
+		err := c.r.ascend(table{name, oin}, nil, func(key, _ []byte) (bool, error) {
+			got++
+			if sequenceOf(key) > row.Sequence {
+				c.fail("party %s: message %d comes after the last sequence %d", oin, sequenceOf(key), row.Sequence)
+			}
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+		if got != want {
+			c.fail("party %s: table %s has %d messages and the count says %d", oin, name, got, want)
+		}
+	}
+	return nil
+}
+
+// shared compares the values that are stored once with those who refer to them.
+func (c *checkup) shared() error {
+	stored := map[sharedKey]bool{}
+	err := c.r.ascend(table{name: tableShared}, nil, func(key, value []byte) (bool, error) {
+		sum := sha256.Sum256(value)
+		if string(sum[:16]) != string(key) {
+			c.fail("a shared value is not what its hash says")
+		}
+		stored[sharedKey(key)] = true
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	err = c.r.ascend(table{name: tableRefs}, nil, func(key, value []byte) (bool, error) {
+		n, _ := binary.Uvarint(value)
+		at := sharedKey(key)
+		if n != c.refs[at] || !stored[at] {
+			c.fail("a shared value is there: %t, is referred to %d times, and the count says %d", stored[at], c.refs[at], n)
+		}
+		delete(c.refs, at)
+		delete(stored, at)
+		return true, nil
+	})
+	if len(c.refs) > 0 || len(stored) > 0 {
+		c.fail("%d shared values are not counted and %d are referred to by nothing", len(c.refs), len(stored))
+	}
+	return err
+}

@@ -1,0 +1,318 @@
+package store
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+)
+
+// Rows of which there are very many have a compact form: numbers as varints,
+// times in Unix seconds, hashes and message ids raw.
+
+// entry is one message in a queue, under its sequence.
+type entry struct {
+	state      gateway.DeliveryState
+	withdrawal bool
+	attempts   uint64
+	id         [16]byte
+	time       time.Time
+	expires    time.Time
+	content    sharedKey
+	terms      sharedKey
+	subject    string
+}
+
+// slot is what is known of one subject for one recipient.
+type slot struct {
+	live       []uint64              // sequences of the entries under way, ascending
+	last       uint64                // sequence of the message last queued
+	state      gateway.DeliveryState // its end; "" while it is under way
+	withdrawal bool                  // it is a withdrawal
+	exposed    bool                  // an ended entry may have shown the peer something
+	hash       [32]byte              // of its data
+	terms      sharedKey
+	id         [16]byte
+	digest     []byte // of its signed payload, once the peer has answered
+
+	delivered       uint64 // sequence of the snapshot the peer has; 0: none
+	deliveredDigest []byte
+}
+
+// item is what a message was answered with.
+type item struct {
+	digest   string // hex
+	outcome  gateway.Outcome
+	reason   gateway.Reason
+	received time.Time
+	until    time.Time // how long it is remembered
+}
+
+// snapshot is what this node holds of one subject of a sender. Without data it
+// says that the subject is gone.
+type snapshot struct {
+	order    order
+	digest   string // hex
+	received time.Time
+	until    time.Time // how long a subject that is gone is remembered
+	data     []byte
+}
+
+// order is the place of a message among those of its sender.
+type order struct{ incarnation, sequence uint64 }
+
+func (a order) before(b order) bool {
+	return a.incarnation < b.incarnation || (a.incarnation == b.incarnation && a.sequence < b.sequence)
+}
+
+// deliveryStates gives a state the byte it is stored as; the list only grows.
+func deliveryStates() [9]gateway.DeliveryState {
+	return [9]gateway.DeliveryState{
+		"", gateway.Queued, gateway.Attempting, gateway.Held, gateway.Delivered, gateway.RefusedBy,
+		gateway.Withdrawn, gateway.Overtaken, gateway.Unconfirmed,
+	}
+}
+
+func stateCode(s gateway.DeliveryState) byte {
+	states := deliveryStates()
+	return byte(slices.Index(states[:], s))
+}
+
+const (
+	flagWithdrawal = 1 << iota
+	flagExposed
+)
+
+func (e *entry) encode() []byte {
+	b := make([]byte, 0, 72+len(e.subject))
+	b = append(b, stateCode(e.state), flags(e.withdrawal, false))
+	b = binary.AppendUvarint(b, e.attempts)
+	b = append(b, e.id[:]...)
+	b = appendTime(b, e.time)
+	b = appendTime(b, e.expires)
+	b = append(b, e.content[:]...)
+	b = append(b, e.terms[:]...)
+	return append(b, e.subject...)
+}
+
+func decodeEntry(t table, value []byte) (entry, error) {
+	d := decoder{b: value}
+	e := entry{state: d.state()}
+	e.withdrawal, _ = d.flags()
+	e.attempts = d.uint()
+	copy(e.id[:], d.take(16))
+	e.time, e.expires = d.time(), d.time()
+	copy(e.content[:], d.take(16))
+	copy(e.terms[:], d.take(16))
+	e.subject = string(d.rest())
+	return e, d.err(t)
+}
+
+func (s *slot) encode() []byte {
+	b := make([]byte, 0, 96)
+	b = append(b, stateCode(s.state), flags(s.withdrawal, s.exposed))
+	b = binary.AppendUvarint(b, uint64(len(s.live)))
+	for _, sequence := range s.live {
+		b = binary.AppendUvarint(b, sequence)
+	}
+	b = binary.AppendUvarint(b, s.last)
+	b = append(b, s.hash[:]...)
+	b = append(b, s.terms[:]...)
+	b = append(b, s.id[:]...)
+	b = appendBytes(b, s.digest)
+	b = binary.AppendUvarint(b, s.delivered)
+	return appendBytes(b, s.deliveredDigest)
+}
+
+func decodeSlot(t table, value []byte) (slot, error) {
+	d := decoder{b: value}
+	s := slot{state: d.state()}
+	s.withdrawal, s.exposed = d.flags()
+	for n := d.uint(); n > 0 && !d.failed; n-- {
+		s.live = append(s.live, d.uint())
+	}
+	s.last = d.uint()
+	copy(s.hash[:], d.take(32))
+	copy(s.terms[:], d.take(16))
+	copy(s.id[:], d.take(16))
+	s.digest = d.bytes()
+	s.delivered = d.uint()
+	s.deliveredDigest = d.bytes()
+	return s, d.err(t)
+}
+
+func (i *item) encode() []byte {
+	b := appendDigest(nil, i.digest)
+	b = appendBytes(b, []byte(i.outcome))
+	b = appendBytes(b, []byte(i.reason))
+	b = appendTime(b, i.received)
+	return appendTime(b, i.until)
+}
+
+func decodeItem(t table, value []byte) (item, error) {
+	d := decoder{b: value}
+	i := item{digest: d.digest(), outcome: gateway.Outcome(d.bytes()), reason: gateway.Reason(d.bytes())}
+	i.received, i.until = d.time(), d.time()
+	return i, d.err(t)
+}
+
+func (s *snapshot) encode() []byte {
+	b := appendOrder(nil, s.order)
+	b = appendDigest(b, s.digest)
+	b = appendTime(b, s.received)
+	b = appendTime(b, s.until)
+	return append(b, s.data...)
+}
+
+func decodeSnapshot(t table, value []byte) (snapshot, error) {
+	d := decoder{b: value}
+	s := snapshot{order: d.order(), digest: d.digest(), received: d.time(), until: d.time(), data: d.rest()}
+	return s, d.err(t)
+}
+
+// gone tells whether the snapshot only says that its subject is no more.
+func (s *snapshot) gone() bool { return len(s.data) == 0 }
+
+func encodeStored(s journal.Stored) []byte {
+	b := make([]byte, 0, 1+32*len(s.Hashes)+len(s.Leaf))
+	b = append(b, byte(len(s.Hashes)))
+	for _, h := range s.Hashes {
+		b = append(b, h[:]...)
+	}
+	return append(b, s.Leaf...)
+}
+
+func decodeStored(value []byte) (journal.Stored, error) {
+	d := decoder{b: value}
+	var s journal.Stored
+	if n := d.take(1); !d.failed {
+		for range n[0] {
+			var h journal.Hash
+			copy(h[:], d.take(32))
+			s.Hashes = append(s.Hashes, h)
+		}
+	}
+	s.Leaf = d.rest()
+	return s, d.err(table{name: tableJournal})
+}
+
+// number is a key that sorts by value.
+func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// newID is a UUIDv7 (RFC 9562 section 5.7).
+func newID(now time.Time) (id [16]byte) {
+	_, _ = rand.Read(id[6:]) // never fails
+	binary.BigEndian.PutUint16(id[0:], uint16(now.UnixMilli()>>32))
+	binary.BigEndian.PutUint32(id[2:], uint32(now.UnixMilli()))
+	id[6] = id[6]&0x0f | 0x70
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// idKey is the key of a message id: 16 bytes for a UUID as RFC 9562 writes it,
+// anything else after a byte that no UUIDv7 starts with.
+func idKey(id string) []byte {
+	if u, err := uuid.Parse(id); err == nil && u.String() == id && u[0] != 0xff {
+		return u[:]
+	}
+	return append([]byte{0xff}, id...)
+}
+
+func flags(withdrawal, exposed bool) (b byte) {
+	if withdrawal {
+		b |= flagWithdrawal
+	}
+	if exposed {
+		b |= flagExposed
+	}
+	return b
+}
+
+func appendTime(b []byte, t time.Time) []byte { return binary.AppendVarint(b, t.Unix()) }
+
+func appendBytes(b, value []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(value))), value...)
+}
+
+func appendDigest(b []byte, digest string) []byte {
+	raw, err := hex.DecodeString(digest)
+	if err != nil {
+		panic("digests are checked before they are stored: " + err.Error())
+	}
+	return appendBytes(b, raw)
+}
+
+func appendOrder(b []byte, o order) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(b, o.incarnation), o.sequence)
+}
+
+// decoder reads the compact form; after the first failure it gives zeros.
+type decoder struct {
+	b      []byte
+	failed bool
+}
+
+func (d *decoder) err(t table) error {
+	if d.failed {
+		return corrupt(t, "a row cannot be read")
+	}
+	return nil
+}
+
+func (d *decoder) take(n int) []byte {
+	if n < 0 || n > len(d.b) {
+		d.failed = true
+		return nil
+	}
+	taken := d.b[:n:n]
+	d.b = d.b[n:]
+	return taken
+}
+
+func (d *decoder) rest() []byte { return d.take(len(d.b)) }
+
+func (d *decoder) uint() uint64 {
+	n, size := binary.Uvarint(d.b)
+	d.take(max(size, 0))
+	d.failed = d.failed || size <= 0
+	return n
+}
+
+func (d *decoder) time() time.Time {
+	n, size := binary.Varint(d.b)
+	d.take(max(size, 0))
+	d.failed = d.failed || size <= 0
+	return time.Unix(n, 0).UTC()
+}
+
+func (d *decoder) bytes() []byte {
+	n := d.uint()
+	return d.take(int(min(n, uint64(len(d.b))+1)))
+}
+
+func (d *decoder) digest() string { return hex.EncodeToString(d.bytes()) }
+
+func (d *decoder) order() order { return order{incarnation: d.uint(), sequence: d.uint()} }
+
+func (d *decoder) state() gateway.DeliveryState {
+	code, states := d.take(1), deliveryStates()
+	if d.failed || int(code[0]) >= len(states) {
+		d.failed = true
+		return ""
+	}
+	return states[code[0]]
+}
+
+func (d *decoder) flags() (withdrawal, exposed bool) {
+	b := d.take(1)
+	if d.failed {
+		return false, false
+	}
+	return b[0]&flagWithdrawal != 0, b[0]&flagExposed != 0
+}

@@ -1,0 +1,147 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"hash/crc32"
+	"maps"
+	"slices"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// table is one ordered key space. Tables that are kept per party carry its OIN.
+type table struct {
+	name  string
+	party gateway.OIN
+}
+
+// reader is a consistent view of all tables. What it hands out belongs to the
+// caller.
+type reader interface {
+	// get gives the value of a key, or nil.
+	get(t table, key []byte) ([]byte, error)
+	// ascend visits the keys from from on, in order, until visit says it has
+	// enough.
+	ascend(t table, from []byte, visit func(key, value []byte) (more bool, err error)) error
+	// tables lists every table that was ever written, in order.
+	tables() ([]table, error)
+}
+
+// batch is everything one operation writes: by table and key, nil deletes.
+type batch map[table]map[string][]byte
+
+// engine is the seam between the transactions of this package and what keeps
+// them. An engine has one writer; it is safe for concurrent use.
+type engine interface {
+	view(ctx context.Context, read func(reader) error) error
+	// update runs decide on a view that includes everything decided before it
+	// and answers when its batch is on disk. Operations that arrive together
+	// may share a transaction: one that fails or panics leaves no trace and
+	// does not harm the others. decide may run more than once. An operation
+	// that grows the database is refused when it is nearly full, so that there
+	// is room for those that empty it.
+	update(ctx context.Context, grows bool, decide func(reader) (batch, error)) error
+	usage() Usage
+	close() error
+}
+
+const checksumSize = 4
+
+// seed is where the checksums of a table's rows start: a value in the wrong
+// table is as bad as a wrong value.
+func (t table) seed() uint32 {
+	return crc32.Checksum([]byte(t.name+"/"+string(t.party)), castagnoli())
+}
+
+// frame puts a checksum over table, key and value before the value: the pages
+// of the file have none.
+func frame(seed uint32, key, value []byte) []byte {
+	framed := make([]byte, checksumSize, checksumSize+len(value))
+	binary.BigEndian.PutUint32(framed, checksum(seed, key, value))
+	return append(framed, value...)
+}
+
+// unframe gives a copy of the framed value.
+func unframe(t table, key, framed []byte) ([]byte, error) {
+	if len(framed) < checksumSize || binary.BigEndian.Uint32(framed) != checksum(t.seed(), key, framed[checksumSize:]) {
+		return nil, corrupt(t, "a checksum does not match")
+	}
+	return append(make([]byte, 0, len(framed)-checksumSize), framed[checksumSize:]...), nil
+}
+
+func checksum(seed uint32, key, value []byte) uint32 {
+	return crc32.Update(crc32.Update(seed, castagnoli(), key), castagnoli(), value) ^ uint32(len(key))
+}
+
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
+// overlay is a reader that sees its own writes before they are stored.
+type overlay struct {
+	reader
+	changes batch
+}
+
+func (o *overlay) put(t table, key, value []byte) {
+	if value == nil {
+		value = []byte{}
+	}
+	o.change(t, key, value)
+}
+
+func (o *overlay) delete(t table, key []byte) { o.change(t, key, nil) }
+
+func (o *overlay) change(t table, key, value []byte) {
+	rows := o.changes[t]
+	if rows == nil {
+		rows = map[string][]byte{}
+		o.changes[t] = rows
+	}
+	rows[string(key)] = value
+}
+
+func (o *overlay) get(t table, key []byte) ([]byte, error) {
+	if value, ok := o.changes[t][string(key)]; ok {
+		return bytes.Clone(value), nil
+	}
+	return o.reader.get(t, key)
+}
+
+func (o *overlay) ascend(t table, from []byte, visit func(key, value []byte) (bool, error)) error {
+	changed := slices.Sorted(maps.Keys(o.changes[t]))
+	start, _ := slices.BinarySearch(changed, string(from))
+	changed = changed[start:]
+	more := true
+	// visitBefore visits the changed keys that come before key, or all.
+	visitBefore := func(key []byte) (err error) {
+		for more && len(changed) > 0 && (key == nil || changed[0] < string(key)) {
+			if value := o.changes[t][changed[0]]; value != nil {
+				more, err = visit([]byte(changed[0]), bytes.Clone(value))
+			}
+			changed = changed[1:]
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err := o.reader.ascend(t, from, func(key, value []byte) (bool, error) {
+		if err := visitBefore(key); err != nil || !more {
+			return false, err
+		}
+		if len(changed) > 0 && changed[0] == string(key) {
+			changed = changed[1:]
+			if value = bytes.Clone(o.changes[t][string(key)]); value == nil {
+				return true, nil
+			}
+		}
+		var err error
+		more, err = visit(key, value)
+		return more, err
+	})
+	if err != nil || !more {
+		return err
+	}
+	return visitBefore(nil)
+}

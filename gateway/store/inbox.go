@@ -1,0 +1,272 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+func keyOrder() []byte    { return []byte("order") }
+func keySubjects() []byte { return []byte("subjects") }
+
+// Accept takes a batch of verified messages, in order, in one transaction, and
+// gives the receipt item of each.
+//
+// A message whose id is known from its sender gets the item of the first time
+// and has no effect, or, if its digest differs, is refused as id-reused. A
+// received message that comes after a later one of its subject is superseded;
+// the order is that of (incarnation, sequence). Everything else takes effect and
+// is journaled. Items with outcome received, superseded or refused are kept
+// until expiry plus gateway.DedupeMargin, so that the answer stays the same; a
+// message that was told to come again is forgotten.
+func (s *Store) Accept(ctx context.Context, now time.Time, self, peer gateway.OIN, in []Inbound) (items []gateway.ReceiptItem, err error) {
+	err = s.grow(ctx, now, func(t *txn) error {
+		items = make([]gateway.ReceiptItem, 0, len(in))
+		for _, one := range in {
+			item, err := t.accept(self, one)
+			if err != nil {
+				return err
+			}
+			items = append(items, item)
+		}
+		return t.contact(peer)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+func (t *txn) accept(self gateway.OIN, in Inbound) (gateway.ReceiptItem, error) {
+	m := in.Message
+	answer := gateway.ReceiptItem{
+		Sender: m.Source, Recipient: self, ID: m.ID, Digest: in.Digest,
+		Outcome: in.Outcome, Reason: in.Reason, Received: t.now.Truncate(time.Second),
+	}
+	if _, err := parseDigest(in.Digest); err != nil {
+		return answer, err
+	}
+	if m.Source == "" || m.ID == "" {
+		return answer, gateway.Errorf(gateway.Internal, "a message without source or id")
+	}
+	inbox := table{tableInbox, m.Source}
+	stored, err := t.get(inbox, idKey(m.ID))
+	if err != nil {
+		return answer, err
+	}
+	if stored != nil {
+		first, err := decodeItem(inbox, stored)
+		if err != nil {
+			return answer, err
+		}
+		if first.digest == in.Digest {
+			answer.Outcome, answer.Reason, answer.Received = first.outcome, first.reason, first.received
+			return answer, nil
+		}
+		answer.Outcome, answer.Reason = gateway.Refused, gateway.ReasonIDReused
+		return answer, t.recordInbound(in, answer)
+	}
+	if answer.Outcome == gateway.Received {
+		if answer.Outcome, answer.Reason, err = t.apply(in); err != nil {
+			return answer, err
+		}
+	}
+	switch answer.Outcome {
+	case gateway.Received, gateway.Superseded, gateway.Refused:
+		kept := item{
+			digest: in.Digest, outcome: answer.Outcome, reason: answer.Reason,
+			received: answer.Received, until: t.rememberUntil(m.Expires),
+		}
+		t.put(inbox, idKey(m.ID), kept.encode())
+	}
+	return answer, t.recordInbound(in, answer)
+}
+
+// rememberUntil is when a message can be forgotten. A wrong expiry neither
+// shortens nor prolongs that beyond what a right one could.
+func (t *txn) rememberUntil(expires time.Time) time.Time {
+	if longest := t.now.Add(gateway.MaxLifetime + gateway.ClockSkew); expires.After(longest) {
+		expires = longest
+	}
+	return later(expires, t.now).Add(gateway.DedupeMargin)
+}
+
+func (t *txn) recordInbound(in Inbound, answer gateway.ReceiptItem) error {
+	if in.Entry.Kind == "" {
+		return nil
+	}
+	in.Entry.Outcome, in.Entry.Reason = string(answer.Outcome), answer.Reason
+	return t.record(in.Entry)
+}
+
+// apply lets a message take effect unless a later one was here first.
+func (t *txn) apply(in Inbound) (gateway.Outcome, gateway.Reason, error) {
+	m, at := in.Message, order{in.Message.Incarnation, in.Message.Sequence}
+	stateOrder, err := t.stateOrder(m.Source)
+	if err != nil {
+		return "", "", err
+	}
+	if m.Kind == gateway.KindCapacityState || in.Effect.State != nil {
+		if !stateOrder.before(at) {
+			return gateway.Superseded, older(at, stateOrder), nil
+		}
+		return gateway.Received, "", t.applyState(m.Source, at, in.Effect.State)
+	}
+	if !in.Effect.Drop && in.Effect.Put == nil {
+		return gateway.Received, "", nil
+	}
+	received, subject := table{tableReceived, m.Source}, []byte(in.Effect.Subject)
+	value, err := t.get(received, subject)
+	if err != nil {
+		return "", "", err
+	}
+	if value != nil {
+		held, err := decodeSnapshot(received, value)
+		if err != nil {
+			return "", "", err
+		}
+		if !held.order.before(at) {
+			return gateway.Superseded, older(at, held.order), nil
+		}
+	}
+	if at.before(stateOrder) {
+		listed, err := t.listed(m.Source, in.Effect.Subject)
+		if err != nil {
+			return "", "", err
+		}
+		if !listed {
+			return gateway.Superseded, older(at, stateOrder), nil
+		}
+	}
+	now := snapshot{order: at, digest: in.Digest, received: t.now, data: in.Effect.Put}
+	if in.Effect.Drop {
+		now.data, now.until = nil, t.goneUntil()
+	}
+	t.put(received, subject, now.encode())
+	return gateway.Received, "", nil
+}
+
+func older(at, held order) gateway.Reason {
+	if at.incarnation < held.incarnation {
+		return gateway.ReasonIncarnation
+	}
+	return gateway.ReasonOlder
+}
+
+// goneUntil is how long a subject that is gone is remembered: until every
+// message from before has expired and been forgotten.
+func (t *txn) goneUntil() time.Time {
+	return t.now.Add(gateway.MaxLifetime + gateway.ClockSkew + gateway.DedupeMargin)
+}
+
+// stateOrder is the place of the last capacity-state of a sender.
+func (t *txn) stateOrder(sender gateway.OIN) (order, error) {
+	in := table{tableStates, sender}
+	value, err := t.get(in, keyOrder())
+	if err != nil || value == nil {
+		return order{}, err
+	}
+	d := decoder{b: value}
+	return d.order(), d.err(in)
+}
+
+// listed tells whether the last capacity-state names a subject. A snapshot from
+// before that state, arriving late, may only come in if it does.
+func (t *txn) listed(sender gateway.OIN, subject string) (bool, error) {
+	var subjects []string
+	_, err := getJSON(t, table{tableStates, sender}, keySubjects(), &subjects)
+	_, found := slices.BinarySearch(subjects, subject)
+	return found, err
+}
+
+// applyState drops every older subject of the sender that is not in the list.
+func (t *txn) applyState(sender gateway.OIN, at order, subjects []string) error {
+	subjects = slices.Compact(slices.Sorted(slices.Values(subjects)))
+	received := table{tableReceived, sender}
+	gone := map[string]snapshot{}
+	err := t.ascend(received, nil, func(key, value []byte) (bool, error) {
+		held, err := decodeSnapshot(received, value)
+		if err != nil {
+			return false, err
+		}
+		if _, stays := slices.BinarySearch(subjects, string(key)); !stays && !held.gone() && held.order.before(at) {
+			gone[string(key)] = snapshot{order: at, digest: held.digest, received: t.now, until: t.goneUntil()}
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	for subject, row := range gone {
+		t.put(received, []byte(subject), row.encode())
+	}
+	t.put(table{tableStates, sender}, keyOrder(), appendOrder(nil, at))
+	t.put(table{tableStates, sender}, keySubjects(), encodeJSON(subjects))
+	return nil
+}
+
+// ReceivedOffers gives the current snapshot of every offer of every other party,
+// by sender and subject.
+func (s *Store) ReceivedOffers(ctx context.Context) (all []ReceivedOffer, err error) {
+	err = s.view(ctx, func(r reader) error {
+		all = nil
+		return eachPartyTable(r, tableReceived, func(in table) error {
+			return eachSnapshot(r, in, func(subject string, held snapshot) error {
+				offer := ReceivedOffer{
+					Sender: in.party, Subject: subject, Sequence: held.order.sequence, Incarnation: held.order.incarnation,
+					Digest: held.digest, Received: held.received,
+				}
+				if err := json.Unmarshal(held.data, &offer.Capacity); err != nil {
+					return corrupt(in, err.Error())
+				}
+				all = append(all, offer)
+				return nil
+			})
+		})
+	})
+	return all, err
+}
+
+// Holds is the digest of the current snapshots of a sender's offers. See
+// stateSum for the exact bytes.
+func (s *Store) Holds(ctx context.Context, sender gateway.OIN) (d gateway.StateDigest, err error) {
+	err = s.view(ctx, func(r reader) error {
+		sum := newStateSum()
+		err := eachSnapshot(r, table{tableReceived, sender}, func(subject string, held snapshot) error {
+			sum.add(subject, held.order.sequence, held.digest)
+			return nil
+		})
+		d = sum.digest()
+		return err
+	})
+	return d, err
+}
+
+// eachSnapshot visits the subjects of one sender that are not gone.
+func eachSnapshot(r reader, in table, visit func(subject string, held snapshot) error) error {
+	return r.ascend(in, nil, func(key, value []byte) (bool, error) {
+		held, err := decodeSnapshot(in, value)
+		if err != nil || held.gone() {
+			return true, err
+		}
+		return true, visit(string(key), held)
+	})
+}
+
+func eachPartyTable(r reader, name string, visit func(table) error) error {
+	all, err := r.tables()
+	if err != nil {
+		return err
+	}
+	for _, t := range all {
+		if t.name == name && t.party != "" {
+			if err := visit(t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,359 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+)
+
+const (
+	receiptLife  = 30 * 24 * time.Hour // how long signed receipts are kept
+	rowsPerWrite = 1000                // of methods that take several transactions
+)
+
+// Due gives the next messages for a peer in the order of their sequences: at
+// most limit, and at most maxBytes of data unless the first alone is larger. It
+// gives none before the peer's next attempt is due, and leaves out what is held
+// and what has expired. Messages that a crash left in attempting come again.
+func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit, maxBytes int) (due []Outgoing, err error) {
+	now = s.EffectiveTime(now)
+	err = s.view(ctx, func(r reader) error {
+		due = nil
+		row, err := readPeer(r, peer)
+		if err != nil || row.Queued == 0 || now.Before(row.NextAttempt) {
+			return err
+		}
+		in, size, common := table{tableOut, peer}, 0, map[sharedKey]terms{}
+		return r.ascend(in, nil, func(key, value []byte) (bool, error) {
+			e, err := decodeEntry(in, value)
+			if err != nil || !now.Before(e.expires) {
+				return true, err
+			}
+			out, err := outgoing(r, in, key, e, common)
+			if err != nil || (len(due) > 0 && size+len(out.Data) > maxBytes) {
+				return false, err
+			}
+			size += len(out.Data)
+			due = append(due, out)
+			return len(due) < limit, nil
+		})
+	})
+	return due, err
+}
+
+func outgoing(r reader, in table, key []byte, e entry, common map[sharedKey]terms) (Outgoing, error) {
+	under, known := common[e.terms]
+	if !known {
+		var err error
+		if under, err = readTerms(r, e.terms); err != nil {
+			return Outgoing{}, err
+		}
+		common[e.terms] = under
+	}
+	data, err := shared(r, e.content)
+	if err != nil {
+		return Outgoing{}, err
+	}
+	return Outgoing{
+		Sequence: sequenceOf(key), ID: formatID(e.id), Kind: under.Kind, Subject: e.subject, Principal: under.Principal,
+		Time: e.time, Expires: e.expires, Data: data, Hash: gateway.Hash(data), Attempts: int(e.attempts), State: e.state,
+		Withdrawal: e.withdrawal, Basis: under.Basis,
+	}, nil
+}
+
+// BeginAttempt records, before dialling, that these messages may reach the peer
+// from now on, and when to try again if nothing more is heard. If one of them no
+// longer waits, because it was overtaken or withdrawn since Due, it is a
+// Conflict and nothing may be sent: ask Due again.
+func (s *Store) BeginAttempt(ctx context.Context, now time.Time, peer gateway.OIN, sequences []uint64, next time.Time) error {
+	return s.update(ctx, now, func(t *txn) error {
+		in := table{tableOut, peer}
+		for _, sequence := range sequences {
+			value, err := t.get(in, number(sequence))
+			if err != nil {
+				return err
+			}
+			if value == nil {
+				return gateway.Errorf(gateway.Conflict, "a message no longer waits to be sent")
+			}
+			e, err := decodeEntry(in, value)
+			if err != nil {
+				return err
+			}
+			if e.state, err = e.state.On(gateway.EventAttempt); err != nil {
+				return err
+			}
+			e.attempts++
+			t.put(in, number(sequence), e.encode())
+		}
+		row, err := t.peer(peer)
+		if err != nil {
+			return err
+		}
+		row.LastAttempt, row.NextAttempt = t.now, utc(next)
+		return nil
+	})
+}
+
+// AttemptFailed puts messages back in the queue, or ends them if a newer
+// snapshot waits, and counts one failure of the peer. reason is a code or a
+// fixed text, never a peer's own words. Messages that are gone are passed over.
+func (s *Store) AttemptFailed(ctx context.Context, now time.Time, peer gateway.OIN, sequences []uint64, reason string, next time.Time) error {
+	return s.update(ctx, now, func(t *txn) error {
+		for _, sequence := range sequences {
+			if err := t.settle(peer, Settlement{Sequence: sequence, Event: gateway.EventFailed}); err != nil {
+				return err
+			}
+		}
+		row, err := t.peer(peer)
+		if err != nil {
+			return err
+		}
+		row.Failures++
+		row.Reason, row.NextAttempt = reason, utc(next)
+		return nil
+	})
+}
+
+// Settle ends, holds or requeues the messages of one attempt by what the peer's
+// receipts say of them, stores the receipts for 30 days in the order of
+// settlements, which is that of the signed batch, and resets the peer's
+// failures. Messages that are gone are passed over, so that the same receipts
+// may come twice.
+func (s *Store) Settle(ctx context.Context, now time.Time, peer gateway.OIN, settlements []Settlement, head string, next time.Time, entries []journal.Entry) error {
+	return s.update(ctx, now, func(t *txn) error {
+		batch := gateway.Receipts{Head: head}
+		for _, one := range settlements {
+			if err := t.settle(peer, one); err != nil {
+				return err
+			}
+			batch.Items = append(batch.Items, one.Item)
+		}
+		row, err := t.peer(peer)
+		if err != nil {
+			return err
+		}
+		row.Failures, row.Reason, row.LastContact, row.NextAttempt = 0, "", t.now, utc(next)
+		if len(settlements) > 0 {
+			key := append(number(uint64(t.now.UnixNano())), number(settlements[0].Sequence)...)
+			t.put(table{tableReceipts, peer}, key, encodeJSON(batch))
+		}
+		return t.record(entries...)
+	})
+}
+
+// settle applies one event of an attempt to one message.
+func (t *txn) settle(peer gateway.OIN, one Settlement) error {
+	e, ok, err := findEntry(t, peer, one.Sequence)
+	if err != nil || !ok {
+		return err
+	}
+	state, err := e.state.On(one.Event)
+	if err != nil {
+		return err
+	}
+	common, err := readTerms(t, e.terms)
+	if err != nil {
+		return err
+	}
+	in, key := slotOf(peer, common.Kind, e.subject)
+	sl, err := t.slot(in, key)
+	if err != nil {
+		return err
+	}
+	event := one.Event
+	if !state.Final() && sl.last != one.Sequence {
+		event = gateway.EventOvertake // a newer snapshot waits behind it
+	} else if !state.Final() {
+		return t.move(peer, one.Sequence, e, state)
+	}
+	if err := t.end(peer, one.Sequence, e, &sl, event); err != nil {
+		return err
+	}
+	if state == gateway.Delivered || state == gateway.RefusedBy {
+		digest, err := parseDigest(one.Digest)
+		if err != nil {
+			return err
+		}
+		confirmed := state == gateway.Delivered && one.Item.Outcome != gateway.Superseded
+		sl.answered(one.Sequence, e.withdrawal, digest, confirmed)
+	}
+	return t.keepSlot(in, key, common.Kind, sl)
+}
+
+// move puts an entry that goes on in the table of its new state.
+func (t *txn) move(peer gateway.OIN, sequence uint64, e entry, state gateway.DeliveryState) error {
+	row, err := t.peer(peer)
+	if err != nil {
+		return err
+	}
+	wasHeld, isHeld := e.state == gateway.Held, state == gateway.Held
+	e.state = state
+	switch {
+	case isHeld && !wasHeld:
+		row.Queued--
+		row.Held++
+		t.delete(table{tableOut, peer}, number(sequence))
+		t.put(table{tableHeld, peer}, number(sequence), e.encode())
+	case wasHeld && !isHeld:
+		row.Queued++
+		row.Held--
+		t.delete(table{tableHeld, peer}, number(sequence))
+		t.put(table{tableOut, peer}, number(sequence), e.encode())
+	default:
+		t.put(table{tableOut, peer}, number(sequence), e.encode())
+	}
+	return nil
+}
+
+// Withdraw ends messages that may no longer be sent; those that are gone are
+// passed over. What was attempted stays exposed in Shown.
+func (s *Store) Withdraw(ctx context.Context, now time.Time, peer gateway.OIN, sequences []uint64, entries []journal.Entry) error {
+	return s.update(ctx, now, func(t *txn) error {
+		for _, sequence := range sequences {
+			if err := t.settle(peer, Settlement{Sequence: sequence, Event: gateway.EventWithdraw}); err != nil {
+				return err
+			}
+		}
+		return t.record(entries...)
+	})
+}
+
+// Expire ends every message whose time is over as expired-unconfirmed, with a
+// journal entry each, and gives their number. It takes as many transactions as
+// it needs.
+func (s *Store) Expire(ctx context.Context, now time.Time) (n int, err error) {
+	peers, err := s.peersWith(ctx, func(row peerRow) bool { return row.Queued+row.Held > 0 })
+	if err != nil {
+		return 0, err
+	}
+	for _, peer := range peers {
+		for _, name := range []string{tableOut, tableHeld} {
+			for more := true; more; {
+				var ended int
+				if ended, err = s.expireSome(ctx, now, table{name, peer}); err != nil {
+					return n, err
+				}
+				n += ended
+				more = ended == rowsPerWrite
+			}
+		}
+	}
+	return n, nil
+}
+
+// expireSome ends the first expired messages of one queue. Sequences rise with
+// time and all live equally long, so the first that has not expired is the end.
+func (s *Store) expireSome(ctx context.Context, now time.Time, in table) (n int, err error) {
+	at := s.EffectiveTime(now)
+	expired := func(r reader) (sequences []uint64, err error) {
+		err = r.ascend(in, nil, func(key, value []byte) (bool, error) {
+			e, err := decodeEntry(in, value)
+			if err != nil || at.Before(e.expires) {
+				return false, err
+			}
+			sequences = append(sequences, sequenceOf(key))
+			return len(sequences) < rowsPerWrite, nil
+		})
+		return sequences, err
+	}
+	var found []uint64
+	err = s.view(ctx, func(r reader) error {
+		found, err = expired(r)
+		return err
+	})
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	err = s.update(ctx, now, func(t *txn) error {
+		sequences, err := expired(t)
+		if err != nil {
+			return err
+		}
+		n = len(sequences)
+		for _, sequence := range sequences {
+			e, err := t.entry(in.party, sequence)
+			if err != nil {
+				return err
+			}
+			if err := t.settle(in.party, Settlement{Sequence: sequence, Event: gateway.EventExpire}); err != nil {
+				return err
+			}
+			if err := t.record(journal.Entry{
+				Kind: journal.KindExpired, Party: in.party, Message: formatID(e.id), Outcome: string(gateway.Unconfirmed),
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
+// ReleaseHeld queues again what a peer did not support, to be tried at once, and
+// gives the number of messages. It takes as many transactions as it needs.
+func (s *Store) ReleaseHeld(ctx context.Context, now time.Time, peer gateway.OIN) (n int, err error) {
+	for more := true; more; {
+		var released int
+		err = s.update(ctx, now, func(t *txn) error {
+			released = 0
+			sequences, err := firstSequences(t, table{tableHeld, peer})
+			if err != nil || len(sequences) == 0 {
+				return err
+			}
+			for _, sequence := range sequences {
+				if err := t.settle(peer, Settlement{Sequence: sequence, Event: gateway.EventHello}); err != nil {
+					return err
+				}
+			}
+			released = len(sequences)
+			row, err := t.peer(peer)
+			if err != nil {
+				return err
+			}
+			row.NextAttempt = time.Time{}
+			return nil
+		})
+		if err != nil {
+			return n, err
+		}
+		n += released
+		more = released == rowsPerWrite
+	}
+	return n, nil
+}
+
+func firstSequences(r reader, in table) (sequences []uint64, err error) {
+	err = r.ascend(in, nil, func(key, _ []byte) (bool, error) {
+		sequences = append(sequences, sequenceOf(key))
+		return len(sequences) < rowsPerWrite, nil
+	})
+	return sequences, err
+}
+
+// Receipts gives the batches of receipts that a peer signed since a moment, at
+// most limit, oldest first. They are kept for 30 days.
+func (s *Store) Receipts(ctx context.Context, peer gateway.OIN, since time.Time, limit int) (all []gateway.Receipts, err error) {
+	in := table{tableReceipts, peer}
+	err = s.view(ctx, func(r reader) error {
+		all = nil
+		return r.ascend(in, number(uint64(max(0, since.UnixNano()))), func(_, value []byte) (bool, error) {
+			var batch gateway.Receipts
+			if err := readJSON(in, value, &batch); err != nil {
+				return false, err
+			}
+			all = append(all, batch)
+			return len(all) < limit, nil
+		})
+	})
+	return all, err
+}
+
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Round(0)
+}

@@ -1,0 +1,173 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// peerRow is what is kept of the exchange with one party.
+type peerRow struct {
+	Sequence    uint64    `json:"sequence"` // last given out
+	Queued      int       `json:"queued"`   // queued or being attempted
+	Held        int       `json:"held"`
+	LastContact time.Time `json:"lastContact,omitzero"`
+	LastAttempt time.Time `json:"lastAttempt,omitzero"`
+	NextAttempt time.Time `json:"nextAttempt,omitzero"`
+	Failures    int       `json:"failures,omitempty"`
+	Reason      string    `json:"reason,omitempty"`
+}
+
+type helloRow struct {
+	Hello gateway.Hello `json:"hello"`
+	At    time.Time     `json:"at"`
+}
+
+func readPeer(r reader, oin gateway.OIN) (row peerRow, err error) {
+	if oin == "" {
+		return row, gateway.Errorf(gateway.Internal, "a peer without OIN")
+	}
+	_, err = getJSON(r, table{name: tablePeers}, []byte(oin), &row)
+	return row, err
+}
+
+func eachPeer(r reader, visit func(gateway.OIN, peerRow) error) error {
+	in := table{name: tablePeers}
+	return r.ascend(in, nil, func(key, value []byte) (bool, error) {
+		var row peerRow
+		if err := readJSON(in, value, &row); err != nil {
+			return false, err
+		}
+		return true, visit(gateway.OIN(key), row)
+	})
+}
+
+func (s *Store) peersWith(ctx context.Context, match func(peerRow) bool) (peers []gateway.OIN, err error) {
+	err = s.view(ctx, func(r reader) error {
+		peers = nil
+		return eachPeer(r, func(oin gateway.OIN, row peerRow) error {
+			if match(row) {
+				peers = append(peers, oin)
+			}
+			return nil
+		})
+	})
+	return peers, err
+}
+
+// Peers gives the status of every party there was ever something to send to or
+// to receive from, by OIN.
+func (s *Store) Peers(ctx context.Context) (all []PeerStatus, err error) {
+	err = s.view(ctx, func(r reader) error {
+		all = nil
+		return eachPeer(r, func(oin gateway.OIN, row peerRow) error {
+			status, err := readStatus(r, oin, row)
+			all = append(all, status)
+			return err
+		})
+	})
+	return all, err
+}
+
+// Peer gives the status of one party; that of a party never met is empty but
+// for its OIN.
+func (s *Store) Peer(ctx context.Context, peer gateway.OIN) (status PeerStatus, err error) {
+	err = s.view(ctx, func(r reader) error {
+		row, err := readPeer(r, peer)
+		if err != nil {
+			return err
+		}
+		status, err = readStatus(r, peer, row)
+		return err
+	})
+	return status, err
+}
+
+func readStatus(r reader, peer gateway.OIN, row peerRow) (PeerStatus, error) {
+	status := PeerStatus{
+		OIN: peer, LastContact: row.LastContact, LastAttempt: row.LastAttempt, NextAttempt: row.NextAttempt,
+		Failures: row.Failures, Reason: row.Reason, Queued: row.Queued, Held: row.Held,
+	}
+	for _, in := range []table{{tableOut, peer}, {tableHeld, peer}} {
+		err := r.ascend(in, nil, func(_, value []byte) (bool, error) {
+			e, err := decodeEntry(in, value)
+			if err == nil && (status.Oldest.IsZero() || e.time.Before(status.Oldest)) {
+				status.Oldest = e.time
+			}
+			return false, err
+		})
+		if err != nil {
+			return PeerStatus{}, err
+		}
+	}
+	var hello helloRow
+	ok, err := getJSON(r, table{name: tableHello}, []byte(peer), &hello)
+	if ok {
+		status.Hello, status.HelloAt = &hello.Hello, hello.At
+	}
+	return status, err
+}
+
+// contactEvery is how precisely the last contact is kept when nothing else is
+// to be written.
+const contactEvery = time.Minute
+
+// Contact notes that a peer was in touch: if deliveries to it were failing they
+// are tried again at once. It costs no write if there is nothing to tell.
+func (s *Store) Contact(ctx context.Context, now time.Time, peer gateway.OIN) error {
+	stale := false
+	err := s.view(ctx, func(r reader) error {
+		row, err := readPeer(r, peer)
+		stale = row.Failures > 0 || s.EffectiveTime(now).Sub(row.LastContact) > contactEvery
+		return err
+	})
+	if err != nil || !stale {
+		return err
+	}
+	return s.update(ctx, now, func(t *txn) error { return t.contact(peer) })
+}
+
+func (t *txn) contact(peer gateway.OIN) error {
+	row, err := t.peer(peer)
+	if err != nil {
+		return err
+	}
+	if row.Failures > 0 {
+		row.Failures, row.Reason, row.NextAttempt = 0, "", time.Time{}
+	}
+	row.LastContact = t.now
+	return nil
+}
+
+// SaveHello keeps a peer's hello. changed tells whether it differs from the one
+// before in what the peer understands: protocol, kinds, code lists, register or
+// incarnation. It counts as contact.
+func (s *Store) SaveHello(ctx context.Context, now time.Time, peer gateway.OIN, hello gateway.Hello) (changed bool, err error) {
+	err = s.update(ctx, now, func(t *txn) error {
+		var before helloRow
+		known, err := getJSON(t, table{name: tableHello}, []byte(peer), &before)
+		if err != nil {
+			return err
+		}
+		changed = !known || !sameHello(before.Hello, hello)
+		t.put(table{name: tableHello}, []byte(peer), encodeJSON(helloRow{Hello: hello, At: t.now}))
+		return t.contact(peer)
+	})
+	return changed, err
+}
+
+func sameHello(a, b gateway.Hello) bool {
+	return slices.Equal(a.Protocol, b.Protocol) && slices.Equal(a.Kinds, b.Kinds) && maps.Equal(a.CodeLists, b.CodeLists) &&
+		a.Register == b.Register && a.Incarnation == b.Incarnation
+}
+
+func sequenceOf(key []byte) uint64 {
+	if len(key) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(key)
+}

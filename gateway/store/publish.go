@@ -1,0 +1,193 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+)
+
+// OwnOffers gives all offers of this node's own party, by id.
+func (s *Store) OwnOffers(ctx context.Context) ([]OwnOffer, error) {
+	return allJSON[OwnOffer](ctx, s, table{name: tableOwn})
+}
+
+// OwnOffer gives one own offer; false if there is none.
+func (s *Store) OwnOffer(ctx context.Context, id string) (o OwnOffer, ok bool, err error) {
+	err = s.view(ctx, func(r reader) error {
+		ok, err = getJSON(r, table{name: tableOwn}, []byte(id), &o)
+		return err
+	})
+	return o, ok, err
+}
+
+func keyPolicy() []byte { return []byte("policy") }
+
+// Policy is the version of the policy that the last publication was made under;
+// "" before the first.
+func (s *Store) Policy(ctx context.Context) (version string, err error) {
+	err = s.view(ctx, func(r reader) error {
+		value, err := r.get(table{name: tableMeta}, keyPolicy())
+		version = string(value)
+		return err
+	})
+	return version, err
+}
+
+// Publish stores a publication: the offers, what is queued for whom, what is no
+// longer sent, and the journal entries. A message gets the next sequence of its
+// recipient, a new UUIDv7, the effective time and gateway.Lifetime. What waits
+// for the same recipient and subject is overtaken; what is being attempted
+// stays, and the new message queues behind it.
+//
+// It is refused with ErrQueueFull if a new capacity snapshot does not fit the
+// queue of its recipient, and with ErrFull. Withdrawals always fit the queue.
+func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error {
+	write := s.grow
+	if len(p.Put) == 0 && !slices.ContainsFunc(p.Sends, func(send Send) bool { return !narrows(send) }) {
+		write = s.update // what shows less must also go when the database is nearly full
+	}
+	return write(ctx, now, func(t *txn) error {
+		for _, o := range p.Put {
+			t.put(table{name: tableOwn}, []byte(o.Offer.ID), encodeJSON(o))
+		}
+		for _, id := range p.Delete {
+			t.delete(table{name: tableOwn}, []byte(id))
+		}
+		for _, c := range p.Cancel {
+			if err := t.cancel(c); err != nil {
+				return err
+			}
+		}
+		checked := map[string]sharedKey{}
+		for _, send := range p.Sends {
+			if err := t.enqueue(send, checked, s.maxQueue); err != nil {
+				return err
+			}
+		}
+		if p.Import != nil {
+			t.put(table{name: tableImports}, []byte(p.Import.Source), encodeJSON(p.Import))
+		}
+		if p.Policy != "" {
+			t.put(table{name: tableMeta}, keyPolicy(), []byte(p.Policy))
+		}
+		return t.record(p.Journal...)
+	})
+}
+
+// narrows tells whether a message only takes away: it is never refused for lack
+// of room.
+func narrows(s Send) bool { return s.Withdrawal || s.Kind != gateway.KindCapacity }
+
+// contentKey is where the data of a message is shared. checked remembers the
+// hashes that were compared with their data, once per distinct content.
+func contentKey(s Send, checked map[string]sharedKey) (sharedKey, error) {
+	if key, ok := checked[s.Hash]; ok {
+		return key, nil
+	}
+	sum := sha256.Sum256(s.Data)
+	if hex.EncodeToString(sum[:]) != s.Hash {
+		return sharedKey{}, gateway.Errorf(gateway.Internal, "the hash of a message is not that of its data")
+	}
+	key := sharedKey(sum[:16])
+	checked[s.Hash] = key
+	return key, nil
+}
+
+func (t *txn) enqueue(s Send, checked map[string]sharedKey, maxQueue int) error {
+	content, err := contentKey(s, checked)
+	if err != nil {
+		return err
+	}
+	peer, err := t.peer(s.Recipient)
+	if err != nil {
+		return err
+	}
+	in, key := slotOf(s.Recipient, s.Kind, s.Subject)
+	sl, err := t.slot(in, key)
+	if err != nil {
+		return err
+	}
+	if err := t.overtake(s.Recipient, &sl); err != nil {
+		return err
+	}
+	if peer.Queued+peer.Held >= maxQueue && !narrows(s) {
+		return gateway.Wrap(gateway.Limit, ErrQueueFull, fmt.Sprintf("the queue of party %s is full", s.Recipient))
+	}
+	common := encodeJSON(terms{Kind: s.Kind, Principal: s.Principal, Basis: s.Basis})
+	sum := sha256.Sum256(common)
+	under := sharedKey(sum[:16])
+	at := t.now.Truncate(time.Second)
+	e := entry{
+		state: gateway.Queued, withdrawal: s.Withdrawal, id: newID(t.now), time: at, expires: at.Add(gateway.Lifetime),
+		content: content, terms: under, subject: s.Subject,
+	}
+	if err := t.share(content, s.Data); err != nil {
+		return err
+	}
+	for range 2 { // the entry's and the slot's
+		if err := t.share(under, common); err != nil {
+			return err
+		}
+	}
+	if sl.last != 0 {
+		t.release(sl.terms)
+	}
+	peer.Sequence++
+	peer.Queued++
+	t.put(table{tableOut, s.Recipient}, number(peer.Sequence), e.encode())
+	sl.live = append(sl.live, peer.Sequence)
+	sl.last, sl.state, sl.withdrawal, sl.terms, sl.id, sl.digest = peer.Sequence, "", s.Withdrawal, under, e.id, nil
+	if _, err := hex.Decode(sl.hash[:], []byte(s.Hash)); err != nil {
+		return gateway.Wrap(gateway.Internal, err, "the hash of a message cannot be read")
+	}
+	t.put(in, key, sl.encode())
+	return nil
+}
+
+// overtake ends what waits of a subject; what is being attempted stays.
+func (t *txn) overtake(peer gateway.OIN, sl *slot) error {
+	for _, sequence := range slices.Clone(sl.live) {
+		e, err := t.entry(peer, sequence)
+		if err != nil {
+			return err
+		}
+		if e.state == gateway.Attempting {
+			sl.exposed = true
+			continue
+		}
+		if err := t.end(peer, sequence, e, sl, gateway.EventOvertake); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cancel withdraws all that is under way of a capacity subject.
+func (t *txn) cancel(c Cancel) error {
+	in, key := slotOf(c.Recipient, gateway.KindCapacity, c.Subject)
+	sl, err := t.slot(in, key)
+	if err != nil || len(sl.live) == 0 {
+		return err
+	}
+	for _, sequence := range slices.Clone(sl.live) {
+		e, err := t.entry(c.Recipient, sequence)
+		if err != nil {
+			return err
+		}
+		if err := t.end(c.Recipient, sequence, e, &sl, gateway.EventWithdraw); err != nil {
+			return err
+		}
+		if err := t.record(journal.Entry{
+			Kind: journal.KindWithdrawn, Party: c.Recipient, Message: formatID(e.id), Reason: c.Reason,
+		}); err != nil {
+			return err
+		}
+	}
+	return t.keepSlot(in, key, gateway.KindCapacity, sl)
+}

@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// Purge forgets what no longer matters: the items of messages that expired
+// gateway.DedupeMargin ago, subjects that are gone as long, and receipts older
+// than 30 days. It gives the number of rows. It reads beside other transactions
+// and deletes a thousand rows in each of its own. While now lies more than
+// gateway.ClockSkew behind the highest committed time it does nothing but give
+// ErrClock.
+func (s *Store) Purge(ctx context.Context, now time.Time) (n int, err error) {
+	if by := s.EffectiveTime(now).Sub(now); by > gateway.ClockSkew {
+		return 0, clockRanBack(by)
+	}
+	var tables []table
+	err = s.view(ctx, func(r reader) error {
+		tables, err = r.tables()
+		return err
+	})
+	for _, in := range tables {
+		if err != nil {
+			break
+		}
+		var purged int
+		if over := overBy(in, now); over != nil && in.party != "" {
+			purged, err = s.purgeTable(ctx, now, in, over)
+		}
+		n += purged
+	}
+	return n, err
+}
+
+// overBy gives the test by which rows of a table are purged; nil for those that
+// stay.
+func overBy(in table, now time.Time) func(key, value []byte) (bool, error) {
+	switch in.name {
+	case tableInbox:
+		return func(_, value []byte) (bool, error) {
+			i, err := decodeItem(in, value)
+			return now.After(i.until), err
+		}
+	case tableReceived:
+		return func(_, value []byte) (bool, error) {
+			held, err := decodeSnapshot(in, value)
+			return held.gone() && now.After(held.until), err
+		}
+	case tableReceipts:
+		return func(key, _ []byte) (bool, error) {
+			return sequenceOf(key[:min(8, len(key))]) < uint64(now.Add(-receiptLife).UnixNano()), nil
+		}
+	}
+	return nil
+}
+
+// rowsPerRead bounds how long a purge keeps one transaction for reading open.
+const rowsPerRead = 10 * rowsPerWrite
+
+func (s *Store) purgeTable(ctx context.Context, now time.Time, in table, over func(key, value []byte) (bool, error)) (n int, err error) {
+	from := []byte{}
+	for from != nil {
+		var found [][]byte
+		err := s.view(ctx, func(r reader) error {
+			start, rows := from, 0
+			from, found = nil, nil
+			return r.ascend(in, start, func(key, value []byte) (bool, error) {
+				if rows++; rows > rowsPerRead || len(found) == rowsPerWrite {
+					from = key
+					return false, nil
+				}
+				ok, err := over(key, value)
+				if ok {
+					found = append(found, key)
+				}
+				return true, err
+			})
+		})
+		if err != nil {
+			return n, err
+		}
+		if len(found) == 0 {
+			continue
+		}
+		if err := s.purgeRows(ctx, now, in, found, over); err != nil {
+			return n, err
+		}
+		n += len(found)
+	}
+	return n, nil
+}
+
+func (s *Store) purgeRows(ctx context.Context, now time.Time, in table, keys [][]byte, over func(key, value []byte) (bool, error)) error {
+	return s.update(ctx, now, func(t *txn) error {
+		for _, key := range keys {
+			value, err := t.get(in, key)
+			if err != nil {
+				return err
+			}
+			if value == nil {
+				continue
+			}
+			if ok, err := over(key, value); err != nil {
+				return err
+			} else if ok {
+				t.delete(in, key)
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+)
+
+// ImportStates gives the last import of every source, by source.
+func (s *Store) ImportStates(ctx context.Context) ([]ImportState, error) {
+	return allJSON[ImportState](ctx, s, table{name: tableImports})
+}
+
+// ImportState gives the last import of one source; false if there was none.
+func (s *Store) ImportState(ctx context.Context, source string) (state ImportState, ok bool, err error) {
+	err = s.view(ctx, func(r reader) error {
+		ok, err = getJSON(r, table{name: tableImports}, []byte(source), &state)
+		return err
+	})
+	return state, ok, err
+}
+
+// SaveImport keeps the result of an import that published nothing, such as one
+// that is held.
+func (s *Store) SaveImport(ctx context.Context, now time.Time, state ImportState, entries []journal.Entry) error {
+	return s.grow(ctx, now, func(t *txn) error {
+		t.put(table{name: tableImports}, []byte(state.Source), encodeJSON(state))
+		return t.record(entries...)
+	})
+}
+
+func keyRegister() []byte        { return []byte("register") }
+func keyRegisterVersion() []byte { return []byte("register-version") }
+
+// Register gives the register file that was saved last, or nil.
+func (s *Store) Register(ctx context.Context) (file []byte, err error) {
+	err = s.view(ctx, func(r reader) error {
+		file, err = r.get(table{name: tableMeta}, keyRegister())
+		return err
+	})
+	return file, err
+}
+
+// SaveRegister keeps a register that was verified. A lower version than the one
+// kept is a Conflict.
+func (s *Store) SaveRegister(ctx context.Context, now time.Time, file []byte, version uint64, entry journal.Entry) error {
+	return s.update(ctx, now, func(t *txn) error {
+		before, err := getUint(t, keyRegisterVersion())
+		if err != nil {
+			return err
+		}
+		if version < before {
+			return gateway.Errorf(gateway.Conflict, "register version %d is older than version %d, which is in force", version, before)
+		}
+		t.put(table{name: tableMeta}, keyRegister(), file)
+		t.putUint(keyRegisterVersion(), version)
+		return t.record(entry)
+	})
+}
+
+// Restored raises the incarnation and gives the new one: to be called once after
+// the database was put back from a backup, before anything is sent.
+func (s *Store) Restored(ctx context.Context, now time.Time) (incarnation uint64, err error) {
+	err = s.update(ctx, now, func(t *txn) error {
+		if incarnation, err = getUint(t, keyIncarnation()); err != nil {
+			return err
+		}
+		incarnation++
+		t.putUint(keyIncarnation(), incarnation)
+		return t.record(journal.Entry{Kind: journal.KindRestore})
+	})
+	if err != nil {
+		return 0, err
+	}
+	s.incarnation.Store(incarnation)
+	return incarnation, nil
+}

@@ -1,0 +1,246 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// slotOf tells where the slot of a subject is: those of capacities stay as long
+// as the recipient may hold something, those of other kinds while under way.
+func slotOf(peer gateway.OIN, kind, subject string) (table, []byte) {
+	if kind == gateway.KindCapacity {
+		return table{tableShown, peer}, []byte(subject)
+	}
+	return table{tableLatest, peer}, []byte(kind + "\x00" + subject)
+}
+
+// slot reads a slot; one that is not there is empty.
+func (t *txn) slot(in table, key []byte) (slot, error) {
+	value, err := t.get(in, key)
+	if err != nil || value == nil {
+		return slot{}, err
+	}
+	return decodeSlot(in, value)
+}
+
+// keepSlot writes a slot as long as it says something: something is under way,
+// the peer may hold a snapshot, or the last message came to an end that people
+// or the next publication must know.
+func (t *txn) keepSlot(in table, key []byte, kind string, sl slot) error {
+	if len(sl.live) == 0 {
+		nothingShown := !sl.exposed && sl.delivered == 0
+		switch {
+		case kind != gateway.KindCapacity,
+			sl.state == gateway.Delivered && sl.withdrawal,
+			(sl.state == gateway.Withdrawn || sl.state == gateway.Overtaken) && nothingShown:
+			t.release(sl.terms)
+			t.delete(in, key)
+			return nil
+		}
+	}
+	t.put(in, key, sl.encode())
+	return nil
+}
+
+// entry reads an entry that a slot or a caller says is there.
+func (t *txn) entry(peer gateway.OIN, sequence uint64) (entry, error) {
+	e, ok, err := findEntry(t, peer, sequence)
+	if err == nil && !ok {
+		err = corrupt(table{tableOut, peer}, "a message that is under way is missing")
+	}
+	return e, err
+}
+
+// findEntry looks for an entry in the queue and among the held.
+func findEntry(r reader, peer gateway.OIN, sequence uint64) (e entry, ok bool, err error) {
+	for _, name := range []string{tableOut, tableHeld} {
+		in := table{name, peer}
+		value, err := r.get(in, number(sequence))
+		if err != nil {
+			return entry{}, false, err
+		}
+		if value != nil {
+			e, err := decodeEntry(in, value)
+			return e, err == nil, err
+		}
+	}
+	return entry{}, false, nil
+}
+
+// end takes an entry out of its queue with an event that ends it and notes the
+// end in its slot, which the caller writes.
+func (t *txn) end(peer gateway.OIN, sequence uint64, e entry, sl *slot, event gateway.DeliveryEvent) error {
+	state, err := e.state.On(event)
+	if err != nil {
+		return err
+	}
+	if !state.Final() {
+		return gateway.Errorf(gateway.Internal, "the event %s does not end a message", event)
+	}
+	row, err := t.peer(peer)
+	if err != nil {
+		return err
+	}
+	if e.state == gateway.Held {
+		row.Held--
+		t.delete(table{tableHeld, peer}, number(sequence))
+	} else {
+		row.Queued--
+		t.delete(table{tableOut, peer}, number(sequence))
+	}
+	t.release(e.content)
+	t.release(e.terms)
+	sl.live = slices.DeleteFunc(sl.live, func(live uint64) bool { return live == sequence })
+	sl.exposed = sl.exposed || (e.attempts > 0 && !e.withdrawal)
+	if sequence == sl.last {
+		sl.state = state
+	}
+	return nil
+}
+
+// answered notes in a slot what the peer said of a message: confirmed means
+// that this, and no later one, is now what it has.
+func (sl *slot) answered(sequence uint64, withdrawal bool, digest []byte, confirmed bool) {
+	if sequence == sl.last {
+		sl.digest = digest
+	}
+	switch {
+	case !confirmed || sequence < sl.delivered:
+	case withdrawal:
+		sl.exposed, sl.delivered, sl.deliveredDigest = false, 0, nil
+	default:
+		sl.exposed, sl.delivered, sl.deliveredDigest = true, sequence, digest
+	}
+}
+
+// Shown gives what one recipient was, or will be, shown of each capacity
+// subject, in the order of the subjects. A subject is absent if the recipient
+// never saw anything of it or has confirmed its withdrawal, and nothing is under
+// way.
+func (s *Store) Shown(ctx context.Context, recipient gateway.OIN) (all []Shown, err error) {
+	err = s.view(ctx, func(r reader) error {
+		all, err = readShown(r, recipient, map[sharedKey]Basis{})
+		return err
+	})
+	return all, err
+}
+
+// ShownAll is Shown for every recipient, by subject.
+func (s *Store) ShownAll(ctx context.Context) (map[gateway.OIN]map[string]Shown, error) {
+	all := map[gateway.OIN]map[string]Shown{}
+	err := s.view(ctx, func(r reader) error {
+		bases := map[sharedKey]Basis{}
+		return eachPeer(r, func(peer gateway.OIN, _ peerRow) error {
+			shown, err := readShown(r, peer, bases)
+			if err != nil || len(shown) == 0 {
+				return err
+			}
+			all[peer] = make(map[string]Shown, len(shown))
+			for _, one := range shown {
+				all[peer][one.Subject] = one
+			}
+			return nil
+		})
+	})
+	return all, err
+}
+
+func readShown(r reader, peer gateway.OIN, bases map[sharedKey]Basis) (all []Shown, err error) {
+	in := table{tableShown, peer}
+	err = r.ascend(in, nil, func(key, value []byte) (bool, error) {
+		sl, err := decodeSlot(in, value)
+		if err != nil {
+			return false, err
+		}
+		basis, known := bases[sl.terms]
+		if !known {
+			common, err := readTerms(r, sl.terms)
+			if err != nil {
+				return false, err
+			}
+			basis = common.Basis
+			bases[sl.terms] = basis
+		}
+		one := Shown{
+			Subject: string(key), Hash: hex.EncodeToString(sl.hash[:]), Sequence: sl.last, ID: formatID(sl.id),
+			Digest: hex.EncodeToString(sl.digest), Withdrawal: sl.withdrawal, Exposed: sl.exposed, State: sl.state, Basis: basis,
+		}
+		for _, sequence := range sl.live {
+			e, ok, err := findEntry(r, peer, sequence)
+			if err != nil || !ok {
+				return false, err
+			}
+			one.Exposed = one.Exposed || (e.attempts > 0 && !e.withdrawal)
+			if sequence == sl.last {
+				one.State = e.state
+			}
+		}
+		all = append(all, one)
+		return true, nil
+	})
+	return all, err
+}
+
+// ShownDigest is the digest of what the recipient confirmed and was not
+// withdrawn since: equal to its Holds once settled, that is when nothing is
+// under way or held.
+func (s *Store) ShownDigest(ctx context.Context, recipient gateway.OIN) (d gateway.StateDigest, settled bool, err error) {
+	err = s.view(ctx, func(r reader) error {
+		row, err := readPeer(r, recipient)
+		if err != nil {
+			return err
+		}
+		settled = row.Queued == 0 && row.Held == 0
+		in, sum := table{tableShown, recipient}, newStateSum()
+		err = r.ascend(in, nil, func(key, value []byte) (bool, error) {
+			sl, err := decodeSlot(in, value)
+			if err == nil && sl.delivered != 0 {
+				sum.add(string(key), sl.delivered, hex.EncodeToString(sl.deliveredDigest))
+			}
+			return true, err
+		})
+		d = sum.digest()
+		return err
+	})
+	return d, settled, err
+}
+
+// stateSum makes a gateway.StateDigest: the SHA-256, in lower-case hex, of one
+// line for each current snapshot, in ascending byte order of the subjects:
+// subject, space, sequence in decimal, space, SHA-256 of the signed payload in
+// lower-case hex, line feed. Of no snapshots it is the SHA-256 of nothing.
+type stateSum struct {
+	sum   hash.Hash
+	count int
+}
+
+func newStateSum() *stateSum { return &stateSum{sum: sha256.New()} }
+
+func (s *stateSum) add(subject string, sequence uint64, digest string) {
+	s.count++
+	fmt.Fprintf(s.sum, "%s %d %s\n", subject, sequence, digest)
+}
+
+func (s *stateSum) digest() gateway.StateDigest {
+	return gateway.StateDigest{Count: s.count, Digest: hex.EncodeToString(s.sum.Sum(nil))}
+}
+
+func formatID(id [16]byte) string { return uuid.UUID(id).String() }
+
+// parseDigest reads a SHA-256 in lower-case hex.
+func parseDigest(digest string) ([]byte, error) {
+	raw, err := hex.DecodeString(digest)
+	if err != nil || len(raw) != sha256.Size || !bytes.Equal(hex.AppendEncode(nil, raw), []byte(digest)) {
+		return nil, gateway.Errorf(gateway.Internal, "a digest is a SHA-256 in lower-case hex")
+	}
+	return raw, nil
+}

@@ -1,0 +1,269 @@
+// Package store is every transaction of a node: its offers, what it showed to
+// whom, the queue of each peer, what others sent, and the journal, in one file.
+// Use it whenever something must outlive the process: a method that returned
+// without an error is on disk, and a method that failed left no trace. Each
+// method is one transaction with its journal entries; those that say so take
+// several, each whole in itself. No handle of a transaction and no memory of
+// the database leaves the package.
+//
+// A Store is safe for concurrent use. Every method that writes takes now and
+// works with the effective time: the later of now and the highest time that was
+// ever committed.
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// What callers may want to recognise; all come wrapped in a gateway.Error.
+var (
+	ErrCorrupt   = errors.New("the database is damaged")
+	ErrFull      = errors.New("the database is full")          // kind Limit
+	ErrQueueFull = errors.New("the queue of a party is full")  // kind Limit
+	ErrClock     = errors.New("the clock ran back")            // kind Unavailable
+	ErrFormat    = errors.New("the database has a new format") // kind Conflict
+)
+
+const (
+	format          = 1 // of the database; a newer one is refused
+	defaultMaxQueue = 100_000
+)
+
+// Options bound a store. The zero value is fit for production.
+type Options struct {
+	MaxBytes    int64         // of the file; 0: no limit. What grows it is refused from three quarters on
+	MaxQueue    int           // messages waiting per peer; 0: 100,000
+	LockTimeout time.Duration // how long to wait for another process; 0: a second
+	NoSync      bool          // never but in tests that do not test durability
+
+	// Fault is for tests, nil otherwise: it is called at "before-commit" and
+	// "after-commit", and its error is that of the transaction, which took no
+	// effect in the first case and all of it in the second.
+	Fault func(point string) error
+}
+
+// Usage is the size of the database.
+type Usage struct {
+	FileBytes int64
+	FreeBytes int64 // of these, that can be written again
+	MaxBytes  int64 // 0: no limit
+}
+
+// Store is the one database of a node.
+type Store struct {
+	engine      engine
+	maxQueue    int
+	incarnation atomic.Uint64
+	highest     atomic.Int64 // highest committed time, Unix nanoseconds
+}
+
+// Tables. Those marked * are kept per party.
+const (
+	tableMeta        = "meta"        // settings and counters by name
+	tableOwn         = "own"         // offer id → OwnOffer
+	tableImports     = "imports"     // source → ImportState
+	tablePeers       = "peers"       // OIN → peerRow
+	tableHello       = "hello"       // OIN → helloRow
+	tableOut         = "out"         // * sequence → entry that is queued or being attempted
+	tableHeld        = "held"        // * sequence → entry
+	tableShown       = "shown"       // * subject → slot of a capacity
+	tableLatest      = "latest"      // * kind, NUL, subject → slot of any other kind, while it is under way
+	tableShared      = "shared"      // hash → payload or terms that entries and slots refer to
+	tableRefs        = "refs"        // hash → how many do
+	tableReceipts    = "receipts"    // * time, sequence → batch of receipts
+	tableInbox       = "inbox"       // * message id → item it was answered with
+	tableReceived    = "received"    // * subject → snapshot, or that it was withdrawn
+	tableStates      = "states"      // * order and subjects of the last capacity-state
+	tableJournal     = "journal"     // number → hashes and leaf
+	tableCheckpoints = "checkpoints" // size → signed note
+)
+
+// appendOnly tells which tables grow at their end only.
+func appendOnly(name string) bool {
+	return name == tableOut || name == tableJournal || name == tableReceipts || name == tableInbox
+}
+
+func keyFormat() []byte      { return []byte("format") }
+func keyIncarnation() []byte { return []byte("incarnation") }
+func keyHighest() []byte     { return []byte("highest-time") }
+
+// Open opens the database, or creates it. Another process that has it open is
+// Unavailable; a damaged file gives ErrCorrupt and one of a later version
+// ErrFormat.
+func Open(path string, opt Options) (*Store, error) {
+	e, err := openBolt(path, opt)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{engine: e, maxQueue: opt.MaxQueue}
+	if s.maxQueue <= 0 {
+		s.maxQueue = defaultMaxQueue
+	}
+	if err := s.prepare(context.Background()); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	return s, nil
+}
+
+// Close waits for the transaction under way and closes the file. Whatever is
+// called later is Unavailable.
+func (s *Store) Close() error { return s.engine.close() }
+
+// Incarnation is 1 in a new database and rises with every restore.
+func (s *Store) Incarnation() uint64 { return s.incarnation.Load() }
+
+// EffectiveTime is the later of now and the highest committed time, in UTC.
+func (s *Store) EffectiveTime(now time.Time) time.Time {
+	return later(now.UTC(), time.Unix(0, s.highest.Load()).UTC())
+}
+
+// Usage is the size of the database now.
+func (s *Store) Usage() Usage { return s.engine.usage() }
+
+// prepare writes the format into a new database and checks that of an old one.
+func (s *Store) prepare(ctx context.Context) error {
+	var incarnation, highest uint64
+	err := s.engine.update(ctx, false, func(r reader) (batch, error) {
+		o := overlay{reader: r, changes: batch{}}
+		version, err := getUint(&o, keyFormat())
+		if err != nil {
+			return nil, err
+		}
+		if version > format {
+			return nil, gateway.Wrap(gateway.Conflict, ErrFormat, fmt.Sprintf(
+				"the database has format %d and this program knows %d: run the newer program, or restore the backup from before it", version, format))
+		}
+		if version == 0 {
+			o.put(table{name: tableMeta}, keyFormat(), binary.AppendUvarint(nil, format))
+			o.put(table{name: tableMeta}, keyIncarnation(), binary.AppendUvarint(nil, 1))
+		}
+		if incarnation, err = getUint(&o, keyIncarnation()); err != nil {
+			return nil, err
+		}
+		highest, err = getUint(&o, keyHighest())
+		return o.changes, err
+	})
+	s.incarnation.Store(incarnation)
+	s.highest.Store(int64(highest))
+	return err
+}
+
+// view runs read on one consistent state.
+func (s *Store) view(ctx context.Context, read func(reader) error) error {
+	return s.engine.view(ctx, read)
+}
+
+// update runs decide in a transaction, which may happen more than once: decide
+// sets what it returns to its caller anew each time.
+func (s *Store) update(ctx context.Context, now time.Time, decide func(*txn) error) error {
+	return s.write(ctx, now, false, decide)
+}
+
+// grow is update for what a nearly full database refuses.
+func (s *Store) grow(ctx context.Context, now time.Time, decide func(*txn) error) error {
+	return s.write(ctx, now, true, decide)
+}
+
+func (s *Store) write(ctx context.Context, now time.Time, grows bool, decide func(*txn) error) error {
+	var committed time.Time
+	err := s.engine.update(ctx, grows, func(r reader) (batch, error) {
+		t, err := newTxn(r, now)
+		if err != nil {
+			return nil, err
+		}
+		if err := decide(t); err != nil {
+			return nil, err
+		}
+		committed = t.now
+		return t.finish()
+	})
+	if err != nil {
+		return err
+	}
+	for at := s.highest.Load(); committed.UnixNano() > at && !s.highest.CompareAndSwap(at, committed.UnixNano()); {
+		at = s.highest.Load()
+	}
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func getUint(r reader, key []byte) (uint64, error) {
+	value, err := r.get(table{name: tableMeta}, key)
+	if err != nil || value == nil {
+		return 0, err
+	}
+	n, size := binary.Uvarint(value)
+	if size != len(value) {
+		return 0, corrupt(table{name: tableMeta}, "a number cannot be read")
+	}
+	return n, nil
+}
+
+// getJSON fills to; it tells whether the key is there.
+func getJSON(r reader, t table, key []byte, to any) (bool, error) {
+	value, err := r.get(t, key)
+	if err != nil || value == nil {
+		return false, err
+	}
+	return true, readJSON(t, value, to)
+}
+
+func readJSON(t table, value []byte, to any) error {
+	if err := json.Unmarshal(value, to); err != nil {
+		return corrupt(t, err.Error())
+	}
+	return nil
+}
+
+func encodeJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("a stored value is plain data: " + err.Error())
+	}
+	return b
+}
+
+// allJSON reads a whole table of JSON values, in the order of their keys.
+func allJSON[T any](ctx context.Context, s *Store, t table) ([]T, error) {
+	var all []T
+	err := s.view(ctx, func(r reader) error {
+		return r.ascend(t, nil, func(_, value []byte) (bool, error) {
+			var one T
+			if err := readJSON(t, value, &one); err != nil {
+				return false, err
+			}
+			all = append(all, one)
+			return true, nil
+		})
+	})
+	return all, err
+}
+
+func corrupt(t table, problem string) error {
+	name := t.name
+	if t.party != "" {
+		name += "/" + string(t.party)
+	}
+	return gateway.Wrap(gateway.Internal, fmt.Errorf("%w: table %s: %s", ErrCorrupt, name, problem),
+		"the database is damaged in table "+name+": stop the node and restore the last backup")
+}
+
+func fullError(err error) error {
+	return gateway.Wrap(gateway.Limit, errors.Join(ErrFull, err), "the database has reached its maximum size")
+}
+
+func errClosed() error { return gateway.Errorf(gateway.Unavailable, "the database is closed") }
