@@ -1,0 +1,205 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// PeerOptions is what a PeerClient works with. TLS and Limits are required.
+type PeerOptions struct {
+	// TLS is the configuration for connections to a peer: own certificate, and
+	// how the peer's is checked against the register.
+	TLS    func(peer gateway.Party) *tls.Config
+	Limits Limits
+	// Timeout of one request; the context of a call may make it shorter.
+	Timeout time.Duration
+	// Dial makes connections; nil for TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// PeerClient calls the peer API of other nodes. It is safe for concurrent use.
+// It follows no redirects, uses no proxy, and reads bounded answers strictly.
+// Its errors are gateway.Errors: Unavailable when nothing is known of the
+// effect, otherwise the kind that the peer's problem stands for. What a peer
+// wrote is kept for the log, never in the Message.
+type PeerClient struct {
+	opt PeerOptions
+
+	mu    sync.Mutex
+	peers map[gateway.OIN]*peerLink // guarded by mu
+}
+
+// peerLink is the transport to one peer as the register described it.
+type peerLink struct {
+	endpoint string
+	pins     []string
+	http     *http.Client
+}
+
+// NewPeerClient makes a client; it starts nothing.
+func NewPeerClient(opt PeerOptions) *PeerClient {
+	return &PeerClient{opt: opt, peers: map[gateway.OIN]*peerLink{}}
+}
+
+// Send delivers a batch.
+func (c *PeerClient) Send(ctx context.Context, peer gateway.Party, batch gateway.Batch) (gateway.Receipts, error) {
+	var receipts gateway.Receipts
+	err := c.post(ctx, peer, pathMessages, batch, &receipts)
+	return receipts, err
+}
+
+// Hello exchanges hello.
+func (c *PeerClient) Hello(ctx context.Context, peer gateway.Party, token string) (string, error) {
+	var answer HelloToken
+	err := c.post(ctx, peer, pathHello, HelloToken{token}, &answer)
+	return answer.Hello, err
+}
+
+// Register fetches the signed register that a peer has in force; the caller
+// verifies it.
+func (c *PeerClient) Register(ctx context.Context, peer gateway.Party) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint(peer)+pathRegister, nil)
+	if err != nil {
+		return nil, gateway.Wrap(gateway.Invalid, err, "the endpoint of the peer is not an address")
+	}
+	return exchange(c.link(peer).http, req, typeJOSE, c.opt.Limits.BodyBytes)
+}
+
+// Close closes connections that are not in use.
+func (c *PeerClient) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, link := range c.peers {
+		link.http.CloseIdleConnections()
+	}
+}
+
+func (c *PeerClient) post(ctx context.Context, peer gateway.Party, path string, body, answer any) error {
+	req, err := newPost(ctx, endpoint(peer)+path, body)
+	if err != nil {
+		return err
+	}
+	data, err := exchange(c.link(peer).http, req, typeJSON, c.opt.Limits.BodyBytes)
+	if err != nil {
+		return err
+	}
+	if err := decodeJSON(data, answer); err != nil {
+		return gateway.Wrap(gateway.Unavailable, err, "the answer of the peer cannot be read")
+	}
+	return nil
+}
+
+func endpoint(peer gateway.Party) string { return strings.TrimSuffix(peer.Endpoint, "/") }
+
+// link is the transport to a peer. When the register gives the peer another
+// address or other pins, connections made under the old ones are not used again.
+func (c *PeerClient) link(peer gateway.Party) *peerLink {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.peers[peer.OIN]
+	if old != nil && old.endpoint == peer.Endpoint && slices.Equal(old.pins, peer.TLSPins) {
+		return old
+	}
+	if old != nil {
+		old.http.CloseIdleConnections()
+	}
+	link := &peerLink{peer.Endpoint, slices.Clone(peer.TLSPins), c.newHTTP(peer)}
+	c.peers[peer.OIN] = link
+	return link
+}
+
+func (c *PeerClient) newHTTP(peer gateway.Party) *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Client{
+		Timeout:       c.opt.Timeout,
+		CheckRedirect: noRedirect,
+		Transport: &http.Transport{
+			TLSClientConfig:        c.opt.TLS(peer),
+			DialContext:            c.opt.Dial,
+			Protocols:              protocols,
+			TLSHandshakeTimeout:    c.opt.Limits.HeaderTimeout,
+			MaxIdleConnsPerHost:    1,
+			IdleConnTimeout:        c.opt.Limits.IdleTimeout / 2, // before the peer closes
+			MaxResponseHeaderBytes: maxHeaderBytes,
+			DisableCompression:     true,
+		},
+	}
+}
+
+// noRedirect gives the redirect itself as the answer, which then is an error:
+// whoever answers for a peer is in the register.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+func newPost(ctx context.Context, url string, body any) (*http.Request, error) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return nil, fmt.Errorf("write request: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(data))
+	if err != nil {
+		return nil, gateway.Wrap(gateway.Invalid, err, "the address to call is not an address")
+	}
+	req.Header.Set("Content-Type", typeJSON)
+	return req, nil
+}
+
+// exchange does one request and gives the body of a good answer of the wanted
+// type, at most limit bytes.
+func exchange(client *http.Client, req *http.Request, want string, limit int64) ([]byte, error) {
+	req.Header.Set("Accept", want+", "+typeProblem)
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, gateway.Wrap(gateway.Unavailable, err, "no answer")
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
+	if err != nil {
+		return nil, gateway.Wrap(gateway.Unavailable, err, "the answer broke off")
+	}
+	if int64(len(body)) > limit {
+		return nil, gateway.Errorf(gateway.Unavailable, "the answer is larger than %d bytes", limit)
+	}
+	got, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if res.StatusCode != http.StatusOK {
+		return nil, refusal(res.StatusCode, got, body)
+	}
+	if err != nil || got != want {
+		return nil, gateway.Errorf(gateway.Unavailable, "the answer is not %s", want)
+	}
+	return body, nil
+}
+
+// refusal is the error for any status but 200. Only the kinds of problem that
+// our own servers answer mean something; all else may come from anything that
+// stands in between, and means nothing.
+func refusal(status int, contentType string, body []byte) error {
+	text := fmt.Sprintf("the answer is status %d", status)
+	kind, known := kindOf(status)
+	if contentType != typeProblem || !known || kind == gateway.Internal {
+		return gateway.Errorf(gateway.Unavailable, "%s", text)
+	}
+	var p Problem
+	if err := json.Unmarshal(body, &p); err != nil {
+		return gateway.Wrap(kind, err, text)
+	}
+	cause := errors.New(p.Detail)
+	for _, d := range p.Errors {
+		cause = fmt.Errorf("%w; %s", cause, d.Detail)
+	}
+	return gateway.Wrap(kind, cause, text)
+}
