@@ -127,6 +127,7 @@ func checkNumbers(d *decoder, c Config) {
 	l := c.Limits
 	between(d, "capacity.vanish-offers", c.Capacity.VanishOffers, 0, 1_000_000)
 	between(d, "capacity.vanish-percent", c.Capacity.VanishPercent, 0, 100)
+	between(d, "delivery.parallel", c.Delivery.Parallel, 1, 1000)
 	between(d, "limits.batch-items", l.BatchItems, 1, 1000)
 	between(d, "limits.json-depth", l.JSONDepth, 8, 1000)
 	between(d, "limits.connections", l.Connections, 1, 1_000_000)

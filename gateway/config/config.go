@@ -79,8 +79,8 @@ type Drop struct {
 // Capacity says when a full export is held for confirmation: when more than
 // VanishOffers offers and more than VanishPercent of all would vanish.
 type Capacity struct {
-	VanishOffers  int `yaml:"vanish-offers"`
-	VanishPercent int `yaml:"vanish-percent"`
+	VanishOffers  int `yaml:"vanish-offers" reload:"yes"`
+	VanishPercent int `yaml:"vanish-percent" reload:"yes"`
 }
 
 // Caller is a person or program that may use the local API: whoever shows the
@@ -110,7 +110,8 @@ type ACME struct {
 
 // Delivery bounds the work of sending.
 type Delivery struct {
-	Timeout time.Duration `yaml:"timeout"` // of one request to a peer
+	Timeout  time.Duration `yaml:"timeout"`  // of one request to a peer
+	Parallel int           `yaml:"parallel"` // peers at once; a peer has one batch in flight
 }
 
 // Limits bound what others can make the node spend.
@@ -146,7 +147,7 @@ func Default() Config {
 		Policy:   Policy{Files: []string{"policy.yaml"}},
 		Drop:     Drop{Source: "admin", Poll: 30 * time.Second},
 		Capacity: Capacity{VanishOffers: 3, VanishPercent: 20},
-		Delivery: Delivery{Timeout: 30 * time.Second},
+		Delivery: Delivery{Timeout: 30 * time.Second, Parallel: 16},
 		Limits: Limits{
 			MessageBytes:       1e6,
 			BatchItems:         100,

@@ -279,6 +279,7 @@ func TestDiff(t *testing.T) {
 	changed := old
 	changed.Callers = nil
 	changed.Policy.Files = []string{"other"}
+	changed.Capacity.VanishPercent = 1
 	changed.Log.Level = "debug"
 	if got := config.Diff(old, changed); len(got) != 0 {
 		t.Errorf("got %v, want none: these reload", got)
