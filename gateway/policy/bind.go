@@ -93,24 +93,32 @@ func (b *binder) warn(p place, m message) { b.warns = append(b.warns, m.at(p)) }
 // unknown reports a term that nothing in the world answers to. That is an error
 // in a file that is being loaded, and a warning when the world has changed.
 func (b *binder) unknown(p place, m message, suggestion string) {
-	problem := m.at(p)
-	problem.Suggestion = suggestion
 	if b.rebind {
-		b.warns = append(b.warns, problem)
+		b.warn(p, message{m.english + " any more: it matches nothing", m.dutch + " meer en telt niet mee"})
 		return
 	}
+	problem := m.at(p)
+	problem.Suggestion = suggestion
 	b.errors = append(b.errors, problem)
 }
+
+// maxListed is the most terms that a problem lists in full.
+const maxListed = 7
 
 // oneOf checks a term of a fixed vocabulary.
 func (b *binder) oneOf(t text, what message, vocabulary []string) bool {
 	if slices.Contains(vocabulary, t.value) {
 		return true
 	}
-	p := message{
+	m := message{
 		english: fmt.Sprintf("unknown %s %q", what.english, clip(t.value)),
 		dutch:   fmt.Sprintf("%s %q bestaat niet", what.dutch, clip(t.value)),
-	}.at(t.place)
+	}
+	if len(vocabulary) <= maxListed {
+		m.english += ": it is one of " + strings.Join(vocabulary, ", ")
+		m.dutch += ": kies uit " + strings.Join(vocabulary, ", ")
+	}
+	p := m.at(t.place)
 	p.Suggestion = nearest(t.value, vocabulary)
 	b.errors = append(b.errors, p)
 	return false
@@ -121,7 +129,7 @@ func (b *binder) code(list string, t text) bool {
 	c, known := b.env.Lists.Find(list, t.value)
 	switch {
 	case !known:
-		b.unknown(t.place, say("unknown code %q in code list %s", "code %q staat niet in codelijst %s", t.value, list),
+		b.unknown(t.place, say("code %q is not in code list %s", "code %q staat niet in codelijst %s", t.value, list),
 			b.nearestCode(list, t.value))
 		return false
 	case !b.env.Today.Within(c.ValidFrom, c.ValidUntil):
@@ -138,6 +146,9 @@ func (b *binder) nearestCode(list, term string) string {
 	var candidates []string
 	meant := map[string]string{}
 	for _, c := range b.env.Lists[list].Codes {
+		if !b.env.Today.Within(c.ValidFrom, c.ValidUntil) {
+			continue
+		}
 		for _, name := range append([]string{c.Code, c.Label}, c.Aliases...) {
 			if _, taken := meant[name]; !taken {
 				candidates = append(candidates, name)
@@ -167,8 +178,7 @@ func (b *binder) party(t text) bool {
 		oins = append(oins, string(p.OIN))
 		byOIN[string(p.OIN)] = fmt.Sprintf("%s, %s", p.OIN, p.Name)
 	}
-	b.unknown(t.place, say("party %q is not in the register and matches nobody",
-		"partij %q staat niet in het register en telt niet mee", t.value), byOIN[nearest(t.value, oins)])
+	b.unknown(t.place, say("party %q is not in the register", "partij %q staat niet in het register", t.value), byOIN[nearest(t.value, oins)])
 	return false
 }
 

@@ -6,11 +6,12 @@ import (
 	"github.com/doorstroom/doorstroom/gateway"
 )
 
-// A field that holds codes is as sensitive as the codes of the offer at hand.
-// A show rule therefore discloses such a field only if none of the offer's codes
-// in it is of class bijzonder or strafrechtelijk, or if the rule names the
-// exception for that class. The field is shown as a whole or not at all: with
-// some codes left out it would say something untrue.
+// Two guards keep the classes bijzonder and strafrechtelijk in. A show rule that
+// names such a field, or such a code in a condition, does not load without its
+// exception. And a field that holds codes is as sensitive as the codes of the
+// offer at hand: a rule discloses it only if it has the exception for the class
+// of each of them. The field is then shown as a whole or not at all: with some
+// codes left out it would say something untrue.
 
 // sensitiveField is a field in which an offer may hold codes of those classes.
 type sensitiveField struct {

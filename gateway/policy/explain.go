@@ -1,14 +1,282 @@
 package policy
 
-import "github.com/doorstroom/doorstroom/gateway"
+import (
+	"cmp"
+	"slices"
 
-// Explanation tells a privacy officer why a decision is what it is.
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// Explanation tells a privacy officer why a decision is what it is, in plain
+// Dutch (B1). It holds terms of the policy and names of fields, never a value of
+// the offer. Text puts it in sentences.
 type Explanation struct {
-	Decision gateway.Decision `json:"decision"`
+	Decision  gateway.Decision   `json:"-"`
+	Allowed   bool               `json:"allowed"`
+	DeniedBy  string             `json:"deniedBy,omitempty"`
+	Policy    string             `json:"policy"` // version
+	Kind      string             `json:"kind"`
+	Offer     string             `json:"offer,omitempty"` // id
+	Day       gateway.Date       `json:"day"`
+	Recipient string             `json:"recipient"`
+	Purpose   []string           `json:"purpose,omitempty"`
+	Basis     []string           `json:"basis,omitempty"`
+	Retention string             `json:"retention,omitempty"`
+	Fields    []FieldExplanation `json:"fields,omitempty"`
+	Rules     []RuleExplanation  `json:"rules,omitempty"`
+	Changes   []Change           `json:"changes,omitempty"`
+	Note      string             `json:"note,omitempty"` // when no rule decides
+}
+
+// FieldExplanation says in which form a field is shown and by which rules, or
+// why it is not.
+type FieldExplanation struct {
+	Field  gateway.Field `json:"field"`
+	Label  string        `json:"label"`
+	Form   gateway.Form  `json:"form"`
+	Rules  []string      `json:"rules,omitempty"` // that show it so, or that forbid it
+	Reason string        `json:"reason,omitempty"`
+}
+
+// RuleExplanation says whether a rule applies to the request, and if not, all
+// that it asks and the request does not have.
+type RuleExplanation struct {
+	ID          string   `json:"id"`
+	Effect      string   `json:"effect"`
+	Place       string   `json:"place"` // file:line
+	Description string   `json:"description,omitempty"`
+	Applies     bool     `json:"applies"`
+	Because     []string `json:"because,omitempty"`
+}
+
+// Change is what would have to be otherwise for the recipient to see fields that
+// it does not see now.
+type Change struct {
+	Fields []gateway.Field `json:"fields"`
+	Labels []string        `json:"labels"`
+	Needs  string          `json:"needs"`
 }
 
 // Explain decides and tells why.
-func (p *Policy) Explain(q Request) Explanation { return Explanation{Decision: p.Decide(q)} }
+func (p *Policy) Explain(q Request) Explanation {
+	d := p.Decide(q)
+	x := Explanation{
+		Decision: d, Allowed: d.Allowed, DeniedBy: d.DeniedBy, Policy: d.Policy, Kind: q.Kind, Day: q.Day,
+		Recipient: p.recipientName(q.Recipient),
+	}
+	if q.Offer != nil {
+		x.Offer = q.Offer.ID
+	}
+	if x.Note = p.note(q); x.Note != "" {
+		return x
+	}
+	x.Purpose, x.Basis, x.Retention = p.purposes(d), p.bases(d), retentionText(d.Retention)
+	e := p.explainer(q)
+	for i := range p.outbound.rules {
+		x.Rules = append(x.Rules, e.rule(i))
+	}
+	for i := range p.fields {
+		f := e.field(i, d)
+		x.Fields = append(x.Fields, f)
+		if f.Form == gateway.None {
+			x.Changes = addChange(x.Changes, f, e.needs(i))
+		}
+	}
+	return x
+}
 
-// Text is the explanation in plain Dutch.
-func (e Explanation) Text() string { return "" }
+// note explains a decision that no rule takes.
+func (p *Policy) note(q Request) string {
+	switch {
+	case p.fallback:
+		return "Er is geen geldig beleid geladen. Dan wordt niets getoond, tot het beleid hersteld is."
+	case q.Kind == gateway.KindCapacityState && !q.Recipient.Public:
+		return "Dit bericht noemt alleen kenmerken die niets over het aanbod zeggen. Daarvoor is geen regel nodig."
+	case q.Kind == gateway.KindCapacityState || q.Offer == nil:
+		return "Zonder aanbod valt er niets te tonen."
+	}
+	return ""
+}
+
+// explainer looks at one request rule by rule; decisions are Decide's.
+type explainer struct {
+	p        *Policy
+	q        Request
+	unmet    [][]string // by rule: what it asks and the request does not have
+	withheld withheld
+}
+
+func (p *Policy) explainer(q Request) *explainer {
+	e := &explainer{p: p, q: q, withheld: p.withheld(q.Offer)}
+	for i := range p.outbound.rules {
+		e.unmet = append(e.unmet, e.reasons(i))
+	}
+	return e
+}
+
+// reasons lists what a rule asks and the request does not have.
+func (e *explainer) reasons(i int) []string {
+	r, t := &e.p.outbound.rules[i], &e.p.outbound
+	var all []string
+	add := func(met bool, reason func() string) {
+		if !met {
+			all = append(all, reason())
+		}
+	}
+	add(!r.void, func() string {
+		return "een code waar de regel op steunt, is vandaag niet geldig of vraagt nu om een uitzondering"
+	})
+	add(e.q.Day.Within(r.from, r.until), func() string { return periodText(r) })
+	for k := termKind; k < termRole; k++ {
+		values, silent := e.q.values(k, nil)
+		add(t.axes[k].accepts(i, values, silent), func() string { return e.p.termText(k, r, silent) })
+	}
+	if r.never {
+		return append(all, e.standingReasons(i, e.names()...)...)
+	}
+	role := []string{string(e.q.Recipient.Kind)}
+	add(t.axes[termRole].accepts(i, role, false), func() string { return e.p.termText(termRole, r, false) })
+	return append(all, e.nearestStanding(i)...)
+}
+
+// nearestStanding gives the reasons of the name in which the recipient comes
+// closest to a show rule.
+func (e *explainer) nearestStanding(i int) []string {
+	r := &e.p.outbound.rules[i]
+	var tries [][]string
+	if r.own {
+		tries = append(tries, e.standingReasons(i, e.q.Recipient))
+	}
+	if r.mandate {
+		for _, principal := range e.q.principals() {
+			tries = append(tries, e.standingReasons(i, principal))
+		}
+	}
+	if len(tries) == 0 {
+		return []string{"de regel geldt alleen voor wie namens een ander optreedt, en deze ontvanger heeft geen mandaat"}
+	}
+	return slices.MinFunc(tries, func(a, b []string) int { return cmp.Compare(len(a), len(b)) })
+}
+
+// names are all in whose name the recipient may ask.
+func (e *explainer) names() []gateway.Recipient {
+	all := []gateway.Recipient{e.q.Recipient}
+	everyName(e.q.principals(), func(r gateway.Recipient) { all = append(all, r) })
+	return all
+}
+
+// standingReasons lists what a rule asks of the recipient and none of the names
+// has.
+func (e *explainer) standingReasons(i int, names ...gateway.Recipient) []string {
+	r, t := &e.p.outbound.rules[i], &e.p.outbound
+	var reasons []string
+	reached := t.empty()
+	for _, in := range names {
+		t.reach(reached, in)
+	}
+	if !r.void && !reached.has(i) {
+		reasons = append(reasons, e.p.toText(r))
+	}
+	for k := termResponsible; k < terms; k++ {
+		var values []string
+		silent := false
+		for _, in := range names {
+			values, silent = e.p.standingValues(k, e.q, in, values)
+		}
+		if !t.axes[k].accepts(i, values, silent) {
+			reasons = append(reasons, e.p.termText(k, r, silent))
+		}
+	}
+	return reasons
+}
+
+func (e *explainer) rule(i int) RuleExplanation {
+	r := &e.p.outbound.rules[i]
+	return RuleExplanation{
+		ID: r.id, Effect: r.clause.effect.value, Place: r.clause.place.String(), Description: r.clause.description.value,
+		Applies: len(e.unmet[i]) == 0, Because: e.unmet[i],
+	}
+}
+
+// field explains one field of the decision.
+func (e *explainer) field(i int, d gateway.Decision) FieldExplanation {
+	f := FieldExplanation{Field: e.p.fields[i], Label: fieldLabel(e.p.fields[i]), Form: gateway.None}
+	if form, shown := d.Show[f.Field]; shown {
+		f.Form = form
+		for j, r := range e.p.outbound.rules {
+			if len(e.unmet[j]) == 0 && !r.never && r.discloses(e.withheld).form(i) == form {
+				f.Rules = append(f.Rules, r.id)
+			}
+		}
+		return f
+	}
+	if f.Rules = e.forbids(i); len(f.Rules) > 0 {
+		f.Reason = "verboden"
+		return f
+	}
+	f.Reason = "geen regel die hier geldt, toont dit"
+	for j, r := range e.p.outbound.rules {
+		if len(e.unmet[j]) == 0 && r.show.fields().has(i) {
+			f.Reason = "het aanbod noemt hier codes waarvoor geen regel een uitzondering heeft"
+		}
+	}
+	return f
+}
+
+// forbids are the never rules that apply and take a field.
+func (e *explainer) forbids(field int) []string {
+	var ids []string
+	for j, r := range e.p.outbound.rules {
+		if r.never && r.hide.has(field) && len(e.unmet[j]) == 0 {
+			ids = append(ids, r.id)
+		}
+	}
+	return ids
+}
+
+// maxHints bounds how many rules are named that come close to showing a field.
+const maxHints = 3
+
+// needs says what would have to change for a field to be shown.
+func (e *explainer) needs(field int) []string {
+	var needs []string
+	for _, id := range e.forbids(field) {
+		needs = append(needs, "Regel "+id+" moet vervallen, of niet meer gelden voor deze ontvanger.")
+	}
+	var near []int
+	for j, r := range e.p.outbound.rules {
+		if r.show.fields().has(field) {
+			near = append(near, j)
+		}
+	}
+	if len(near) == 0 {
+		return append(needs, "Er is een nieuwe regel nodig: geen enkele regel toont dit.")
+	}
+	slices.SortStableFunc(near, func(a, b int) int { return cmp.Compare(len(e.unmet[a]), len(e.unmet[b])) })
+	for n, j := range near {
+		r := &e.p.outbound.rules[j]
+		if n == maxHints || len(e.unmet[j]) > len(e.unmet[near[0]]) {
+			break
+		}
+		switch {
+		case len(e.unmet[j]) > 0:
+			needs = append(needs, "Regel "+r.id+" zou dit tonen, maar geldt hier niet: "+sentences(e.unmet[j])+".")
+		case !r.discloses(e.withheld).fields().has(field):
+			needs = append(needs, "Regel "+r.id+" moet een uitzondering noemen voor de codes van dit aanbod.")
+		}
+	}
+	return needs
+}
+
+// addChange joins fields that need the same.
+func addChange(changes []Change, f FieldExplanation, needs []string) []Change {
+	text := join(needs)
+	i := slices.IndexFunc(changes, func(c Change) bool { return c.Needs == text })
+	if i < 0 {
+		changes = append(changes, Change{Needs: text})
+		i = len(changes) - 1
+	}
+	changes[i].Fields = append(changes[i].Fields, f.Field)
+	changes[i].Labels = append(changes[i].Labels, f.Label)
+	return changes
+}

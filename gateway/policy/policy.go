@@ -30,7 +30,7 @@ type Env struct {
 	Party   func(gateway.OIN) (gateway.Party, bool) // the register in force; nil: look in Parties
 	Parties []gateway.Party                         // the same parties, to suggest one that was meant
 	Lists   gateway.CodeLists
-	Class   func(gateway.Field) gateway.DataClass // nil: contact is persoon, the rest gewoon
+	Class   func(gateway.Field) gateway.DataClass // nil: as in schemas/capacity.v1.json
 	Today   gateway.Date
 }
 

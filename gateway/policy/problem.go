@@ -88,13 +88,14 @@ func clip(s string) string {
 }
 
 // nearest gives the candidate that a mistyped term was probably meant to be, or
-// "": at most a third of the letters differ. Of equals the first wins.
+// "": at most a third of the letters differ, and not all. Of equals the first
+// wins.
 func nearest(term string, candidates []string) string {
 	if len(term) > maxTerm {
 		return ""
 	}
 	term = strings.ToLower(term)
-	best, least := "", max(1, len(term)/3)+1
+	best, least := "", min(max(1, len(term)/3)+1, len(term))
 	for _, c := range candidates {
 		if d := distance(term, strings.ToLower(c)); d < least {
 			best, least = c, d

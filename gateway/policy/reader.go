@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -56,7 +57,7 @@ func (r *reader) root(data []byte) *yaml.Node {
 	if err := yaml.Load(data, &doc); err != nil {
 		where, why := &yaml.Node{}, "unreadable"
 		if e, ok := errors.AsType[*yaml.LoadError](err); ok {
-			where, why = &yaml.Node{Line: e.Mark.Line, Column: e.Mark.Column}, e.Message
+			where, why = &yaml.Node{Line: e.Mark.Line, Column: e.Mark.Column}, strings.TrimPrefix(e.Message, "yaml: ")
 		}
 		r.report(where, say("not YAML: %s", "geen YAML: %s", why))
 		return nil

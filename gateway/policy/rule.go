@@ -165,6 +165,8 @@ func (b *binder) shown(r *rule, s shownField) {
 			s.field.value, s.form.value, allowed).at(s.form.place)
 		p.Suggestion = nearest(s.form.value, allowed)
 		b.errors = append(b.errors, p)
+	case r.to.public && publicForm(f) == gateway.None:
+		b.fail(s.field.place, say("the public may not see field %q", "het publiek mag veld %q niet zien", s.field.value))
 	case r.to.public && publicForm(f).Wider(form):
 		b.fail(s.field.place, say("the public may see field %q as %s at most", "het publiek mag veld %q ten hoogste zien als %s",
 			s.field.value, string(publicForm(f))))
@@ -192,6 +194,8 @@ func (b *binder) class(f gateway.Field) gateway.DataClass {
 		return b.env.Class(f)
 	case f == gateway.FieldContact:
 		return gateway.Persoon
+	case f == gateway.FieldDoelgroepen:
+		return gateway.Bijzonder
 	}
 	return gateway.Gewoon
 }

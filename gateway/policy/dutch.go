@@ -1,0 +1,295 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// Text is the explanation in plain Dutch.
+func (x Explanation) Text() string {
+	var b strings.Builder
+	about := "dit bericht"
+	if x.Offer != "" {
+		about = "aanbod " + x.Offer
+	}
+	fmt.Fprintf(&b, "Wat ziet %s van %s op %s?\n\n", x.Recipient, about, x.Day)
+	fmt.Fprintf(&b, "Besluit: %s.\n", x.verdict())
+	if x.Note != "" {
+		fmt.Fprintf(&b, "%s\n", x.Note)
+	}
+	if x.Allowed && len(x.Fields) > 0 {
+		fmt.Fprintf(&b, "Doel: %s.\n", strings.Join(x.Purpose, "; "))
+		fmt.Fprintf(&b, "Grondslag: %s.\n", strings.Join(x.Basis, "; "))
+		fmt.Fprintf(&b, "Bewaren: ten hoogste %s.\n", x.Retention)
+	}
+	x.writeFields(&b)
+	x.writeRules(&b)
+	if len(x.Changes) > 0 {
+		b.WriteString("\nWat moet er veranderen om meer te tonen?\n")
+	}
+	for _, c := range x.Changes {
+		fmt.Fprintf(&b, "- %s: %s\n", strings.Join(c.Labels, ", "), c.Needs)
+	}
+	fmt.Fprintf(&b, "\nVersie van het beleid: %s\n", x.Policy)
+	return b.String()
+}
+
+func (x Explanation) verdict() string {
+	switch {
+	case x.Allowed:
+		return "dit mag"
+	case x.DeniedBy == byDefault:
+		return "dit mag niet; geen enkele regel staat het toe"
+	default:
+		return "dit mag niet; regel " + x.DeniedBy + " verbiedt het"
+	}
+}
+
+func (x Explanation) writeFields(b *strings.Builder) {
+	var hidden []FieldExplanation
+	heading := "\nWel te zien\n"
+	for _, f := range x.Fields {
+		if f.Form == gateway.None {
+			hidden = append(hidden, f)
+			continue
+		}
+		b.WriteString(heading)
+		heading = ""
+		fmt.Fprintf(b, "- %s: %s (regel %s)\n", f.Label, formText(f.Form), and(f.Rules))
+	}
+	heading = "\nNiet te zien\n"
+	for _, f := range hidden {
+		b.WriteString(heading)
+		heading = ""
+		if len(f.Rules) > 0 {
+			fmt.Fprintf(b, "- %s: regel %s verbiedt dit\n", f.Label, and(f.Rules))
+			continue
+		}
+		fmt.Fprintf(b, "- %s: %s\n", f.Label, f.Reason)
+	}
+}
+
+func (x Explanation) writeRules(b *strings.Builder) {
+	heading := "\nRegels die hier gelden\n"
+	for _, r := range x.Rules {
+		if !r.Applies {
+			continue
+		}
+		b.WriteString(heading)
+		heading = ""
+		effect := "toont"
+		if r.Effect == "never" {
+			effect = "verbiedt"
+		}
+		fmt.Fprintf(b, "- %s (%s, %s)", r.ID, effect, r.Place)
+		if r.Description != "" {
+			fmt.Fprintf(b, ": %s", r.Description)
+		}
+		b.WriteString("\n")
+	}
+}
+
+func formText(f gateway.Form) string {
+	switch f {
+	case gateway.Public:
+		return "wel of geen plek, een week later"
+	case gateway.Banded:
+		return "vol, enkele of ruim"
+	case gateway.Exact:
+		return "zoals het is"
+	}
+	return "niet"
+}
+
+// fieldLabel is the title of the field in schemas/capacity.v1.json, as far as it
+// has one of its own.
+func fieldLabel(f gateway.Field) string {
+	switch f {
+	case gateway.FieldTitle:
+		return "titel"
+	case gateway.FieldTrajectsoort:
+		return "soort traject"
+	case gateway.FieldGrondslag:
+		return "wettelijke grondslag"
+	case gateway.FieldAddress:
+		return "adres"
+	case gateway.FieldPostcode:
+		return "postcode"
+	case gateway.FieldGemeente:
+		return "gemeente van de locatie"
+	case gateway.FieldCoordinates:
+		return "coördinaten"
+	case gateway.FieldMaximum:
+		return "aantal plekken"
+	case gateway.FieldAvailable:
+		return "vrije plekken"
+	case gateway.FieldAllotments:
+		return "eigen toedelingen"
+	case gateway.FieldAllotmentsAvailable:
+		return "vrije plekken in eigen toedelingen"
+	case gateway.FieldContact:
+		return "contactpersoon"
+	case gateway.FieldAccessibility:
+		return "toegankelijkheid"
+	}
+	return string(f) // the field's name is the Dutch word
+}
+
+// termText says that a request lacks what a rule asks on one term.
+func (p *Policy) termText(k term, r *rule, silent bool) string {
+	asked := r.when[k]
+	labels := make([]string, len(asked))
+	for i, v := range asked {
+		labels[i] = p.label(k.list(), v)
+	}
+	list := or(labels)
+	switch {
+	case len(asked) == 0:
+		return "geen van de codes die de regel noemt, is vandaag geldig"
+	case k == termKind:
+		return "de regel gaat over berichten van soort " + list
+	case k == termRole:
+		return "de ontvanger is zelf geen " + list
+	case k == termResponsible:
+		return "de ontvanger vraagt dit niet voor gemeente " + list
+	case k == termReferral:
+		return "de regel gaat over verwijzingen met status " + list
+	case silent:
+		return "het aanbod zegt niets over " + termLabel(k)
+	case k == termFunctionaliteit:
+		return "wij doen voor de gemeente van de ontvanger niet wat dit aanbod is, of de regel gaat over iets anders: " + list
+	case k == termAllotment:
+		return allotmentText(asked)
+	}
+	return "de " + termLabel(k) + " van het aanbod is niet " + list
+}
+
+func termLabel(k term) string {
+	switch k {
+	case termTrajectsoort:
+		return "trajectsoort"
+	case termLocation:
+		return "gemeente"
+	}
+	return k.key()
+}
+
+func allotmentText(asked []string) string {
+	switch {
+	case slices.Contains(asked, allotmentOwn):
+		return "de ontvanger heeft op die dag geen toedeling in dit aanbod"
+	case slices.Contains(asked, allotmentSole):
+		return "de ontvanger heeft op die dag geen toedeling voor zichzelf alleen in dit aanbod"
+	}
+	return "de ontvanger heeft op die dag een toedeling in dit aanbod"
+}
+
+// toText says that a rule does not name the recipient.
+func (p *Policy) toText(r *rule) string {
+	var who []string
+	set := r.clause.to
+	for _, g := range set.groups {
+		who = append(who, "groep "+g.value)
+	}
+	for _, g := range set.gemeenten {
+		who = append(who, "gemeente "+p.label("gemeente", g.value))
+	}
+	for _, oin := range set.parties {
+		who = append(who, p.partyName(gateway.OIN(oin.value)))
+	}
+	for _, k := range set.roles {
+		who = append(who, "elke "+k.value)
+	}
+	if set.public {
+		who = append(who, "het publiek")
+	}
+	return "de regel is voor " + or(who)
+}
+
+func periodText(r *rule) string {
+	switch {
+	case r.until == "":
+		return fmt.Sprintf("de regel geldt vanaf %s", r.from)
+	case r.from == "":
+		return fmt.Sprintf("de regel geldt tot en met %s", r.until)
+	}
+	return fmt.Sprintf("de regel geldt van %s tot en met %s", r.from, r.until)
+}
+
+func (p *Policy) recipientName(r gateway.Recipient) string {
+	if r.Public {
+		return "het publiek"
+	}
+	name := p.partyName(r.Party)
+	for _, principal := range r.ActsFor {
+		name += ", ook namens " + p.partyName(principal.Party)
+	}
+	return name
+}
+
+func (p *Policy) partyName(oin gateway.OIN) string {
+	if party, ok := p.env.party(oin); ok {
+		return fmt.Sprintf("%s (%s)", party.Name, oin)
+	}
+	return "partij " + string(oin)
+}
+
+// label is a code with its Dutch label.
+func (p *Policy) label(list, code string) string {
+	if label := p.env.Lists.Label(list, code); label != code {
+		return fmt.Sprintf("%s (%s)", label, code)
+	}
+	return code
+}
+
+func (p *Policy) purposes(d gateway.Decision) []string {
+	var texts []string
+	for _, code := range strings.Fields(d.Purpose) {
+		texts = append(texts, p.label("doel", code))
+	}
+	return texts
+}
+
+func (p *Policy) bases(d gateway.Decision) []string {
+	var texts []string
+	for _, code := range d.Basis {
+		list := groundsList
+		if _, ok := p.env.Lists.Find(list, code); !ok {
+			list = "grondslag"
+		}
+		texts = append(texts, p.label(list, code))
+	}
+	return texts
+}
+
+func retentionText(retention string) string {
+	if retention == "" {
+		return ""
+	}
+	last := len(retention) - 1
+	n, unit := retention[1:last], map[byte][2]string{
+		'D': {"dag", "dagen"}, 'W': {"week", "weken"}, 'M': {"maand", "maanden"}, 'Y': {"jaar", "jaar"},
+	}[retention[last]]
+	if n == "1" {
+		return n + " " + unit[0]
+	}
+	return n + " " + unit[1]
+}
+
+func or(words []string) string  { return enumerate(words, " of ") }
+func and(words []string) string { return enumerate(words, " en ") }
+
+func enumerate(words []string, last string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	n := len(words) - 1
+	return strings.Join(words[:n], ", ") + last + words[n]
+}
+
+func sentences(reasons []string) string { return strings.Join(reasons, "; ") }
+
+func join(needs []string) string { return strings.Join(needs, " ") }
