@@ -1,6 +1,12 @@
 package adapters
 
-import "github.com/doorstroom/doorstroom/gateway"
+import (
+	"fmt"
+	"time"
+
+	"github.com/doorstroom/doorstroom/adapters/cell"
+	"github.com/doorstroom/doorstroom/gateway"
+)
 
 // kind is how the cell of a field is read.
 type kind int
@@ -77,6 +83,62 @@ func findSpec(key string) (spec, bool) {
 	return spec{}, false
 }
 
+// value is what a cell was read as; which member counts follows from the kind.
+type value struct {
+	text   string
+	codes  []string
+	number int
+	degree float64
+	span   gateway.Range
+	moment time.Time
+}
+
+// reader reads the cells of one table.
+type reader struct {
+	codes      *cell.Codes
+	notation   cell.Notation
+	separators string
+}
+
+func newReader(t table, codes *cell.Codes, separators string) reader {
+	r := reader{codes: codes, separators: separators}
+	if t.sheet.Excel {
+		r.notation.Serial = t.sheet.Time
+	}
+	return r
+}
+
+// read reads a cell as s says; translations hold for the single terms of a cell
+// with several.
+func (r reader) read(s spec, translations map[string]string, written string) (v value, err error) {
+	if err := cell.Sane(written); err != nil {
+		return v, err
+	}
+	ok := true
+	switch s.kind {
+	case code:
+		if v.text, ok = r.codes.Find(s.list, written); !ok {
+			err = fmt.Errorf("staat niet in codelijst %s", s.list)
+		}
+	case codes:
+		if v.codes, ok = r.codes.FindAll(s.list, translations, written, r.separators); !ok {
+			err = fmt.Errorf("noemt iets dat niet in codelijst %s staat", s.list)
+		}
+	case number:
+		v.number, err = r.notation.Count(written)
+	case degree:
+		v.degree, err = cell.Degree(written)
+	case span:
+		v.span, err = cell.Span(written)
+	case day, moment:
+		v.moment, err = r.notation.Moment(written)
+		v.text = string(gateway.DateOf(v.moment))
+	default:
+		v.text, err = cell.Text(written)
+	}
+	return v, err
+}
+
 // fill sets a field of an offer from a value that was read for it.
 func fill(o *gateway.Offer, key string, v value) {
 	switch key {
@@ -125,13 +187,13 @@ func fill(o *gateway.Offer, key string, v value) {
 func fillPlace(o *gateway.Offer, key string, v value) {
 	switch key {
 	case "location.address":
-		o.Location.Address.Street, o.Location.Address.Number = splitAddress(v.text)
+		o.Location.Address.Street, o.Location.Address.Number = cell.Address(v.text)
 	case "location.street":
 		o.Location.Address.Street = v.text
 	case "location.number":
 		o.Location.Address.Number = v.text
 	case "location.postcode":
-		o.Location.Postcode = normalPostcode(v.text)
+		o.Location.Postcode = cell.Postcode(v.text)
 	case "location.city":
 		o.Location.Address.City = v.text
 	case "location.gemeente":

@@ -3,10 +3,12 @@ package adapters
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 
+	"github.com/doorstroom/doorstroom/adapters/cell"
 	"github.com/doorstroom/doorstroom/adapters/sheet"
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -17,7 +19,7 @@ type importer struct {
 	opt      Options
 	table    table
 	file     string
-	reader   cellReader
+	reader   reader
 	id       source
 	fields   []boundField
 	places   placeReader
@@ -50,7 +52,7 @@ const checkEvery = 512
 func newImporter(opt Options, t table, file string) *importer {
 	im := &importer{
 		opt: opt, table: t, file: file, groups: map[string]*group{},
-		reader: cellReader{matcher: newMatcher(opt.Lists, opt.Day), table: t.sheet, separators: opt.Mapping.Separators},
+		reader: newReader(t, cell.NewCodes(opt.Lists, opt.Day), opt.Mapping.Separators),
 	}
 	for _, s := range specs() {
 		f := opt.Mapping.Fields[s.key]
@@ -88,7 +90,7 @@ func (im *importer) collect(ctx context.Context) error {
 		if row.Blank() {
 			continue
 		}
-		id, message := im.readID(row)
+		id, err := im.readID(row)
 		ragged := im.table.ragged(row)
 		switch {
 		case id == "" && row.Filled() == 1:
@@ -100,7 +102,7 @@ func (im *importer) collect(ctx context.Context) error {
 				im.group(id).bad = true
 			}
 		case id == "":
-			im.report(row.Line, im.id.column, "", message)
+			im.report(row.Line, im.id.column, "", err.Error())
 			im.unsure = true
 		default:
 			g := im.group(id)
@@ -110,17 +112,25 @@ func (im *importer) collect(ctx context.Context) error {
 	return nil
 }
 
+var (
+	errEmpty = errors.New("is leeg")
+	errID    = errors.New("moet 1–64 letters, cijfers, punten of streepjes zijn")
+)
+
 // readID gives the id of the row's offer, or says what is wrong with it.
-func (im *importer) readID(row sheet.Row) (id, message string) {
-	cell := im.id.value(row)
-	if cell == "" {
-		return "", "is leeg"
+func (im *importer) readID(row sheet.Row) (string, error) {
+	written := im.id.value(row)
+	if written == "" {
+		return "", errEmpty
 	}
-	id, message = readText(keyID, cell)
-	if message == "" && !idForm.MatchString(id) {
-		return "", "moet 1–64 letters, cijfers, punten of streepjes zijn"
+	id, err := cell.Reference(written)
+	if err == nil && !idForm.MatchString(id) {
+		err = errID
 	}
-	return id, message
+	if err != nil {
+		return "", err
+	}
+	return id, nil
 }
 
 func (im *importer) group(id string) *group {
@@ -197,42 +207,29 @@ func (im *importer) failedSince(before int) bool {
 func (im *importer) fillFrom(row sheet.Row, o *gateway.Offer) {
 	for _, f := range im.fields {
 		var v value
-		cell := f.value(row)
-		message := f.fits(cell)
-		switch {
-		case message != "":
-		case cell != "":
-			v, message = im.reader.read(f.spec, cell)
-		case f.required && len(f.flags) == 0:
-			message = "is leeg"
+		var err error
+		written := f.value(row)
+		if written != "" {
+			v, err = im.reader.read(f.spec, f.values, written)
+		} else if f.required && len(f.flags) == 0 {
+			err = errEmpty
 		}
-		if message != "" {
-			im.report(row.Line, f.column, o.ID, message)
+		if err != nil {
+			im.report(row.Line, f.column, o.ID, err.Error())
 			continue
 		}
 		for _, flag := range f.flags {
-			yes, message := readFlag(cellAt(row, flag.index))
-			if message != "" {
-				im.report(row.Line, flag.column, o.ID, message)
+			yes, err := cell.Flag(cellAt(row, flag.index))
+			if err != nil {
+				im.report(row.Line, flag.column, o.ID, err.Error())
 			} else if yes && !slices.Contains(v.codes, flag.code) {
 				v.codes = append(v.codes, flag.code)
 			}
 		}
-		if cell != "" || len(v.codes) > 0 {
+		if written != "" || len(v.codes) > 0 {
 			fill(o, f.key, v)
 		}
 	}
-}
-
-// fits refuses what no field can be.
-func (s source) fits(cell string) string {
-	switch {
-	case len(cell) > maxCell:
-		return fmt.Sprintf("is langer dan %d tekens", maxCell)
-	case spreadsheetError.MatchString(cell):
-		return "bevat een fout uit het rekenblad"
-	}
-	return ""
 }
 
 // agree compares the general columns of later rows with the first; they may
@@ -240,11 +237,11 @@ func (s source) fits(cell string) string {
 func (im *importer) agree(g *group) {
 	for _, row := range g.rows[1:] {
 		for _, f := range im.fields {
-			if cell := f.written(row); cell != "" && cell != f.written(g.rows[0]) {
+			if here := f.written(row); here != "" && here != f.written(g.rows[0]) {
 				im.report(row.Line, f.column, g.id, fmt.Sprintf("is anders dan in regel %d van hetzelfde aanbod", g.rows[0].Line))
 			}
 			for _, flag := range f.flags {
-				if cell := cellAt(row, flag.index); cell != "" && cell != cellAt(g.rows[0], flag.index) {
+				if here := cellAt(row, flag.index); here != "" && here != cellAt(g.rows[0], flag.index) {
 					im.report(row.Line, flag.column, g.id, fmt.Sprintf("is anders dan in regel %d van hetzelfde aanbod", g.rows[0].Line))
 				}
 			}
@@ -279,8 +276,8 @@ func (im *importer) checkConstants() error {
 			constants = append(constants, f.fallback)
 		}
 		for _, c := range constants {
-			if _, message := im.reader.read(f.spec, c); message != "" {
-				return gateway.Errorf(gateway.Invalid, "koppeling: fields.%s: een vaste waarde of vertaling klopt niet: %s", f.key, message)
+			if _, err := im.reader.read(f.spec, nil, c); err != nil {
+				return gateway.Errorf(gateway.Invalid, "koppeling: fields.%s: een vaste waarde of vertaling klopt niet: %s", f.key, err)
 			}
 		}
 		for _, flag := range f.flags {

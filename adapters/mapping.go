@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/doorstroom/doorstroom/adapters/cell"
 	"github.com/doorstroom/doorstroom/gateway"
 )
 
@@ -294,7 +295,7 @@ func (m Mapping) columns() []string {
 	}
 	seen := map[string]bool{"": true}
 	return slices.DeleteFunc(all, func(c string) bool {
-		name := normal(c)
+		name := cell.Normal(c)
 		again := seen[name]
 		seen[name] = true
 		return again

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/doorstroom/doorstroom/adapters/cell"
 	"github.com/doorstroom/doorstroom/adapters/sheet"
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -112,16 +113,16 @@ func (r placeReader) row(row sheet.Row, offer string) []gateway.Places {
 }
 
 func (r placeReader) dagdelen(row sheet.Row, offer string) []gateway.Dagdeel {
-	cell := r.dagdeel.value(row)
-	if cell == "" {
-		r.im.report(row.Line, r.dagdeel.column, offer, "is leeg")
+	written := r.dagdeel.value(row)
+	err := cell.Sane(written)
+	if written == "" {
+		err = errEmpty
+	}
+	if err != nil {
+		r.im.report(row.Line, r.dagdeel.column, offer, err.Error())
 		return nil
 	}
-	if message := r.dagdeel.fits(cell); message != "" {
-		r.im.report(row.Line, r.dagdeel.column, offer, message)
-		return nil
-	}
-	dagdelen, ok := parseDagdelen(r.weekday.value(row) + " " + cell)
+	dagdelen, ok := cell.Dagdelen(r.weekday.value(row) + " " + written)
 	if !ok {
 		r.im.report(row.Line, r.dagdeel.column, offer, "noemt geen dagdelen die wij kennen; schrijf bijvoorbeeld: ma t/m vr ochtend en middag")
 	}
@@ -131,14 +132,13 @@ func (r placeReader) dagdelen(row sheet.Row, offer string) []gateway.Dagdeel {
 // numbers reads a maximum with what is occupied of it; filled says whether
 // there is a maximum, ok whether both could be read.
 func (r placeReader) numbers(row sheet.Row, offer string, c counts) (p gateway.Places, filled, ok bool) {
-	read := func(s source, cell string) int {
-		message := s.fits(cell)
-		n := 0
-		if message == "" {
-			n, message = r.im.reader.count(cell)
+	read := func(s source, written string) int {
+		n, err := r.im.reader.notation.Count(written)
+		if insane := cell.Sane(written); insane != nil {
+			err = insane
 		}
-		if message != "" {
-			r.im.report(row.Line, s.column, offer, message)
+		if err != nil {
+			r.im.report(row.Line, s.column, offer, err.Error())
 			ok = false
 		}
 		return n
@@ -184,7 +184,7 @@ func (r placeReader) checkConstants(opt Options) error {
 		return gateway.Errorf(gateway.Invalid, "koppeling: %s: een vaste waarde of code klopt niet", key)
 	}
 	if d := r.dagdeel.fallback; d != "" && r.weekday.column == "" {
-		if _, ok := parseDagdelen(r.weekday.fallback + " " + d); !ok {
+		if _, ok := cell.Dagdelen(r.weekday.fallback + " " + d); !ok {
 			return bad("places.dagdeel")
 		}
 	}
@@ -208,7 +208,7 @@ func (r placeReader) checkConstants(opt Options) error {
 			if s.fallback == "" {
 				continue
 			}
-			if _, message := r.im.reader.count(s.fallback); message != "" {
+			if _, err := r.im.reader.notation.Count(s.fallback); err != nil {
 				return bad("places")
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doorstroom/doorstroom/adapters/cell"
 	"github.com/doorstroom/doorstroom/adapters/sheet"
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -29,7 +30,7 @@ func findTable(sheets []sheet.Sheet, m Mapping) (table, error) {
 	var nearest *table
 	most := -1
 	for _, s := range sheets {
-		if s.Hidden && m.Sheet == "" || m.Sheet != "" && normal(m.Sheet) != normal(s.Name) {
+		if s.Hidden && m.Sheet == "" || m.Sheet != "" && cell.Normal(m.Sheet) != cell.Normal(s.Name) {
 			continue
 		}
 		for i, row := range s.Rows[:min(len(s.Rows), headerRows)] {
@@ -55,8 +56,8 @@ func findTable(sheets []sheet.Sheet, m Mapping) (table, error) {
 
 func indexHeader(row sheet.Row) map[string]int {
 	columns := map[string]int{}
-	for i, cell := range row.Cells {
-		if name := normal(cell); name != "" {
+	for i, header := range row.Cells {
+		if name := cell.Normal(header); name != "" {
 			if _, again := columns[name]; !again {
 				columns[name] = i
 			}
@@ -68,7 +69,7 @@ func indexHeader(row sheet.Row) map[string]int {
 func (t table) missing(wanted []string) []string {
 	var missing []string
 	for _, c := range wanted {
-		if _, ok := t.columns[normal(c)]; !ok {
+		if _, ok := t.columns[cell.Normal(c)]; !ok {
 			missing = append(missing, c)
 		}
 	}
@@ -80,12 +81,12 @@ func (t table) missing(wanted []string) []string {
 // everything.
 func (t table) usable(wanted []string) error {
 	times := map[string]int{}
-	for _, cell := range t.header.Cells {
-		times[normal(cell)]++
+	for _, header := range t.header.Cells {
+		times[cell.Normal(header)]++
 	}
 	var twice []string
 	for _, c := range wanted {
-		if times[normal(c)] > 1 {
+		if times[cell.Normal(c)] > 1 {
 			twice = append(twice, c)
 		}
 	}
@@ -120,13 +121,13 @@ type flag struct {
 func (t table) source(f Field) source {
 	s := source{column: f.Column, index: -1, fallback: f.Default, values: map[string]string{}}
 	if f.Column != "" {
-		s.index = t.columns[normal(f.Column)]
+		s.index = t.columns[cell.Normal(f.Column)]
 	}
 	for from, to := range f.Values {
-		s.values[normal(from)] = to
+		s.values[cell.Normal(from)] = to
 	}
 	for _, code := range slices.Sorted(maps.Keys(f.Flags)) {
-		s.flags = append(s.flags, flag{code: code, column: f.Flags[code], index: t.columns[normal(f.Flags[code])]})
+		s.flags = append(s.flags, flag{code: code, column: f.Flags[code], index: t.columns[cell.Normal(f.Flags[code])]})
 	}
 	return s
 }
@@ -137,16 +138,16 @@ func (s source) written(row sheet.Row) string { return cellAt(row, s.index) }
 // value is what the row means: what is written, translated, or else the
 // constant.
 func (s source) value(row sheet.Row) string {
-	cell := s.written(row)
-	if cell == "" {
+	written := s.written(row)
+	if written == "" {
 		return s.fallback
 	}
 	if len(s.values) > 0 {
-		if to, ok := s.values[normal(cell)]; ok {
+		if to, ok := s.values[cell.Normal(written)]; ok {
 			return to
 		}
 	}
-	return cell
+	return written
 }
 
 func cellAt(row sheet.Row, index int) string {

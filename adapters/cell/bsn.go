@@ -1,4 +1,4 @@
-package adapters
+package cell
 
 import (
 	"regexp"
@@ -14,12 +14,12 @@ var (
 	digitGroup = regexp.MustCompile(`[0-9]+`)
 )
 
-// looksLikeBSN tells whether somebody may have put a burgerservicenummer in a
+// LooksLikeBSN tells whether somebody may have put a burgerservicenummer in a
 // text: nine digits, perhaps in groups ("1234.56.782"), that pass the elfproef,
 // or eight in one piece that pass it with the zero that programs drop. About
 // one in eleven other numbers passes too. Telephone numbers of ten digits, or
 // with a country code, are let through.
-func looksLikeBSN(s string) bool {
+func LooksLikeBSN(s string) bool {
 	s = strings.ReplaceAll(norm.NFKC.String(s), "\u2010", "-") // full-width digits, no-break spaces and hyphens
 	return slices.ContainsFunc(digitRun.FindAllString(s, -1), runHidesBSN)
 }
@@ -63,9 +63,9 @@ func elfproef(digits string) bool {
 	return sum%11 == 0
 }
 
-// hasControls tells whether a text holds line breaks or other characters that
+// HasControls tells whether a text holds line breaks or other characters that
 // do not show, such as those that turn the direction of writing.
-func hasControls(s string) bool {
+func HasControls(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool {
 		return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co) || r == unicode.ReplacementChar
 	})

@@ -1,4 +1,4 @@
-package adapters
+package cell
 
 import (
 	"regexp"
@@ -8,25 +8,17 @@ import (
 	"github.com/doorstroom/doorstroom/gateway"
 )
 
-// A text of dagdelen is read as words. A word stands for one or more places in
-// the week (0–6) or in the day (0–2), or joins its neighbours.
-type week struct {
-	days, parts []int
-	upTo        bool // "t/m"
-	known       bool
-}
-
 var (
 	rangeWords = regexp.MustCompile(`\bt/m\b|\btot en met\b|\btm\b|[–—]`)
 	halfDay    = regexp.MustCompile(`^(maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag|ma|di|wo|do|vr|za|zo)-?(ochtend|middag|avond)(?:en|s)?$`)
 	dayToDay   = regexp.MustCompile(`\b(maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag|ma|di|wo|do|vr|za|zo) ?- ?(maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag|ma|di|wo|do|vr|za|zo)\b`)
 )
 
-// parseDagdelen reads a text such as "ma-ochtend", "maandagmiddag", "ma t/m vr
+// Dagdelen reads a text such as "ma-ochtend", "maandagmiddag", "ma t/m vr
 // ochtend en middag" or "werkdagen hele dag, za ochtend". Days come before the
 // parts that they have. The result is in the order of the week; false if a word
 // is not understood, something is missing or a dagdeel is named twice.
-func parseDagdelen(s string) ([]gateway.Dagdeel, bool) {
+func Dagdelen(s string) ([]gateway.Dagdeel, bool) {
 	var found []gateway.Dagdeel
 	var days, parts []int
 	flush := func() bool {
@@ -85,13 +77,21 @@ func join(list, more []int, upTo bool) ([]int, bool) {
 	return list, true
 }
 
-func dagdeelWords(s string) []week {
-	s = normal(s)
+// A text of dagdelen is read as words. A word stands for one or more places in
+// the week (0–6) or in the day (0–2), or joins its neighbours.
+type word struct {
+	days, parts []int
+	upTo        bool // "t/m"
+	known       bool
+}
+
+func dagdeelWords(s string) []word {
+	s = Normal(s)
 	s = dayToDay.ReplaceAllString(s, "$1 t/m $2")
 	s = rangeWords.ReplaceAllString(s, " > ")
 	s = strings.NewReplacer("hele dagen", "heledag", "hele dag", "heledag", "alle dagdelen", "alledelen", "alle dagen", "dagelijks",
 		"elke dag", "dagelijks", "'s ", " ", "’s ", " ").Replace(s)
-	var words []week
+	var words []word
 	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(" ,;/|+&.:()", r) }) {
 		if m := halfDay.FindStringSubmatch(w); m != nil {
 			words = append(words, wordOf(m[1]), wordOf(m[2]))
@@ -102,12 +102,12 @@ func dagdeelWords(s string) []week {
 	return words
 }
 
-func wordOf(w string) week {
-	day := func(d ...int) week { return week{days: d, known: true} }
-	part := func(p ...int) week { return week{parts: p, known: true} }
+func wordOf(w string) word {
+	day := func(d ...int) word { return word{days: d, known: true} }
+	part := func(p ...int) word { return word{parts: p, known: true} }
 	switch w {
 	case ">":
-		return week{upTo: true, known: true}
+		return word{upTo: true, known: true}
 	case "ma", "maandag", "maandags", "maandagen":
 		return day(0)
 	case "di", "dinsdag", "dinsdags", "dinsdagen":
@@ -139,5 +139,5 @@ func wordOf(w string) week {
 	case "alledelen":
 		return part(0, 1, 2)
 	}
-	return week{}
+	return word{}
 }
