@@ -80,7 +80,7 @@ func (a *ACME) Start(ctx context.Context) error {
 		Logger:           logger,
 	})
 	config = certmagic.New(a.cache, certmagic.Config{
-		Storage:           &certmagic.FileStorage{Path: a.conf.StorageDir},
+		Storage:           newACMEStorage(a.conf.StorageDir),
 		OCSP:              certmagic.OCSPConfig{DisableStapling: true},
 		DefaultServerName: a.conf.Domain,
 		Logger:            logger,

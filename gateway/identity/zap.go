@@ -43,14 +43,19 @@ func (c *slogCore) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcor
 }
 
 // Write passes on only the fields that help and tell nothing of people:
-// certmagic also logs contacts and remote addresses.
+// certmagic also logs contacts and remote addresses. Below a warning its errors
+// are part of the normal course and hold both as well.
 func (c *slogCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	values := zapcore.NewMapObjectEncoder()
 	for _, f := range append(slices.Clip(c.fields), fields...) {
 		f.AddTo(values)
 	}
+	names := []string{"identifier", "challenge_type", "attempt", "expiration"}
+	if e.Level >= zapcore.WarnLevel {
+		names = append(names, "error")
+	}
 	attrs := []slog.Attr{slog.String("component", "acme")}
-	for _, name := range []string{"identifier", "challenge_type", "attempt", "expiration", "error"} {
+	for _, name := range names {
 		if v, ok := values.Fields[name]; ok {
 			attrs = append(attrs, slog.Any(name, v))
 		}
