@@ -105,7 +105,7 @@ func (p *Policy) match(q Request) (show, never ruleSet) {
 	show, never, one := room[:t.words], room[t.words:2*t.words], room[2*t.words:]
 	p.standing(show, q, q.Recipient)
 	show.and(t.own)
-	for _, principal := range q.principals() {
+	for _, principal := range principals(q.Recipient) {
 		clear(one)
 		p.standing(one, q, principal)
 		one.and(t.mandate)
@@ -144,24 +144,22 @@ func (p *Policy) standing(rules ruleSet, q Request, in gateway.Recipient) {
 // term in whichever name: what is forbidden to one is forbidden to all who act
 // for it, through however many mandates.
 func (p *Policy) anyStanding(rules ruleSet, q Request) {
-	p.outbound.reach(rules, q.Recipient)
-	everyName(q.principals(), func(r gateway.Recipient) { p.outbound.reach(rules, r) })
+	p.outbound.reachAny(rules, q.Recipient)
+	var buf [8]string
 	for k := termResponsible; k < terms; k++ {
-		a := p.outbound.axes[k]
-		if a == nil {
-			continue
+		if a := p.outbound.axes[k]; a != nil {
+			values, silent := p.anyValues(k, q, q.Recipient, buf[:0])
+			a.narrow(rules, values, silent)
 		}
-		values, silent := p.standingValues(k, q, q.Recipient, nil)
-		everyName(q.principals(), func(r gateway.Recipient) { values, _ = p.standingValues(k, q, r, values) })
-		a.narrow(rules, values, silent)
 	}
 }
 
-func everyName(principals []gateway.Recipient, visit func(gateway.Recipient)) {
-	for _, r := range principals {
-		visit(r)
-		everyName(r.ActsFor, visit)
+func (p *Policy) anyValues(k term, q Request, in gateway.Recipient, to []string) (values []string, silent bool) {
+	values, silent = p.standingValues(k, q, in, to)
+	for _, principal := range principals(in) {
+		values, _ = p.anyValues(k, q, principal, values)
 	}
+	return values, silent
 }
 
 // inForce drops the rules whose dates do not hold the day.
@@ -173,13 +171,12 @@ func (t *table) inForce(rules ruleSet, day gateway.Date) {
 	}
 }
 
-// principals are those for whom the recipient may act; the public acts for
-// nobody.
-func (q Request) principals() []gateway.Recipient {
-	if q.Recipient.Public {
+// principals are those for whom a recipient may act; the public acts for nobody.
+func principals(r gateway.Recipient) []gateway.Recipient {
+	if r.Public {
 		return nil
 	}
-	return q.Recipient.ActsFor
+	return r.ActsFor
 }
 
 // values appends the request's values on a term about the message, and tells
@@ -209,25 +206,25 @@ func (p *Policy) standingValues(k term, q Request, in gateway.Recipient, to []st
 			to = append(to, f)
 		}
 	case termAllotment:
-		return append(to, allotmentValues(q, in)...), false
+		return allotmentValues(q, in, to), false
 	}
 	return to, false
 }
 
-func allotmentValues(q Request, in gateway.Recipient) []string {
+func allotmentValues(q Request, in gateway.Recipient, to []string) []string {
 	own, sole := false, false
 	for _, a := range q.Offer.Allotments {
 		if q.Day.Within(a.ValidFrom, a.ValidUntil) {
 			own, sole = own || a.Names(in), sole || a.SoleOwner(in)
 		}
 	}
-	switch {
-	case sole:
-		return []string{allotmentOwn, allotmentSole}
-	case own:
-		return []string{allotmentOwn}
+	if !own {
+		return append(to, allotmentNone)
 	}
-	return []string{allotmentNone}
+	if sole {
+		to = append(to, allotmentSole)
+	}
+	return append(to, allotmentOwn)
 }
 
 // hidden are the fields that never rules take away.

@@ -25,17 +25,16 @@ func (x Explanation) Text() string {
 		fmt.Fprintf(&b, "Grondslag: %s.\n", strings.Join(x.Basis, "; "))
 		fmt.Fprintf(&b, "Bewaren: ten hoogste %s.\n", x.Retention)
 	}
-	x.writeFields(&b)
+	x.writeFields(&b, "Wel te zien", func(f FieldExplanation) bool { return f.Form != gateway.None }, reason)
+	x.writeFields(&b, "Niet te zien", func(f FieldExplanation) bool { return f.Form == gateway.None }, reason)
 	x.writeRules(&b)
-	if len(x.Changes) > 0 {
-		b.WriteString("\nWat moet er veranderen om meer te tonen?\n")
-	}
-	for _, c := range x.Changes {
-		fmt.Fprintf(&b, "- %s: %s\n", strings.Join(c.Labels, ", "), c.Needs)
-	}
+	x.writeFields(&b, "Wat moet er veranderen om meer te tonen?", func(f FieldExplanation) bool { return f.Needs != "" },
+		func(f FieldExplanation) string { return f.Needs })
 	fmt.Fprintf(&b, "\nVersie van het beleid: %s\n", x.Policy)
 	return b.String()
 }
+
+func reason(f FieldExplanation) string { return f.Reason }
 
 func (x Explanation) verdict() string {
 	switch {
@@ -48,27 +47,26 @@ func (x Explanation) verdict() string {
 	}
 }
 
-func (x Explanation) writeFields(b *strings.Builder) {
-	var hidden []FieldExplanation
-	heading := "\nWel te zien\n"
+// writeFields lists the fields of which about holds; those of which the same is
+// to be said share a line.
+func (x Explanation) writeFields(b *strings.Builder, heading string, about func(FieldExplanation) bool, say func(FieldExplanation) string) {
+	var said []string
+	labels := map[string][]string{}
 	for _, f := range x.Fields {
-		if f.Form == gateway.None {
-			hidden = append(hidden, f)
+		if !about(f) {
 			continue
 		}
-		b.WriteString(heading)
-		heading = ""
-		fmt.Fprintf(b, "- %s: %s (regel %s)\n", f.Label, formText(f.Form), and(f.Rules))
+		text := say(f)
+		if labels[text] == nil {
+			said = append(said, text)
+		}
+		labels[text] = append(labels[text], f.Label)
 	}
-	heading = "\nNiet te zien\n"
-	for _, f := range hidden {
-		b.WriteString(heading)
-		heading = ""
-		if len(f.Rules) > 0 {
-			fmt.Fprintf(b, "- %s: regel %s verbiedt dit\n", f.Label, and(f.Rules))
-			continue
-		}
-		fmt.Fprintf(b, "- %s: %s\n", f.Label, f.Reason)
+	if len(said) > 0 {
+		fmt.Fprintf(b, "\n%s\n", heading)
+	}
+	for _, text := range said {
+		fmt.Fprintf(b, "- %s: %s\n", strings.Join(labels[text], ", "), text)
 	}
 }
 
@@ -92,16 +90,18 @@ func (x Explanation) writeRules(b *strings.Builder) {
 	}
 }
 
-func formText(f gateway.Form) string {
-	switch f {
-	case gateway.Public:
-		return "wel of geen plek, een week later"
-	case gateway.Banded:
+func formText(f gateway.Field, form gateway.Form) string {
+	switch {
+	case f == gateway.FieldStatus:
+		return "zoals bij de laatste peiling"
+	case f == gateway.FieldAllotmentsAvailable && form == gateway.Exact:
+		return "precies als de toedeling voor deze ontvanger alleen is, anders vol, enkele of ruim"
+	case form == gateway.Public:
+		return "wel of geen plek, een peiling later"
+	case form == gateway.Banded:
 		return "vol, enkele of ruim"
-	case gateway.Exact:
-		return "zoals het is"
 	}
-	return "niet"
+	return "zoals het is"
 }
 
 // fieldLabel is the title of the field in schemas/capacity.v1.json, as far as it
@@ -160,7 +160,7 @@ func (p *Policy) termText(k term, r *rule, silent bool) string {
 	case silent:
 		return "het aanbod zegt niets over " + termLabel(k)
 	case k == termFunctionaliteit:
-		return "wij doen voor de gemeente van de ontvanger niet wat dit aanbod is, of de regel gaat over iets anders: " + list
+		return "wij verrichten de functionaliteit van dit aanbod niet voor de gemeente van de ontvanger, of de regel noemt haar niet"
 	case k == termAllotment:
 		return allotmentText(asked)
 	}
@@ -289,7 +289,3 @@ func enumerate(words []string, last string) string {
 	n := len(words) - 1
 	return strings.Join(words[:n], ", ") + last + words[n]
 }
-
-func sentences(reasons []string) string { return strings.Join(reasons, "; ") }
-
-func join(needs []string) string { return strings.Join(needs, " ") }

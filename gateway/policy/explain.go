@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -24,18 +25,18 @@ type Explanation struct {
 	Retention string             `json:"retention,omitempty"`
 	Fields    []FieldExplanation `json:"fields,omitempty"`
 	Rules     []RuleExplanation  `json:"rules,omitempty"`
-	Changes   []Change           `json:"changes,omitempty"`
 	Note      string             `json:"note,omitempty"` // when no rule decides
 }
 
-// FieldExplanation says in which form a field is shown and by which rules, or
-// why it is not.
+// FieldExplanation says in which form a field is shown and by which rules; or
+// why it is not, and what would have to change.
 type FieldExplanation struct {
 	Field  gateway.Field `json:"field"`
 	Label  string        `json:"label"`
 	Form   gateway.Form  `json:"form"`
 	Rules  []string      `json:"rules,omitempty"` // that show it so, or that forbid it
-	Reason string        `json:"reason,omitempty"`
+	Reason string        `json:"reason"`
+	Needs  string        `json:"needs,omitempty"`
 }
 
 // RuleExplanation says whether a rule applies to the request, and if not, all
@@ -47,14 +48,6 @@ type RuleExplanation struct {
 	Description string   `json:"description,omitempty"`
 	Applies     bool     `json:"applies"`
 	Because     []string `json:"because,omitempty"`
-}
-
-// Change is what would have to be otherwise for the recipient to see fields that
-// it does not see now.
-type Change struct {
-	Fields []gateway.Field `json:"fields"`
-	Labels []string        `json:"labels"`
-	Needs  string          `json:"needs"`
 }
 
 // Explain decides and tells why.
@@ -76,11 +69,7 @@ func (p *Policy) Explain(q Request) Explanation {
 		x.Rules = append(x.Rules, e.rule(i))
 	}
 	for i := range p.fields {
-		f := e.field(i, d)
-		x.Fields = append(x.Fields, f)
-		if f.Form == gateway.None {
-			x.Changes = addChange(x.Changes, f, e.needs(i))
-		}
+		x.Fields = append(x.Fields, e.field(i, d))
 	}
 	return x
 }
@@ -132,7 +121,7 @@ func (e *explainer) reasons(i int) []string {
 		add(t.axes[k].accepts(i, values, silent), func() string { return e.p.termText(k, r, silent) })
 	}
 	if r.never {
-		return append(all, e.standingReasons(i, e.names()...)...)
+		return append(all, e.standingReasons(i, allNames(e.q.Recipient)...)...)
 	}
 	role := []string{string(e.q.Recipient.Kind)}
 	add(t.axes[termRole].accepts(i, role, false), func() string { return e.p.termText(termRole, r, false) })
@@ -148,7 +137,7 @@ func (e *explainer) nearestStanding(i int) []string {
 		tries = append(tries, e.standingReasons(i, e.q.Recipient))
 	}
 	if r.mandate {
-		for _, principal := range e.q.principals() {
+		for _, principal := range principals(e.q.Recipient) {
 			tries = append(tries, e.standingReasons(i, principal))
 		}
 	}
@@ -158,10 +147,12 @@ func (e *explainer) nearestStanding(i int) []string {
 	return slices.MinFunc(tries, func(a, b []string) int { return cmp.Compare(len(a), len(b)) })
 }
 
-// names are all in whose name the recipient may ask.
-func (e *explainer) names() []gateway.Recipient {
-	all := []gateway.Recipient{e.q.Recipient}
-	everyName(e.q.principals(), func(r gateway.Recipient) { all = append(all, r) })
+// allNames are all in whose name a recipient may ask.
+func allNames(r gateway.Recipient) []gateway.Recipient {
+	all := []gateway.Recipient{r}
+	for _, principal := range principals(r) {
+		all = append(all, allNames(principal)...)
+	}
 	return all
 }
 
@@ -200,38 +191,39 @@ func (e *explainer) rule(i int) RuleExplanation {
 
 // field explains one field of the decision.
 func (e *explainer) field(i int, d gateway.Decision) FieldExplanation {
-	f := FieldExplanation{Field: e.p.fields[i], Label: fieldLabel(e.p.fields[i]), Form: gateway.None}
-	if form, shown := d.Show[f.Field]; shown {
-		f.Form = form
-		for j, r := range e.p.outbound.rules {
-			if len(e.unmet[j]) == 0 && !r.never && r.discloses(e.withheld).form(i) == form {
-				f.Rules = append(f.Rules, r.id)
-			}
-		}
+	name := e.p.fields[i]
+	f := FieldExplanation{Field: name, Label: fieldLabel(name), Form: gateway.None}
+	if form, shown := d.Show[name]; shown {
+		f.Form, f.Rules = form, e.which(func(r *rule) bool { return r.discloses(e.withheld).form(i) == form })
+		f.Reason = formText(name, form) + ", volgens regel " + and(f.Rules)
 		return f
 	}
-	if f.Rules = e.forbids(i); len(f.Rules) > 0 {
-		f.Reason = "verboden"
-		return f
-	}
-	f.Reason = "geen regel die hier geldt, toont dit"
-	for j, r := range e.p.outbound.rules {
-		if len(e.unmet[j]) == 0 && r.show.fields().has(i) {
-			f.Reason = "het aanbod noemt hier codes waarvoor geen regel een uitzondering heeft"
-		}
+	f.Needs = strings.Join(e.needs(i), " ")
+	switch f.Rules = e.forbids(i); {
+	case len(f.Rules) > 0:
+		f.Reason = "verboden door regel " + and(f.Rules)
+	case len(e.which(func(r *rule) bool { return r.show.fields().has(i) })) > 0:
+		f.Reason = "het aanbod noemt hier codes waarvoor geen regel een uitzondering heeft"
+	default:
+		f.Reason = "geen regel die hier geldt, toont dit"
 	}
 	return f
 }
 
-// forbids are the never rules that apply and take a field.
-func (e *explainer) forbids(field int) []string {
+// which are the rules that apply and of which is holds.
+func (e *explainer) which(is func(*rule) bool) []string {
 	var ids []string
-	for j, r := range e.p.outbound.rules {
-		if r.never && r.hide.has(field) && len(e.unmet[j]) == 0 {
+	for j := range e.p.outbound.rules {
+		if r := &e.p.outbound.rules[j]; len(e.unmet[j]) == 0 && is(r) {
 			ids = append(ids, r.id)
 		}
 	}
 	return ids
+}
+
+// forbids are the never rules that apply and take a field.
+func (e *explainer) forbids(field int) []string {
+	return e.which(func(r *rule) bool { return r.hide.has(field) })
 }
 
 // maxHints bounds how many rules are named that come close to showing a field.
@@ -260,23 +252,10 @@ func (e *explainer) needs(field int) []string {
 		}
 		switch {
 		case len(e.unmet[j]) > 0:
-			needs = append(needs, "Regel "+r.id+" zou dit tonen, maar geldt hier niet: "+sentences(e.unmet[j])+".")
+			needs = append(needs, "Regel "+r.id+" zou dit tonen, maar geldt hier niet: "+strings.Join(e.unmet[j], "; ")+".")
 		case !r.discloses(e.withheld).fields().has(field):
 			needs = append(needs, "Regel "+r.id+" moet een uitzondering noemen voor de codes van dit aanbod.")
 		}
 	}
 	return needs
-}
-
-// addChange joins fields that need the same.
-func addChange(changes []Change, f FieldExplanation, needs []string) []Change {
-	text := join(needs)
-	i := slices.IndexFunc(changes, func(c Change) bool { return c.Needs == text })
-	if i < 0 {
-		changes = append(changes, Change{Needs: text})
-		i = len(changes) - 1
-	}
-	changes[i].Fields = append(changes[i].Fields, f.Field)
-	changes[i].Labels = append(changes[i].Labels, f.Label)
-	return changes
 }

@@ -155,7 +155,7 @@ func TestExplainAgrees(t *testing.T) {
 			if want == "" {
 				want = gateway.None
 			}
-			if f.Form != want || (len(f.Rules) == 0) == (want != gateway.None) && f.Reason == "" {
+			if f.Form != want || (want != gateway.None) == (f.Needs != "") || want != gateway.None && len(f.Rules) == 0 {
 				t.Fatalf("field %s: got %s by %v, want %s", f.Field, f.Form, f.Rules, want)
 			}
 		}

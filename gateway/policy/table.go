@@ -136,3 +136,11 @@ func (t *table) reach(rules ruleSet, r gateway.Recipient) {
 		rules.or(t.gemeenten[g])
 	}
 }
+
+// reachAny adds those that name the party or anybody it acts for.
+func (t *table) reachAny(rules ruleSet, r gateway.Recipient) {
+	t.reach(rules, r)
+	for _, principal := range principals(r) {
+		t.reachAny(rules, principal)
+	}
+}

@@ -1,0 +1,42 @@
+package policy_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/policy"
+)
+
+// BenchmarkDecide decides under 500 rules, of which two apply.
+func BenchmarkDecide(b *testing.B) {
+	e := env(b)
+	var rules refPolicy
+	for i, l := 0, e.Lists["gemeente"].Codes; i < 498; i++ {
+		rules = append(rules, refRule{
+			id: fmt.Sprintf("r%d", i), to: refSet{gemeenten: []gateway.Gemeente{gateway.Gemeente(l[i%len(l)].Code)}},
+			when:   map[string][]string{"trajectsoort": {"stage"}, "grondslag": {"participatiewet"}, "allotment": {"own"}},
+			fields: map[gateway.Field]gateway.Form{gateway.FieldTitle: gateway.Exact},
+		})
+	}
+	rules = append(rules,
+		refRule{id: "show", to: refSet{roles: []gateway.PartyKind{gateway.GemeenteKind}}, fields: map[gateway.Field]gateway.Form{
+			gateway.FieldTitle: gateway.Exact, gateway.FieldAvailable: gateway.Banded, gateway.FieldContact: gateway.Exact,
+		}},
+		refRule{id: "never", never: true, to: refSet{everyone: true}, hide: []gateway.Field{gateway.FieldContact}},
+	)
+	p := rules.load(b, e)
+	q := policy.Request{Kind: gateway.KindCapacity, Offer: groen(), Recipient: recipient(b, dordrecht, today), Day: today}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Decide(q)
+	}
+}
+
+// BenchmarkLoad reads the policy of one leerwerkbedrijf.
+func BenchmarkLoad(b *testing.B) {
+	e, f := env(b), file(b, "smile.yaml")
+	for b.Loop() {
+		load(b, e, f)
+	}
+}
