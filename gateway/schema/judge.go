@@ -18,18 +18,27 @@ func (v *Validator) judge(doc document, value any, day gateway.Date) []Violation
 	c := checker{codes: v.codes, day: day}
 	c.check(doc.root, value)
 	found := c.found
-	if err := doc.compiled.Validate(value); err != nil {
-		failed, ok := errors.AsType[*jsonschema.ValidationError](err)
-		if !ok {
-			panic("jsonschema promises a ValidationError: " + err.Error())
-		}
-		found = appendFailures(found, doc.root, failed)
+	if !doc.root.fits(value) {
+		found = append(found, doc.failures(value)...)
 	}
 	slices.SortFunc(found, func(a, b Violation) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Code, b.Code), cmp.Compare(a.English, b.English))
 	})
 	found = slices.Compact(found)
 	return found[:min(len(found), maxViolations)]
+}
+
+// failures is what jsonschema finds. It takes its time: fits goes before it.
+func (d document) failures(value any) []Violation {
+	err := d.compiled.Validate(value)
+	if err == nil {
+		return nil
+	}
+	failed, ok := errors.AsType[*jsonschema.ValidationError](err)
+	if !ok {
+		panic("jsonschema promises a ValidationError: " + err.Error())
+	}
+	return appendFailures(nil, d.root, failed)
 }
 
 // checker walks a value beside its schema for what JSON Schema cannot say. It
@@ -48,7 +57,7 @@ func (c *checker) check(n *node, value any) {
 	case []any:
 		c.array(n, value)
 	case string:
-		if n.List != "" && c.day != "" {
+		if n.List != "" && n.Enum == nil && c.day != "" {
 			c.code(n.List, value)
 		}
 	case float64:
@@ -102,7 +111,7 @@ func (c *checker) unique(name string, items []any) {
 		if ok && seen[key] {
 			c.enter(strconv.Itoa(i))
 			c.enter(name)
-			c.add("unique", "mag maar één keer voorkomen", "may occur only once")
+			c.add("repeated", "mag maar één keer voorkomen", "may occur only once")
 			c.leave()
 			c.leave()
 		}

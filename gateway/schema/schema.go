@@ -69,10 +69,7 @@ func (v *Validator) compile(fsys fs.FS) error {
 	if err != nil {
 		return fmt.Errorf("find schemas: %w", err)
 	}
-	compiler := jsonschema.NewCompiler()
-	compiler.AssertFormat()
-	compiler.UseLoader(jsonschema.SchemeURLLoader{}) // nothing is ever fetched
-	nodes := forest{}
+	library := library{}
 	for _, file := range files {
 		data, err := fs.ReadFile(fsys, file)
 		if err != nil {
@@ -82,28 +79,38 @@ func (v *Validator) compile(fsys fs.FS) error {
 		if bad != nil {
 			return fmt.Errorf("parse schema %s: %s", file, bad.English)
 		}
-		if err := compiler.AddResource(base+file, value); err != nil {
-			return fmt.Errorf("add schema %s: %w", file, err)
-		}
-		if err := nodes.add(file, data); err != nil {
-			return fmt.Errorf("read annotations of %s: %w", file, err)
-		}
+		library[file], _ = value.(map[string]any)
 	}
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	compiler.UseLoader(jsonschema.SchemeURLLoader{}) // nothing is ever fetched
 	for _, file := range files {
-		root, err := nodes.resolve(file, nodes[file], 0)
-		if err != nil {
-			return fmt.Errorf("resolve schema %s: %w", file, err)
+		if _, ok := library[file]["type"]; !ok {
+			continue // definitions for other schemas
 		}
-		if root.Type == "" { // definitions for other schemas
-			continue
-		}
-		compiled, err := compiler.Compile(base + file)
+		doc, err := library.compile(compiler, file)
 		if err != nil {
 			return fmt.Errorf("compile schema %s: %w", file, err)
 		}
-		v.documents[strings.TrimSuffix(file, version+".json")] = document{compiled: compiled, root: root}
+		v.documents[strings.TrimSuffix(file, version+".json")] = doc
 	}
 	return nil
+}
+
+func (l library) compile(compiler *jsonschema.Compiler, file string) (document, error) {
+	whole, err := l.expand(file, l[file], 0)
+	if err != nil {
+		return document{}, err
+	}
+	root, err := newNode(whole)
+	if err != nil {
+		return document{}, err
+	}
+	if err := compiler.AddResource(base+file, whole); err != nil {
+		return document{}, err
+	}
+	compiled, err := compiler.Compile(base + file)
+	return document{compiled: compiled, root: root}, err
 }
 
 // Lists are the code lists. The caller does not change them.
