@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -27,7 +29,7 @@ type api struct {
 // document are the caller's.
 func newAPI(mux *http.ServeMux, log *slog.Logger, doc *huma.OpenAPI) api {
 	doc.OpenAPI = "3.1.0"
-	doc.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	doc.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	doc.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")
 	return api{humago.New(mux, huma.Config{
 		OpenAPI: doc,
@@ -35,6 +37,16 @@ func newAPI(mux *http.ServeMux, log *slog.Logger, doc *huma.OpenAPI) api {
 		Formats:       map[string]huma.Format{typeJSON: strictFormat(), "json": strictFormat()},
 		DefaultFormat: typeJSON,
 	}), log}
+}
+
+// schemaName tells types of different packages apart: policy.Problem is
+// PolicyProblem; those of the domain and of this package keep their names.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	if pkg := path.Base(t.PkgPath()); t.Name() != "" && pkg != "gateway" && pkg != "rest" {
+		return strings.ToUpper(pkg[:1]) + pkg[1:] + name
+	}
+	return name
 }
 
 // rawInput takes the body as the bytes that came in.
@@ -72,16 +84,16 @@ func post[In, Out any](a api, op huma.Operation, refusals []int, do func(context
 	a.OpenAPI().Paths[op.Path].Post.RequestBody.Content[typeJSON].Schema = schema
 }
 
-// get registers an operation without a body.
-func get[Out any](a api, op huma.Operation, refusals []int, do func(context.Context) (*Out, error)) {
+// get registers an operation without a body. In holds only text parameters.
+func get[In, Out any](a api, op huma.Operation, refusals []int, do func(context.Context, In) (Out, error)) {
 	op.Method = http.MethodGet
 	a.document(&op, refusals)
-	huma.Register(a.API, op, func(ctx context.Context, _ *noInput) (*Out, error) {
-		out, err := do(ctx)
+	huma.Register(a.API, op, func(ctx context.Context, in *In) (*Out, error) {
+		out, err := do(ctx, *in)
 		if err != nil {
 			return nil, problemOf(ctx, a.log, err)
 		}
-		return out, nil
+		return &out, nil
 	})
 }
 
@@ -119,8 +131,8 @@ func (a api) openAPI(descriptions map[string]map[string]string) ([]byte, error) 
 			describe(schemas[name], property, text)
 		}
 	}
-	for _, path := range doc.Paths {
-		for _, op := range []*huma.Operation{path.Get, path.Post, path.Delete} {
+	for _, item := range doc.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Delete} {
 			if op == nil {
 				continue
 			}

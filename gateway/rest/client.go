@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -72,11 +71,7 @@ func (c *PeerClient) Hello(ctx context.Context, peer gateway.Party, token string
 // Register fetches the signed register that a peer has in force; the caller
 // verifies it.
 func (c *PeerClient) Register(ctx context.Context, peer gateway.Party) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint(peer)+pathRegister, nil)
-	if err != nil {
-		return nil, gateway.Wrap(gateway.Invalid, err, "the endpoint of the peer is not an address")
-	}
-	return exchange(c.link(peer).http, req, typeJOSE, c.opt.Limits.BodyBytes)
+	return c.ask(ctx, peer, http.MethodGet, pathRegister, nil, typeJOSE)
 }
 
 // Close closes connections that are not in use.
@@ -89,11 +84,7 @@ func (c *PeerClient) Close() {
 }
 
 func (c *PeerClient) post(ctx context.Context, peer gateway.Party, path string, body, answer any) error {
-	req, err := newPost(ctx, endpoint(peer)+path, body)
-	if err != nil {
-		return err
-	}
-	data, err := exchange(c.link(peer).http, req, typeJSON, c.opt.Limits.BodyBytes)
+	data, err := c.ask(ctx, peer, http.MethodPost, path, body, typeJSON)
 	if err != nil {
 		return err
 	}
@@ -101,6 +92,40 @@ func (c *PeerClient) post(ctx context.Context, peer gateway.Party, path string, 
 		return gateway.Wrap(gateway.Unavailable, err, "the answer of the peer cannot be read")
 	}
 	return nil
+}
+
+// ask does one request and gives the body of a good answer of the wanted type.
+func (c *PeerClient) ask(ctx context.Context, peer gateway.Party, method, path string, body any, want string) ([]byte, error) {
+	req, err := newRequest(ctx, method, endpoint(peer)+path, body)
+	if err != nil {
+		return nil, err
+	}
+	res, err := exchange(c.link(peer).http, req, c.opt.Limits.BodyBytes)
+	if err != nil {
+		return nil, gateway.Wrap(gateway.Unavailable, err, "no answer of the peer")
+	}
+	if res.status != http.StatusOK {
+		return nil, peerRefusal(res)
+	}
+	if res.contentType != want {
+		return nil, gateway.Errorf(gateway.Unavailable, "the answer of the peer is not %s", want)
+	}
+	return res.body, nil
+}
+
+// peerRefusal is the error for any status but 200. Only a problem of a kind that
+// nodes answer means something; all else may come from anything that stands in
+// between, and says nothing of the effect.
+func peerRefusal(res response) error {
+	text := fmt.Sprintf("the peer answered status %d", res.status)
+	p, kind, ok := res.problem()
+	if !ok {
+		return gateway.Errorf(gateway.Unavailable, "%s", text)
+	}
+	if kind == gateway.Internal {
+		kind = gateway.Unavailable // its fault, not ours
+	}
+	return gateway.Wrap(kind, p, text)
 }
 
 func endpoint(peer gateway.Party) string { return strings.TrimSuffix(peer.Endpoint, "/") }
@@ -145,61 +170,64 @@ func (c *PeerClient) newHTTP(peer gateway.Party) *http.Client {
 // whoever answers for a peer is in the register.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func newPost(ctx context.Context, url string, body any) (*http.Request, error) {
-	data, err := json.Marshal(body)
-	if err != nil {
-		return nil, fmt.Errorf("write request: %w", err)
+func newRequest(ctx context.Context, method, url string, body any) (*http.Request, error) {
+	var content io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("write request: %w", err)
+		}
+		content = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(ctx, method, url, content)
 	if err != nil {
 		return nil, gateway.Wrap(gateway.Invalid, err, "the address to call is not an address")
 	}
-	req.Header.Set("Content-Type", typeJSON)
+	if body != nil {
+		req.Header.Set("Content-Type", typeJSON)
+	}
 	return req, nil
 }
 
-// exchange does one request and gives the body of a good answer of the wanted
-// type, at most limit bytes.
-func exchange(client *http.Client, req *http.Request, want string, limit int64) ([]byte, error) {
-	req.Header.Set("Accept", want+", "+typeProblem)
+// maxDetail bounds what one answer can add to the log.
+const maxDetail = 1000
+
+// response is an answer that was read to its end.
+type response struct {
+	status      int
+	contentType string
+	body        []byte
+}
+
+// problem reads an answer as a problem of one of our servers.
+func (r response) problem() (*Problem, gateway.Kind, bool) {
+	kind, known := kindOf(r.status)
+	var p Problem
+	if r.contentType != typeProblem || !known || json.Unmarshal(r.body, &p) != nil {
+		return nil, gateway.Internal, false
+	}
+	p.Detail = p.Detail[:min(len(p.Detail), maxDetail)] // it goes to the log
+	return &p, kind, true
+}
+
+// exchange does one request and reads at most limit bytes of the answer; more
+// is an error.
+func exchange(client *http.Client, req *http.Request, limit int64) (response, error) {
 	res, err := client.Do(req)
 	if err != nil {
-		return nil, gateway.Wrap(gateway.Unavailable, err, "no answer")
+		return response{}, fmt.Errorf("call: %w", err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	if err != nil {
-		return nil, gateway.Wrap(gateway.Unavailable, err, "the answer broke off")
+		return response{}, fmt.Errorf("read the answer: %w", err)
 	}
 	if int64(len(body)) > limit {
-		return nil, gateway.Errorf(gateway.Unavailable, "the answer is larger than %d bytes", limit)
+		return response{}, fmt.Errorf("the answer is larger than %d bytes", limit)
 	}
-	got, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	if res.StatusCode != http.StatusOK {
-		return nil, refusal(res.StatusCode, got, body)
+	contentType, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if err != nil {
+		contentType = "" // as if there were none
 	}
-	if err != nil || got != want {
-		return nil, gateway.Errorf(gateway.Unavailable, "the answer is not %s", want)
-	}
-	return body, nil
-}
-
-// refusal is the error for any status but 200. Only the kinds of problem that
-// our own servers answer mean something; all else may come from anything that
-// stands in between, and means nothing.
-func refusal(status int, contentType string, body []byte) error {
-	text := fmt.Sprintf("the answer is status %d", status)
-	kind, known := kindOf(status)
-	if contentType != typeProblem || !known || kind == gateway.Internal {
-		return gateway.Errorf(gateway.Unavailable, "%s", text)
-	}
-	var p Problem
-	if err := json.Unmarshal(body, &p); err != nil {
-		return gateway.Wrap(kind, err, text)
-	}
-	cause := errors.New(p.Detail)
-	for _, d := range p.Errors {
-		cause = fmt.Errorf("%w; %s", cause, d.Detail)
-	}
-	return gateway.Wrap(kind, cause, text)
+	return response{res.StatusCode, contentType, body}, nil
 }

@@ -45,7 +45,9 @@ func TestClientAgainstBadPeers(t *testing.T) {
 		"418":           answering(418, "application/problem+json", `{}`),
 		"huge":          answering(200, "application/json", `{"head":"`+strings.Repeat("x", 5e6)+`"}`),
 		"huge problem":  answering(400, "application/problem+json", `{"detail":"`+strings.Repeat("x", 5e6)+`"}`),
-		"redirect":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere, http.StatusTemporaryRedirect) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere, http.StatusTemporaryRedirect)
+		},
 		"half": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Content-Length", "1000")

@@ -77,9 +77,9 @@ func newPeerAPI(mux *http.ServeMux, ex Exchange, limits Limits, log *slog.Logger
 		Summary:     "Get the register of participants",
 		Description: "The signed register that this node has in force, to be verified by who fetches it.",
 		Tags:        []string{"register"},
-	}, []int{http.StatusNotFound}, func(ctx context.Context) (*fileOutput, error) {
+	}, []int{http.StatusNotFound}, func(ctx context.Context, _ noInput) (fileOutput, error) {
 		file, err := ex.RegisterFile(ctx)
-		return &fileOutput{typeJOSE, file}, err
+		return fileOutput{typeJOSE, file}, err
 	})
 	a.OpenAPI().Paths[pathRegister].Get.Responses["200"].Content = map[string]*huma.MediaType{
 		typeJOSE: {Schema: &huma.Schema{Type: huma.TypeObject, Description: "JWS in JSON serialisation (RFC 7515, 7.2)"}},

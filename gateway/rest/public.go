@@ -34,7 +34,7 @@ func NewPublicHandler(ready Ready, log *slog.Logger) http.Handler {
 	health(mux, ready, log)
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
-		w.Header().Set("Content-Type", "application/openapi+json")
+		w.Header().Set("Content-Type", typeOpenAPI)
 		_, _ = w.Write(openAPIFile) // an error means that the client has gone
 	})
 	docs(mux, "/docs", "index.html", "text/html; charset=utf-8")

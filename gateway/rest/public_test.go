@@ -19,6 +19,7 @@ var update = flag.Bool("update", false, "write the generated files anew")
 
 func TestGeneratedOpenAPI(t *testing.T) {
 	golden(t, "openapi.json", rest.OpenAPI)
+	golden(t, "local.openapi.json", rest.LocalOpenAPI)
 }
 
 func golden(t *testing.T, file string, generate func() ([]byte, error)) {
@@ -44,11 +45,17 @@ func golden(t *testing.T, file string, generate func() ([]byte, error)) {
 // TestOpenAPIRules holds the description against rules of the NL GOV REST API
 // Design Rules and against leftovers of the library.
 func TestOpenAPIRules(t *testing.T) {
-	data, err := rest.OpenAPI()
+	checkOpenAPI(t, rest.OpenAPI, 3)
+	checkOpenAPI(t, rest.LocalOpenAPI, 11)
+}
+
+func checkOpenAPI(t *testing.T, generate func() ([]byte, error), paths int) {
+	t.Helper()
+	data, err := generate()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, leftover := range []string{"ErrorModel", "ErrorDetail", "$schema", `"422"`, `"null"`, "binary"} {
+	for _, leftover := range []string{"ErrorModel", "ErrorDetail", `schemas/"`, "$schema", `"422"`, `"null"`, "binary"} {
 		if bytes.Contains(data, []byte(leftover)) {
 			t.Errorf("the description contains %s", leftover)
 		}
@@ -65,8 +72,8 @@ func TestOpenAPIRules(t *testing.T) {
 	if err := json.Unmarshal(data, &doc); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(doc.OpenAPI, "3.1") || len(doc.Paths) != 3 {
-		t.Errorf("got OpenAPI %s with %d paths, want 3.1 with 3", doc.OpenAPI, len(doc.Paths))
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") || len(doc.Paths) != paths {
+		t.Errorf("got OpenAPI %s with %d paths, want 3.1 with %d", doc.OpenAPI, len(doc.Paths), paths)
 	}
 	kebab := regexp.MustCompile(`^/v1(/[a-z]+(-[a-z]+)*)+$`)
 	for path, operations := range doc.Paths {

@@ -31,6 +31,7 @@ const (
 	typeJSON    = "application/json"
 	typeProblem = "application/problem+json"
 	typeJOSE    = "application/jose+json"
+	typeOpenAPI = "application/openapi+json"
 )
 
 // Limits bound what one peer, and all peers together, can make a node spend.

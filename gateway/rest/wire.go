@@ -1,0 +1,175 @@
+package rest
+
+import (
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/desk"
+)
+
+// Shapes of the local API. What the desk already tells in a shape of its own
+// (desk.ImportReport, desk.PolicyStatus, desk.ReceivedOffer) goes out as it is.
+
+// Publication asks to publish one export of the admin; Confirm publishes also when
+// so much would vanish that it would be held.
+type Publication struct {
+	Import  gateway.Import `json:"import"`
+	Confirm bool           `json:"confirm"`
+}
+
+// Nothing is the body of a request that says all by its path.
+type Nothing struct{}
+
+// Source names an export.
+type Source struct {
+	Source string `json:"source"`
+}
+
+// OwnOffer is what this node offers and how it came here.
+type OwnOffer struct {
+	Offer    gateway.Offer    `json:"offer"`
+	Sampling gateway.Sampling `json:"sampling"` // what others see of availability
+	Source   string           `json:"source"`
+	Problem  string           `json:"problem,omitempty"` // Dutch: the last import had a bad row for it
+	Changed  time.Time        `json:"changed"`
+}
+
+// OwnOffers and ReceivedOffers are lists in an object, so that something can be
+// added beside them.
+type OwnOffers struct {
+	Offers []OwnOffer `json:"offers"`
+}
+
+// ReceivedOffers is what others offer this node.
+type ReceivedOffers struct {
+	Offers []desk.ReceivedOffer `json:"offers"`
+}
+
+// Status is how the node stands; it holds no payloads.
+type Status struct {
+	Party              gateway.OIN         `json:"party"`
+	Name               string              `json:"name,omitempty"`
+	Time               time.Time           `json:"time"`
+	ClockBehindSeconds int                 `json:"clockBehindSeconds,omitempty"`
+	Incarnation        uint64              `json:"incarnation"`
+	Register           desk.RegisterStatus `json:"register"`
+	Policy             desk.PolicyStatus   `json:"policy"`
+	Offers             int                 `json:"offers"`
+	Imports            []ImportStatus      `json:"imports"`
+	Peers              []Peer              `json:"peers"`
+	JournalSize        uint64              `json:"journalSize"`
+	Alarms             []string            `json:"alarms"` // Dutch
+}
+
+// ImportStatus is the result of the last import of one source.
+type ImportStatus struct {
+	Source    string    `json:"source"`
+	At        time.Time `json:"at"`
+	Offers    int       `json:"offers"`
+	Changed   int       `json:"changed"`
+	Withdrawn int       `json:"withdrawn"`
+	Bad       int       `json:"bad"`
+	Held      []string  `json:"held,omitempty"` // ids that would vanish; waits for confirmation
+}
+
+// Peer is one other party, how contact with it stands, and what waits for it.
+type Peer struct {
+	OIN         gateway.OIN       `json:"oin"`
+	Name        string            `json:"name"`
+	Kind        gateway.PartyKind `json:"kind,omitempty"`
+	LastContact time.Time         `json:"lastContact,omitzero"` // last success in either direction
+	LastAttempt time.Time         `json:"lastAttempt,omitzero"`
+	NextAttempt time.Time         `json:"nextAttempt,omitzero"` // absent: when there is something to send
+	Failures    int               `json:"failures"`             // in a row
+	Reason      string            `json:"reason,omitempty"`     // of the last failure
+	Queued      int               `json:"queued"`
+	Held        int               `json:"held"`
+	Oldest      time.Time         `json:"oldest,omitzero"` // of all that waits
+}
+
+func statusOut(s desk.Status) Status {
+	out := Status{
+		Party: s.Party, Name: s.Name, Time: s.Time, ClockBehindSeconds: int(s.ClockBehind.Seconds()), Incarnation: s.Incarnation,
+		Register: s.Register, Policy: s.Policy, Offers: s.Offers, JournalSize: s.Journal,
+		Imports: []ImportStatus{}, Peers: []Peer{}, Alarms: append([]string{}, s.Alarms...),
+	}
+	for _, i := range s.Imports {
+		status := ImportStatus{Source: i.Source, At: i.At, Offers: i.Offers, Changed: i.Changed, Withdrawn: i.Withdrawn, Bad: i.Bad}
+		if i.Held != nil {
+			status.Held = i.Held.Vanished
+		}
+		out.Imports = append(out.Imports, status)
+	}
+	for _, p := range s.Peers {
+		out.Peers = append(out.Peers, Peer{
+			OIN: p.OIN, Name: p.Name, Kind: p.Kind, LastContact: p.LastContact, LastAttempt: p.LastAttempt, NextAttempt: p.NextAttempt,
+			Failures: p.Failures, Reason: p.Reason, Queued: p.Queued, Held: p.Held, Oldest: p.Oldest,
+		})
+	}
+	return out
+}
+
+// Register is the register of participants in force. File is the signed file
+// itself, and all that counts: the rest is for reading.
+type Register struct {
+	Version    uint64          `json:"version"`
+	Hash       string          `json:"hash"`
+	Issued     time.Time       `json:"issued"`
+	ValidUntil time.Time       `json:"validUntil"`
+	Threshold  int             `json:"threshold"`
+	Signers    []string        `json:"signers"`
+	Parties    []gateway.Party `json:"parties"`
+	File       string          `json:"file"`
+}
+
+// RegisterFile carries a signed register.
+type RegisterFile struct {
+	File string `json:"file"`
+}
+
+// Question asks what a recipient (an OIN, a gemeente code or "public") sees of
+// an offer, and why.
+type Question struct {
+	Recipient string `json:"recipient"`
+	Offer     string `json:"offer"`
+}
+
+// Explanation answers it in plain Dutch, and as data.
+type Explanation struct {
+	Text   string          `json:"text"`
+	Detail gateway.RawJSON `json:"detail"`
+}
+
+// JournalEntry is one entry with its place, counted from 0.
+type JournalEntry struct {
+	Index      uint64             `json:"index"`
+	Time       time.Time          `json:"time"`
+	Kind       string             `json:"kind"`
+	Party      gateway.OIN        `json:"party,omitempty"`
+	Principal  gateway.OIN        `json:"principal,omitempty"`
+	Recipients string             `json:"recipients,omitempty"` // OINs, separated by one space
+	Message    string             `json:"message,omitempty"`
+	Fields     []gateway.Field    `json:"fields,omitempty"`
+	Forms      gateway.Disclosure `json:"forms,omitempty"`
+	Count      int                `json:"count,omitempty"`
+	Policy     string             `json:"policy,omitempty"`
+	Rule       string             `json:"rule,omitempty"`
+	Rules      []string           `json:"rules,omitempty"`
+	Register   uint64             `json:"register,omitempty"`
+	Caller     string             `json:"caller,omitempty"`
+	Outcome    string             `json:"outcome,omitempty"`
+	Reason     gateway.Reason     `json:"reason,omitempty"`
+	Digest     string             `json:"digest,omitempty"`
+}
+
+// Journal is a part of the journal, in order.
+type Journal struct {
+	Entries []JournalEntry `json:"entries"`
+}
+
+// JournalReport is the result of recomputing the whole journal.
+type JournalReport struct {
+	Size        uint64 `json:"size"`
+	Root        string `json:"root"`        // hex
+	Checkpoints int    `json:"checkpoints"` // signed heads that fit
+}
