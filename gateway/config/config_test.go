@@ -312,6 +312,15 @@ func TestNew(t *testing.T) {
 			t.Fatalf("got %q at %s, want %q at %s", c.Name, c.Listen.Peers, initial.Name, initial.Peers)
 		}
 	})
+	initial := config.Example()
+	initial.Anchors = nil
+	file, err := config.New(initial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Parse("x.yaml", file); !strings.HasSuffix(gateway.SafeMessage(err), "register.anchors: missing: list the ids of the keys that sign the register") {
+		t.Errorf("without anchors: got %v, want only that they are missing", err)
+	}
 	if _, err := config.New(config.Initial{Name: "nobody"}); gateway.KindOf(err) != gateway.Invalid {
 		t.Errorf("without a party: got %v, want Invalid", err)
 	}

@@ -40,8 +40,27 @@ func Example() Initial {
 }
 
 // New writes a commented configuration file for a new node and checks that
-// Parse reads it.
+// Parse reads it. Anchors may be unknown yet: then the file lacks them, and
+// Parse says so until somebody has filled them in.
 func New(initial Initial) ([]byte, error) {
+	file, err := render(initial)
+	if err != nil {
+		return nil, err
+	}
+	complete := file
+	if len(initial.Anchors) == 0 {
+		initial.Anchors = Example().Anchors
+		if complete, err = render(initial); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := Parse("config.yaml", complete); err != nil {
+		return nil, err
+	}
+	return file, nil
+}
+
+func render(initial Initial) ([]byte, error) {
 	defaults := Default()
 	if initial.Peers == "" {
 		initial.Peers = defaults.Listen.Peers
@@ -59,9 +78,6 @@ func New(initial Initial) ([]byte, error) {
 		Roles string
 	}{initial, roles()}); err != nil {
 		return nil, fmt.Errorf("write the configuration: %w", err)
-	}
-	if _, err := Parse("config.yaml", file.Bytes()); err != nil {
-		return nil, err
 	}
 	return file.Bytes(), nil
 }
