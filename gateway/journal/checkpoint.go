@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,8 +73,8 @@ func Open(signed []byte, name string, key ed25519.PublicKey) (Checkpoint, error)
 
 func parse(text string) (Checkpoint, error) {
 	lines := strings.Split(text, "\n")
-	if len(lines) < 4 || lines[0] == "" {
-		return Checkpoint{}, errors.New("a checkpoint has at least three lines")
+	if len(lines) < 4 || slices.Contains(lines[:len(lines)-1], "") {
+		return Checkpoint{}, errors.New("a checkpoint has at least three lines and no empty one")
 	}
 	c := Checkpoint{Origin: lines[0]}
 	var err error

@@ -36,7 +36,7 @@ const (
 // collect, and then share one.
 type boltEngine struct {
 	db       *bbolt.DB
-	limit    int64                    // bytes at which growing stops; 0: none
+	limit    int64                    // bytes at which growing may stop; 0: none
 	fault    func(point string) error // nil but in tests
 	requests chan *request
 	quit     chan struct{} // closed by close
@@ -55,7 +55,6 @@ type request struct {
 // openBolt opens or creates the file and starts the committer, which close
 // waits for.
 func openBolt(path string, opt Options) (e *boltEngine, err error) {
-	defer recoverCorrupt(&err, table{name: "file"})()
 	timeout := opt.LockTimeout
 	if timeout <= 0 {
 		timeout = defaultLockTimeout
@@ -67,7 +66,7 @@ func openBolt(path string, opt Options) (e *boltEngine, err error) {
 	} else if err := walk(path, timeout); err != nil {
 		return nil, openError(err)
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+	db, err := openFile(path, &bbolt.Options{
 		Timeout: timeout, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, MaxSize: int(opt.MaxBytes), NoSync: opt.NoSync,
 	})
 	if err != nil {
@@ -84,6 +83,23 @@ func openBolt(path string, opt Options) (e *boltEngine, err error) {
 	return e, nil
 }
 
+// openFile is bbolt.Open, with a panic over a damaged file as an error and
+// without leaving that file open and locked.
+func openFile(path string, opt *bbolt.Options) (db *bbolt.DB, err error) {
+	var file *os.File
+	opt.OpenFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+		file, err = os.OpenFile(name, flag, mode)
+		return file, err
+	}
+	defer func() {
+		if err != nil && file != nil {
+			_ = file.Close()
+		}
+	}()
+	defer recoverCorrupt(&err, table{name: "file"})()
+	return bbolt.Open(path, 0o600, opt)
+}
+
 // create makes an empty database under another name first, so that a power cut
 // leaves either none or a whole one.
 func create(path string) error {
@@ -91,7 +107,7 @@ func create(path string) error {
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	db, err := bbolt.Open(fresh, 0o600, &bbolt.Options{Timeout: defaultLockTimeout, NoFreelistSync: true})
+	db, err := openFile(fresh, &bbolt.Options{Timeout: defaultLockTimeout, NoFreelistSync: true})
 	if err != nil {
 		return err
 	}
@@ -110,15 +126,16 @@ func create(path string) error {
 
 // walk visits every page before bbolt does so in a goroutine of its own, where a
 // panic over a damaged page could not be caught.
-func walk(path string, timeout time.Duration) error {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: timeout, ReadOnly: true})
+func walk(path string, timeout time.Duration) (err error) {
+	db, err := openFile(path, &bbolt.Options{Timeout: timeout, ReadOnly: true})
 	if err != nil {
 		return err
 	}
-	err = db.View(func(tx *bbolt.Tx) error {
+	defer func() { err = errors.Join(err, db.Close()) }()
+	defer recoverCorrupt(&err, table{name: "file"})()
+	return db.View(func(tx *bbolt.Tx) error {
 		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error { return walkBucket(b) })
 	})
-	return errors.Join(err, db.Close())
 }
 
 func walkBucket(b *bbolt.Bucket) error {
@@ -132,6 +149,8 @@ func walkBucket(b *bbolt.Bucket) error {
 
 func openError(err error) error {
 	switch {
+	case errors.Is(err, ErrCorrupt):
+		return err
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return gateway.Wrap(gateway.Unavailable, err, "the database is in use by another process")
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
@@ -257,10 +276,10 @@ func (e *boltEngine) commit(group []*request) (rest []*request, err error) {
 	if tx, err = e.db.Begin(true); err != nil {
 		return nil, err
 	}
-	used, written := tx.Size()-e.freeBytes(), 0
+	now, written := Usage{FileBytes: tx.Size(), FreeBytes: e.freeBytes()}, 0
 	var answers []error
 	for len(answers) < len(group) && written < maxGroupBytes {
-		changes, err := e.decide(group[len(answers)], boltReader{tx}, used+int64(2*written))
+		changes, err := e.decide(group[len(answers)], boltReader{tx}, now)
 		answers = append(answers, err)
 		if err != nil {
 			continue
@@ -271,6 +290,7 @@ func (e *boltEngine) commit(group []*request) (rest []*request, err error) {
 			return group[len(answers):], err
 		}
 		written += n
+		now.FileBytes += int64(n)
 	}
 	rest = group[len(answers):]
 	if err := e.finish(tx, written > 0); err != nil {
@@ -308,7 +328,7 @@ func (e *boltEngine) faultAt(point string) error {
 }
 
 // decide asks one request what it writes; its error and its panic are its own.
-func (e *boltEngine) decide(r *request, view reader, used int64) (changes batch, err error) {
+func (e *boltEngine) decide(r *request, view reader, u Usage) (changes batch, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = gateway.Wrap(gateway.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "internal error in a transaction")
@@ -317,13 +337,20 @@ func (e *boltEngine) decide(r *request, view reader, used int64) (changes batch,
 	if err := r.ctx.Err(); err != nil {
 		return nil, err
 	}
-	if r.grows && e.limit > 0 && used > e.limit {
+	if r.grows && e.full(u) {
 		return nil, fullError(nil)
 	}
 	if changes, err = r.decide(view); err != nil {
 		return nil, err
 	}
 	return changes, checkBatch(changes)
+}
+
+// full tells whether what is left of the file is for those that take away: it
+// has grown nearly as far as it may, and its free pages are too few to be sure
+// that a large value finds some that lie together.
+func (e *boltEngine) full(u Usage) bool {
+	return e.limit > 0 && u.FileBytes > e.limit && u.FileBytes-u.FreeBytes > e.limit/2
 }
 
 // write gives the number of bytes written. After an error the transaction is of

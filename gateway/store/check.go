@@ -84,7 +84,7 @@ func (c *checkup) table(in table) error {
 			return true, err
 		case tableReceived:
 			held, err := decodeSnapshot(in, value)
-			if err == nil && held.gone() != !held.until.IsZero() && held.gone() {
+			if err == nil && held.gone() && held.until.IsZero() {
 				c.fail("party %s: a subject that is gone is remembered for ever", in.party)
 			}
 			return true, err

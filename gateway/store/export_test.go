@@ -1,0 +1,34 @@
+package store
+
+import "context"
+
+// SetFormat lets a test have a database of another version.
+func (s *Store) SetFormat(ctx context.Context, version uint64) error {
+	return s.engine.update(ctx, false, func(r reader) (batch, error) {
+		t := txn{overlay: overlay{reader: r, changes: batch{}}}
+		t.putUint(keyFormat(), version)
+		return t.changes, nil
+	})
+}
+
+// Rows gives the number of rows of each table name.
+func (s *Store) Rows(ctx context.Context) (map[string]int, error) {
+	rows := map[string]int{}
+	err := s.view(ctx, func(r reader) error {
+		tables, err := r.tables()
+		if err != nil {
+			return err
+		}
+		for _, in := range tables {
+			err := r.ascend(in, nil, func(_, _ []byte) (bool, error) {
+				rows[in.name]++
+				return true, nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return rows, err
+}
