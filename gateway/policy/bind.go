@@ -291,7 +291,7 @@ func (b *binder) takeID(id text, what string) bool {
 			"een naam is ten hoogste 60 kleine letters, cijfers en losse streepjes"))
 		return false
 	}
-	if id.value == byDefault || id.value == byMandate {
+	if slices.Contains(reserved(), id.value) {
 		b.fail(id.place, say("the name %q has a meaning of its own in decisions", "de naam %q heeft in besluiten een eigen betekenis", id.value))
 		return false
 	}

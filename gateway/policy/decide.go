@@ -14,6 +14,10 @@ const (
 	byMandate = "mandate" // the sender may not act for the principal
 )
 
+// reserved are the words of DeniedBy that name no rule: ours, and those of
+// publication for an offer that policy is not asked about.
+func reserved() []string { return []string{byDefault, byMandate, "expired", "invalid"} }
+
 // Request asks whether a message about an offer may go to a recipient on a day.
 type Request struct {
 	Kind      string

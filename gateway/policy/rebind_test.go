@@ -46,7 +46,7 @@ func TestWarnings(t *testing.T) {
 // forbids by one.
 func TestExpiredTermsMatchNothing(t *testing.T) {
 	p := load(t, env(t), text(`
-  - {id: expired, effect: show, kinds: [capacity], to: {gemeenten: [gm0501]}, fields: {title: exact}}
+  - {id: merged, effect: show, kinds: [capacity], to: {gemeenten: [gm0501]}, fields: {title: exact}}
   - {id: law, effect: show, kinds: [capacity], to: {roles: [gemeente]}, when: {grondslag: [wwb]}, fields: {title: exact}}
   - {id: fine, effect: show, kinds: [capacity], to: {roles: [gemeente]}, fields: {title: exact, contact: exact}}
   - {id: never, effect: never, to: {gemeenten: [gm0501]}, when: {grondslag: [wwb]}, fields: [contact]}
