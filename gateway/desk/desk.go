@@ -33,6 +33,7 @@ type Options struct {
 	Schema         *schema.Validator
 	Anchors        []string                      // key ids trusted to sign version 1 of the register
 	PolicyFiles    func() ([]policy.File, error) // read anew at every (re)load
+	Reread         func(context.Context) error   // configuration and register file, before the policy is reloaded
 	Vanish         func() (offers, percent int)  // how many offers, and what share, may vanish from a full export before somebody must confirm
 	OpenCheckpoint func(note []byte) (journal.Checkpoint, error)
 	SignCheckpoint func(journal.Checkpoint) ([]byte, error)

@@ -20,9 +20,9 @@ type PolicyStatus struct {
 	Error    string          `json:"error,omitempty"` // why the files on disk are not the policy in force
 }
 
-// Reload reads the policy files again. If they cannot be loaded, the policy in
-// force stays, and the error says why; if they can, everything that is shown
-// or waits is decided again before this returns.
+// Reload reads configuration, register file and policy files again. What cannot
+// be loaded leaves what is in force, and the error says why. After a new policy
+// everything that is shown or waits is decided again before this returns.
 func (d *Desk) Reload(ctx context.Context, caller gateway.Caller) (PolicyStatus, error) {
 	if err := caller.Authorize(gateway.OpReload); err != nil {
 		return PolicyStatus{}, err
@@ -32,7 +32,7 @@ func (d *Desk) Reload(ctx context.Context, caller gateway.Caller) (PolicyStatus,
 	if err := d.Store.Append(ctx, now, entry); err != nil {
 		return PolicyStatus{}, fmt.Errorf("journal reload: %w", err)
 	}
-	err := d.loadPolicy(ctx, now)
+	err := errors.Join(d.Reread(ctx), d.loadPolicy(ctx, now))
 	return d.PolicyStatus(), err
 }
 

@@ -1,0 +1,153 @@
+// Package gatewaytest is the kit with which whole nodes are tested: real keys,
+// real databases, a real signed register, and a network in memory that can be
+// cut, slowed and made to lie. It works inside a testing/synctest bubble, where
+// a week of retries passes in milliseconds.
+package gatewaytest
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/exchange"
+)
+
+// Network connects nodes in memory. Every request passes through JSON, as on
+// the wire, and is kept for tests that read the bytes.
+type Network struct {
+	mu    sync.Mutex
+	nodes map[gateway.OIN]*exchange.Exchange // guarded by mu
+	down  map[gateway.OIN]bool               // guarded by mu
+	fault Fault                              // guarded by mu
+	wire  []Exchanged                        // guarded by mu
+}
+
+// Fault decides what happens to one batch: before it arrives, or after it took
+// effect and before the answer arrives. A nil error lets it pass.
+type Fault struct {
+	Before func(from, to gateway.OIN) error
+	After  func(from, to gateway.OIN, answer *gateway.Receipts) error
+}
+
+// Exchanged is one batch that crossed the network.
+type Exchanged struct {
+	From, To gateway.OIN
+	Batch    gateway.Batch
+	Answer   gateway.Receipts
+}
+
+// NewNetwork makes a network without nodes.
+func NewNetwork() *Network {
+	return &Network{nodes: map[gateway.OIN]*exchange.Exchange{}, down: map[gateway.OIN]bool{}}
+}
+
+// Attach makes a node reachable, or unreachable with nil.
+func (n *Network) Attach(oin gateway.OIN, e *exchange.Exchange) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.nodes[oin] = e
+}
+
+// Cut makes a node unreachable and unable to reach others, until Mend.
+func (n *Network) Cut(oin gateway.OIN) { n.set(oin, true) }
+
+// Mend ends Cut.
+func (n *Network) Mend(oin gateway.OIN) { n.set(oin, false) }
+
+func (n *Network) set(oin gateway.OIN, down bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down[oin] = down
+}
+
+// Break installs faults; the zero Fault removes them.
+func (n *Network) Break(f Fault) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.fault = f
+}
+
+// Wire is every batch that arrived so far.
+func (n *Network) Wire() []Exchanged {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append([]Exchanged(nil), n.wire...)
+}
+
+// From is the sender that a node uses.
+func (n *Network) From(oin gateway.OIN) exchange.Sender { return sender{n, oin} }
+
+type sender struct {
+	net  *Network
+	from gateway.OIN
+}
+
+var errDown = gateway.Errorf(gateway.Unavailable, "the peer cannot be reached")
+
+func (s sender) peer(to gateway.OIN) (*exchange.Exchange, Fault, error) {
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	e := s.net.nodes[to]
+	if e == nil || s.net.down[to] || s.net.down[s.from] {
+		return nil, Fault{}, errDown
+	}
+	return e, s.net.fault, nil
+}
+
+// Send delivers a batch.
+func (s sender) Send(ctx context.Context, to gateway.Party, batch gateway.Batch) (gateway.Receipts, error) {
+	e, fault, err := s.peer(to.OIN)
+	if err != nil {
+		return gateway.Receipts{}, err
+	}
+	if fault.Before != nil {
+		if err := fault.Before(s.from, to.OIN); err != nil {
+			return gateway.Receipts{}, err
+		}
+	}
+	answer, err := e.Accept(ctx, s.from, batch)
+	if err != nil {
+		return gateway.Receipts{}, gateway.Wrap(gateway.Unavailable, err, "the peer answers with an error")
+	}
+	answer = throughJSON(answer)
+	s.net.mu.Lock()
+	s.net.wire = append(s.net.wire, Exchanged{From: s.from, To: to.OIN, Batch: batch, Answer: answer})
+	s.net.mu.Unlock()
+	if fault.After != nil {
+		if err := fault.After(s.from, to.OIN, &answer); err != nil {
+			return gateway.Receipts{}, err
+		}
+	}
+	return answer, nil
+}
+
+// Hello delivers a hello.
+func (s sender) Hello(ctx context.Context, to gateway.Party, token string) (string, error) {
+	e, _, err := s.peer(to.OIN)
+	if err != nil {
+		return "", err
+	}
+	return e.Hello(ctx, s.from, token)
+}
+
+// Register fetches the peer's register.
+func (s sender) Register(ctx context.Context, to gateway.Party) ([]byte, error) {
+	e, _, err := s.peer(to.OIN)
+	if err != nil {
+		return nil, err
+	}
+	return e.RegisterFile(ctx)
+}
+
+func throughJSON(r gateway.Receipts) gateway.Receipts {
+	b, err := json.Marshal(r)
+	if err != nil {
+		panic("receipts are plain data: " + err.Error())
+	}
+	var out gateway.Receipts
+	if err := json.Unmarshal(b, &out); err != nil {
+		panic("receipts are plain data: " + err.Error())
+	}
+	return out
+}

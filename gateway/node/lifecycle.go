@@ -1,0 +1,166 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+)
+
+// stopWithin bounds the whole of Stop.
+const stopWithin = 20 * time.Second
+
+// lifecycle is a stack of named things to stop, last started first.
+type lifecycle struct {
+	mu    sync.Mutex
+	steps []step // guarded by mu
+}
+
+type step struct {
+	name string
+	stop func(context.Context) error
+}
+
+func (l *lifecycle) push(name string, stop func(context.Context) error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.steps = append(l.steps, step{name, stop})
+}
+
+func (l *lifecycle) unwind(ctx context.Context) error {
+	l.mu.Lock()
+	steps := l.steps
+	l.steps = nil
+	l.mu.Unlock()
+	var errs []error
+	for i := len(steps) - 1; i >= 0; i-- {
+		if err := steps[i].stop(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", steps[i].name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Start installs the register file, opens the listeners and starts delivering.
+// If it fails, Stop still has to be called.
+func (n *Node) Start(ctx context.Context) error {
+	now := n.Store.EffectiveTime(time.Now())
+	if err := n.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindStart}); err != nil {
+		return fmt.Errorf("journal start: %w", err)
+	}
+	if err := n.installRegisterFile(ctx); err != nil {
+		n.log.Error("the register file was not installed", "error", err)
+	}
+	if n.network != nil {
+		if err := n.network.listen(ctx); err != nil {
+			return err
+		}
+	}
+	n.Exchange.Start(context.WithoutCancel(ctx))
+	n.running.push("exchange", func(context.Context) error { n.Exchange.Stop(); return nil })
+	n.background("clock", n.clock)
+	if n.opt.Config.Drop.Folder != "" {
+		n.background("drop folder", n.watchDrop)
+	}
+	return nil
+}
+
+// background runs f until Stop, which waits for it.
+func (n *Node) background(name string, f func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f(ctx)
+	}()
+	n.running.push(name, func(within context.Context) error {
+		cancel()
+		select {
+		case <-done:
+			return nil
+		case <-within.Done():
+			return within.Err()
+		}
+	})
+}
+
+// Stop ends everything and closes the database. It may be called more than
+// once and at any point after New.
+func (n *Node) Stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	err := n.running.unwind(ctx)
+	now := n.Store.EffectiveTime(time.Now())
+	if e := n.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindStop}); e != nil && gateway.KindOf(e) != gateway.Unavailable {
+		err = errors.Join(err, fmt.Errorf("journal stop: %w", e))
+	}
+	return errors.Join(err, n.Store.Close())
+}
+
+// Run runs the node until ctx ends or the process is told to: SIGINT and
+// SIGTERM stop it, SIGHUP reloads. ready is called once everything listens.
+func Run(ctx context.Context, opt Options, ready func(*Node)) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	n, err := New(ctx, opt)
+	if err != nil {
+		return err
+	}
+	if err := n.Start(ctx); err != nil {
+		return errors.Join(err, n.Stop(ctx))
+	}
+	ready(n)
+	for {
+		select {
+		case <-ctx.Done():
+			return n.Stop(ctx)
+		case <-hup:
+			if _, err := n.Reload(ctx, operator); err != nil {
+				n.log.Error("reload", "error", err)
+			}
+		}
+	}
+}
+
+// clock does what only time brings about: samples, expiry, dates in rules,
+// checkpoints, purging. Dates and the fixed moment of samples are minutes wide;
+// the rest can wait an hour.
+func (n *Node) clock(ctx context.Context) {
+	tick := time.NewTicker(5 * time.Minute)
+	defer tick.Stop()
+	var hour time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := n.Store.EffectiveTime(time.Now())
+		n.try("renew what is shown", n.Desk.Renew(ctx))
+		if now.Sub(hour) < time.Hour {
+			continue
+		}
+		hour = now
+		_, err := n.Store.Expire(ctx, now)
+		n.try("expire messages", err)
+		n.try("sign checkpoint", n.Desk.Checkpoint(ctx))
+		_, err = n.Store.Purge(ctx, time.Now())
+		n.try("purge", err)
+	}
+}
+
+func (n *Node) try(what string, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		n.log.Error(what, "error", err)
+	}
+}

@@ -1,0 +1,241 @@
+// Package node wires one node together and runs it: New opens its files, Start
+// starts what runs, Stop ends it in the reverse order, Reload takes over what
+// may change while it runs, and Run does all of it until the process is told to
+// end. Nothing outside this package decides which part knows which.
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/config"
+	"github.com/doorstroom/doorstroom/gateway/desk"
+	"github.com/doorstroom/doorstroom/gateway/exchange"
+	"github.com/doorstroom/doorstroom/gateway/identity"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+	"github.com/doorstroom/doorstroom/gateway/policy"
+	"github.com/doorstroom/doorstroom/gateway/schema"
+	"github.com/doorstroom/doorstroom/gateway/seal"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// Options is what a node is made of.
+type Options struct {
+	Config config.Config
+	// Reread reads the configuration again for Reload; nil if it cannot change.
+	Reread func() (config.Config, error)
+	Log    *slog.Logger
+	// Network takes the place of listeners and TLS where tests have one of
+	// their own; nil in production.
+	Network exchange.Sender
+	// Fault is passed to the store: tests break commits with it.
+	Fault func(point string) error
+}
+
+// Node is one party's gateway. Its parts are for the commands, the scenarios
+// and the tests; they are safe for concurrent use.
+type Node struct {
+	Store    *store.Store
+	Desk     *desk.Desk
+	Exchange *exchange.Exchange
+
+	opt     Options
+	log     *slog.Logger
+	keys    keys
+	network *network // nil with Options.Network
+
+	mu      sync.Mutex
+	config  config.Config // guarded by mu; the one in force
+	running lifecycle
+}
+
+// keys are the node's own secrets.
+type keys struct {
+	signing *seal.Key
+	journal ed25519.PrivateKey
+	secret  []byte
+	tls     tls.Certificate
+}
+
+// Files of the keys folder.
+const (
+	signingKey    = "signing.pem"
+	encryptionKey = "encryption.pem"
+)
+
+// New opens the node's keys and database. It starts no work; Stop must be
+// called also when Start never was.
+func New(ctx context.Context, opt Options) (*Node, error) {
+	n := &Node{opt: opt, log: opt.Log.With("party", opt.Config.Party), config: opt.Config}
+	var err error
+	if n.keys, err = loadKeys(opt.Config.Keys); err != nil {
+		return nil, err
+	}
+	if n.Store, err = store.Open(filepath.Join(opt.Config.Data, "node.db"), store.Options{
+		MaxBytes: int64(opt.Config.Limits.DatabaseBytes), MaxQueue: opt.Config.Limits.QueuePerPeer,
+		LockTimeout: 2 * time.Second, Fault: opt.Fault,
+	}); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := n.assemble(ctx); err != nil {
+		return nil, errors.Join(err, n.Store.Close())
+	}
+	return n, nil
+}
+
+// assemble makes desk and exchange, which know of each other only through the
+// functions given here.
+func (n *Node) assemble(ctx context.Context) error {
+	validator, err := schema.New()
+	if err != nil {
+		return fmt.Errorf("compile schemas: %w", err)
+	}
+	c := n.opt.Config
+	n.Desk, err = desk.New(ctx, desk.Options{
+		Self: c.Party, Secret: n.keys.secret, Store: n.Store, Schema: validator,
+		Anchors: c.Register.Anchors, PolicyFiles: n.policyFiles,
+		Reread: n.reread, Vanish: n.vanish,
+		OpenCheckpoint: n.openCheckpoint, SignCheckpoint: n.signCheckpoint,
+		Wake:         func(peers []gateway.OIN) { n.Exchange.Wake(peers) },
+		RulesChanged: n.rulesChanged,
+		Log:          n.log,
+	})
+	if err != nil {
+		return fmt.Errorf("open desk: %w", err)
+	}
+	sender := n.opt.Network
+	if sender == nil {
+		if n.network, err = newNetwork(n); err != nil {
+			return err
+		}
+		sender = n.network.client
+	}
+	n.Exchange = exchange.New(exchange.Options{
+		Self: c.Party, Key: n.keys.signing, Store: n.Store, Schema: validator,
+		Publisher: n.Desk.Publisher(), Rules: n.Desk.Rules, FetchedRegister: n.Desk.FetchedRegister,
+		Sender: sender, Log: n.log,
+		BatchItems: c.Limits.BatchItems, BatchBytes: int(c.Limits.BatchBytes) / 2, // tokens are a third larger than payloads
+		KeyOverlap: 14 * 24 * time.Hour, Timeout: c.Delivery.Timeout, Parallel: c.Delivery.Parallel,
+	})
+	return nil
+}
+
+// rulesChanged is called by the desk after new rules have been put in force,
+// and while the desk itself is being opened, when there is no exchange yet.
+func (n *Node) rulesChanged() {
+	if n.Exchange != nil {
+		n.Exchange.RulesChanged()
+	}
+}
+
+func loadKeys(dir string) (keys, error) {
+	var k keys
+	pem, err := identity.ReadSecret(filepath.Join(dir, signingKey))
+	if err != nil {
+		return k, fmt.Errorf("read signing key: %w", err)
+	}
+	if k.signing, err = seal.ParseKey(pem); err != nil {
+		return k, fmt.Errorf("parse signing key: %w", err)
+	}
+	own, err := identity.Load(dir)
+	if err != nil {
+		return k, fmt.Errorf("load identity: %w", err)
+	}
+	k.tls, k.secret = own.TLS, own.Node
+	seed, err := hkdf.Key(sha256.New, k.secret, nil, "journal checkpoint key", ed25519.SeedSize)
+	if err != nil {
+		return k, fmt.Errorf("derive journal key: %w", err)
+	}
+	k.journal = ed25519.NewKeyFromSeed(seed)
+	return k, nil
+}
+
+// policyFiles reads the files that the configuration in force names.
+func (n *Node) policyFiles() ([]policy.File, error) {
+	n.mu.Lock()
+	names := n.config.Policy.Files
+	n.mu.Unlock()
+	var files []policy.File
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, gateway.Wrap(gateway.NotFound, err, "cannot read policy file "+name)
+		}
+		files = append(files, policy.File{Name: filepath.Base(name), Data: data})
+	}
+	return files, nil
+}
+
+func (n *Node) vanish() (offers, percent int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.config.Capacity.VanishOffers, n.config.Capacity.VanishPercent
+}
+
+// origin is the name under which the node signs its journal.
+func (n *Node) origin() string { return "doorstroom.example/journal/" + string(n.opt.Config.Party) }
+
+func (n *Node) signCheckpoint(c journal.Checkpoint) ([]byte, error) {
+	c.Origin = n.origin()
+	return journal.Sign(c, n.origin(), n.keys.journal)
+}
+
+func (n *Node) openCheckpoint(note []byte) (journal.Checkpoint, error) {
+	return journal.Open(note, n.origin(), n.keys.journal.Public().(ed25519.PublicKey))
+}
+
+// Reload reads configuration, register file and policy again. What cannot be
+// loaded leaves what is in force as it was, and the error says so.
+func (n *Node) Reload(ctx context.Context, caller gateway.Caller) (desk.PolicyStatus, error) {
+	return n.Desk.Reload(ctx, caller)
+}
+
+// reread is the desk's: it runs before the policy files are read again.
+func (n *Node) reread(ctx context.Context) error {
+	if n.opt.Reread != nil {
+		next, err := n.opt.Reread()
+		if err != nil {
+			return fmt.Errorf("the configuration in force stays: %w", err)
+		}
+		n.mu.Lock()
+		stale := config.Diff(n.config, next)
+		n.config = next
+		n.mu.Unlock()
+		if len(stale) > 0 {
+			n.log.Warn("these keys take effect only after a restart", "keys", stale)
+		}
+	}
+	return n.installRegisterFile(ctx)
+}
+
+// installRegisterFile puts the configured register file in force where it is
+// new. A node without one waits for `doorstroom register install`.
+func (n *Node) installRegisterFile(ctx context.Context) error {
+	file, err := os.ReadFile(n.opt.Config.Register.File)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read register file: %w", err)
+	}
+	if current := n.Desk.Rules().Register; current != nil && current.SameAs(file) {
+		return nil
+	}
+	_, err = n.Desk.InstallRegister(ctx, operator, file)
+	return err
+}
+
+// operator is who the node itself acts as: the person who started the process
+// or sent it a signal, and so owns its files.
+var operator = gateway.Caller{Name: "operator", Roles: []gateway.Role{gateway.Beheerder, gateway.Program}}
