@@ -248,7 +248,7 @@ func slowBody(t *testing.T) io.Reader {
 
 func TestSlowBody(t *testing.T) {
 	limits := testLimits()
-	limits.ReadTimeout = 200 * time.Millisecond
+	limits.ReadTimeout = time.Second
 	ex := &exchange{}
 	n := startNode(t, ex, limits)
 	a := do(t, smile, request(t, http.MethodPost, n.party.Endpoint+"/v1/messages", "application/json", slowBody(t)))
