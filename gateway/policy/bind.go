@@ -94,7 +94,7 @@ func (b *binder) warn(p place, m message) { b.warns = append(b.warns, m.at(p)) }
 // in a file that is being loaded, and a warning when the world has changed.
 func (b *binder) unknown(p place, m message, suggestion string) {
 	if b.rebind {
-		b.warn(p, message{m.english + " any more: it matches nothing", m.dutch + " meer en telt niet mee"})
+		b.warn(p, message{m.english + " any more; it matches nothing", m.dutch + "; dit telt niet meer mee"})
 		return
 	}
 	problem := m.at(p)
@@ -140,9 +140,16 @@ func (b *binder) code(list string, t text) bool {
 	return true
 }
 
+// maxSuggested is the number of problems after which suggestions, which take
+// time, help nobody any more.
+const maxSuggested = 100
+
 // nearestCode looks among codes, labels and aliases: who writes the name of a
 // gemeente is told its code.
 func (b *binder) nearestCode(list, term string) string {
+	if len(b.errors) > maxSuggested {
+		return ""
+	}
 	var candidates []string
 	meant := map[string]string{}
 	for _, c := range b.env.Lists[list].Codes {

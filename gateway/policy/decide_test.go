@@ -201,6 +201,9 @@ func TestDenyAll(t *testing.T) {
 			t.Errorf("%s is not admitted", kind)
 		}
 	}
+	if p.Admit(gateway.Recipient{Public: true}, "", gateway.KindCapacity, today).Allowed {
+		t.Error("the public is admitted")
+	}
 	if p.Admit(recipient(t, dordrecht, today), "", "referral", today).Allowed {
 		t.Error("an unknown kind is admitted")
 	}

@@ -42,3 +42,24 @@ func TestBadPolicies(t *testing.T) {
 		})
 	}
 }
+
+func TestLargeFile(t *testing.T) {
+	data := []byte(header + strings.Repeat("# x\n", 1<<18))
+	_, _, err := policy.Load([]policy.File{{Name: "p.yaml", Data: data}}, env(t))
+	if want := "p.yaml:1:1: a policy file has at most 1048576 bytes"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// TestManyProblems reports every one of very many, without a suggestion for each.
+func TestManyProblems(t *testing.T) {
+	var rules strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&rules, "  - {id: r%d, effect: show, kinds: [capacity], to: {gemeenten: [gm0505-%d]}, fields: {title: exact}}\n", i, i)
+	}
+	_, _, err := policy.Load([]policy.File{text(rules.String())}, env(t))
+	problems, _ := errors.AsType[policy.Problems](err)
+	if len(problems) != 5000 || problems[0].Suggestion == "" || problems[4999].Suggestion != "" {
+		t.Errorf("got %d problems", len(problems))
+	}
+}

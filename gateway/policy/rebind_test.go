@@ -67,15 +67,19 @@ func TestRebind(t *testing.T) {
   - {id: a, effect: show, kinds: [capacity], to: {parties: ["00000099000000002002"]}, fields: {title: exact}}
   - {id: b, effect: show, kinds: [capacity], to: {gemeenten: [gm0482]}, fields: {title: exact}}
   - {id: c, effect: show, kinds: [capacity], to: {gemeenten: [gm0590]}, purpose: inkoop, fields: {title: exact}}
-  - {id: d, effect: show, kinds: [capacity], to: {gemeenten: [gm1978]}, fields: {title: exact}}
+  - {id: d, effect: show, kinds: [capacity], to: {gemeenten: [gm1978, gm0505]}, fields: {title: exact, contact: exact}}
   - {id: e, effect: never, to: {parties: ["00000099000000002002"]}, fields: [contact]}
 `))
 	decide := func(p *policy.Policy, to gateway.OIN) string {
-		return sight(p.Decide(policy.Request{Kind: gateway.KindCapacity, Offer: groen(), Recipient: recipient(t, to, today), Day: today}))
+		d := p.Decide(policy.Request{Kind: gateway.KindCapacity, Offer: groen(), Recipient: recipient(t, to, today), Day: today})
+		return strings.TrimSpace(sight(d) + " " + strings.Join(d.Rules, " "))
 	}
-	for _, to := range []gateway.OIN{dordrecht, alblasserdam, papendrecht, molenlanden} {
-		if got := decide(p, to); got != "exact: title" {
-			t.Fatalf("before: %s got %s", to, got)
+	before := map[gateway.OIN]string{
+		dordrecht: "exact: title a d", alblasserdam: "exact: title b", papendrecht: "exact: title c", molenlanden: "exact: title contact d",
+	}
+	for to, want := range before {
+		if got := decide(p, to); got != want {
+			t.Errorf("before: %s got %s, want %s", to, got, want)
 		}
 	}
 	e.Party = func(oin gateway.OIN) (gateway.Party, bool) {
@@ -102,10 +106,10 @@ func TestRebind(t *testing.T) {
 	e.Class = func(f gateway.Field) gateway.DataClass { return gateway.Gewoon }
 	again, warnings := p.Rebind(e)
 	want := []string{
-		`p.yaml:6:61: party "00000099000000002002" is not in the register any more: it matches nothing`,
-		`p.yaml:7:63: code "gm0482" is not in code list gemeente any more: it matches nothing`,
+		`p.yaml:6:61: party "00000099000000002002" is not in the register any more; it matches nothing`,
+		`p.yaml:7:63: code "gm0482" is not in code list gemeente any more; it matches nothing`,
 		`p.yaml:8:82: code "inkoop" of code list doel is not valid today and matches nothing`,
-		`p.yaml:10:43: party "00000099000000002002" is not in the register any more: it matches nothing`,
+		`p.yaml:10:43: party "00000099000000002002" is not in the register any more; it matches nothing`,
 	}
 	if len(warnings) != len(want) {
 		t.Fatalf("got %d warnings %v, want %d", len(warnings), warnings, len(want))
@@ -116,8 +120,8 @@ func TestRebind(t *testing.T) {
 		}
 	}
 	for to, want := range map[gateway.OIN]string{
-		dordrecht: "denied by default", alblasserdam: "denied by default",
-		papendrecht: "denied by default", molenlanden: "exact: title",
+		dordrecht: "exact: title d", alblasserdam: "denied by default",
+		papendrecht: "denied by default", molenlanden: "exact: title contact d",
 	} {
 		if got := decide(again, to); got != want {
 			t.Errorf("after: %s got %s, want %s", to, got, want)
@@ -126,7 +130,7 @@ func TestRebind(t *testing.T) {
 	if again.Version() != p.Version() {
 		t.Errorf("version: got %s, want %s", again.Version(), p.Version())
 	}
-	if got := decide(p, dordrecht); got != "exact: title" {
+	if got := decide(p, dordrecht); got != before[dordrecht] {
 		t.Errorf("the old policy changed: got %s", got)
 	}
 }
