@@ -70,8 +70,9 @@ func (p *Policy) Decide(q Request) gateway.Decision {
 
 // Admit says whether a message of a kind may come in from the sender, in its own
 // name (principal is empty, or the sender) or in that of a principal whose
-// mandate it holds. DeniedBy is "mandate" if it holds none, else "default".
-func (p *Policy) Admit(sender gateway.Recipient, principal gateway.OIN, kind string, day gateway.Date) gateway.Decision {
+// mandate it holds. The sender carries its mandates for the kind on the day.
+// DeniedBy is "mandate" if it holds none of the principal, else "default".
+func (p *Policy) Admit(sender gateway.Recipient, principal gateway.OIN, kind string, _ gateway.Date) gateway.Decision {
 	d := gateway.Decision{Policy: p.version, DeniedBy: byDefault}
 	name, acting := sender, p.inbound.own
 	if principal != "" && principal != sender.Party {
