@@ -15,7 +15,7 @@ const (
 	text   kind = iota // free text, guarded
 	code               // one code of a code list
 	codes              // several codes in one cell
-	number             // whole number
+	ratio              // "8", "1:8"
 	degree             // decimal number
 	span               // "2", "1-3", "1 t/m 3"
 	day                // date
@@ -53,7 +53,7 @@ func specs() []spec {
 		{"trede", "trede 1–6, bijvoorbeeld 2-4", span, "", false},
 		{"begeleiding.soort", "soort begeleiding", code, "begeleiding", false},
 		{"begeleiding.intensiteit", "intensiteit van de begeleiding", code, "intensiteit", false},
-		{"begeleiding.ratio", "deelnemers per begeleider", number, "", false},
+		{"begeleiding.ratio", "deelnemers per begeleider", ratio, "", false},
 		{"location.address", "straat en huisnummer in één cel", text, "", false},
 		{"location.street", "straat", text, "", false},
 		{"location.number", "huisnummer", text, "", false},
@@ -124,8 +124,8 @@ func (r reader) read(s spec, translations map[string]string, written string) (v 
 		if v.codes, ok = r.codes.FindAll(s.list, translations, written, r.separators); !ok {
 			err = fmt.Errorf("noemt iets dat niet in codelijst %s staat", s.list)
 		}
-	case number:
-		v.number, err = r.notation.Count(written)
+	case ratio:
+		v.number, err = r.notation.Ratio(written)
 	case degree:
 		v.degree, err = cell.Degree(written)
 	case span:

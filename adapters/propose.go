@@ -66,6 +66,7 @@ func Propose(path string, lists gateway.CodeLists) (Proposal, error) {
 	}
 	best.mapping = Mapping{Full: true, Separators: defaultSeparators, Fields: map[string]Field{}}
 	best.decideFields()
+	best.decideFlags()
 	best.decideLocation()
 	best.askFields()
 	best.decidePlaces()
@@ -172,8 +173,40 @@ func (p *proposer) translations(s spec, column string, unknown []string) map[str
 			values[term] = ""
 		}
 	}
-	p.ask(field, column, fmt.Sprintf("%d waarden staan niet in codelijst %s; wat betekenen ze?", len(unknown), s.list), candidates...)
+	p.ask(field, column, "er staan waarden in die codelijst "+s.list+" niet kent; schrijf achter elke waarde de code die zij betekent", candidates...)
 	return values
+}
+
+// decideFlags takes a column such as "Rolstoeltoegankelijk" with ja and nee.
+func (p *proposer) decideFlags() {
+	p.headers.unknown = slices.DeleteFunc(p.headers.unknown, func(column string) bool {
+		for _, key := range []string{"accessibility", "doelgroepen"} {
+			s, _ := findSpec(key)
+			code, ok := p.reader.codes.Find(s.list, column)
+			if !ok || !p.onlyFlags(column) {
+				continue
+			}
+			f := p.mapping.Fields[key]
+			if f.Flags == nil {
+				f.Flags = map[string]string{}
+			}
+			if f.Flags[code] != "" {
+				continue
+			}
+			f.Flags[code] = column
+			p.mapping.Fields[key] = f
+			return true
+		}
+		return false
+	})
+}
+
+func (p *proposer) onlyFlags(column string) bool {
+	src := p.table.source(Field{Column: column})
+	return !slices.ContainsFunc(p.table.rows, func(row sheet.Row) bool {
+		_, err := cell.Flag(src.written(row))
+		return err != nil
+	})
 }
 
 func isTerm(s string) bool {
@@ -247,7 +280,7 @@ func (p *proposer) decidePlaces() {
 	places.Weekday.Column = p.pick("places.weekday", "weekday")
 	places.Dagdeel.Column = p.pick("places.dagdeel", "dagdeel")
 	places.Maximum.Column = p.pick("places.maximum", "maximum")
-	places.Occupied = p.occupied(p.pick("places.occupied", "occupied"))
+	places.Occupied = p.occupied(places.Maximum.Column, p.pick("places.occupied", "occupied"))
 	if places.Dagdeel.Column == "" && places.Weekday.Column != "" { // "Dag": "maandagochtend"
 		places.Dagdeel, places.Weekday = places.Weekday, Field{}
 	}
@@ -308,19 +341,17 @@ func (p *proposer) decideDagdeelColumns() {
 			p.ask(at+".occupied", found.maximum, "bij deze kolom is geen kolom met bezette plekken gevonden; geef 0 als vaste waarde als u dat niet bijhoudt", p.headers.unknown...)
 		}
 		p.mapping.Places.Columns = append(p.mapping.Places.Columns, DagdeelColumn{
-			Dagdeel: d, Maximum: Field{Column: found.maximum}, Occupied: p.occupied(found.occupied),
+			Dagdeel: d, Maximum: Field{Column: found.maximum}, Occupied: p.occupied(found.maximum, found.occupied),
 		})
 	}
 }
 
-// occupied lets an empty cell count as 0 where the admin leaves it empty.
-func (p *proposer) occupied(column string) Field {
+// occupied lets an empty cell count as 0 where the admin leaves it empty beside
+// a maximum.
+func (p *proposer) occupied(maximum, column string) Field {
 	f := Field{Column: column}
-	if column == "" {
-		return f
-	}
-	src := p.table.source(f)
-	if slices.ContainsFunc(p.table.rows, func(row sheet.Row) bool { return !row.Blank() && src.written(row) == "" }) {
+	of, src := p.table.source(Field{Column: maximum}), p.table.source(f)
+	if column != "" && slices.ContainsFunc(p.table.rows, func(row sheet.Row) bool { return of.written(row) != "" && src.written(row) == "" }) {
 		f.Default = "0"
 	}
 	return f
@@ -331,7 +362,7 @@ func (p *proposer) decideAllotments() {
 		found := p.headers.allotted[whom]
 		a := Allotment{
 			ID:      strings.ReplaceAll(whom, " ", "-"),
-			Maximum: Field{Column: found.maximum}, Occupied: p.occupied(found.occupied),
+			Maximum: Field{Column: found.maximum}, Occupied: p.occupied(found.maximum, found.occupied),
 		}
 		at := fmt.Sprintf("allotments.%d", len(p.mapping.Allotments)+1)
 		if g, ok := findGemeente(p.lists, whom); ok {

@@ -104,6 +104,13 @@ func (n Notation) Count(cell string) (int, error) {
 	return int(count), nil
 }
 
+// Ratio reads the number of participants per guide: "8", "1:8" or "1 op 8".
+func (n Notation) Ratio(cell string) (int, error) {
+	return n.Count(oneTo.ReplaceAllString(cell, ""))
+}
+
+var oneTo = regexp.MustCompile(`^1 ?(?::|op|/) ?`)
+
 // Degree reads a decimal number with a comma or a point.
 func Degree(cell string) (float64, error) {
 	f, err := strconv.ParseFloat(strings.Replace(cell, ",", ".", 1), 64)

@@ -175,6 +175,19 @@ func TestCount(t *testing.T) {
 	}
 }
 
+func TestRatio(t *testing.T) {
+	for text, want := range map[string]int{"8": 8, "1:8": 8, "1 op 12": 12, "1/5": 5} {
+		if got, err := (cell.Notation{}).Ratio(text); err != nil || got != want {
+			t.Errorf("%q: got %d %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "2:8", "1:", "veel"} {
+		if got, err := (cell.Notation{}).Ratio(text); err == nil {
+			t.Errorf("%q: got %d, want an error", text, got)
+		}
+	}
+}
+
 func TestMoment(t *testing.T) {
 	for text, want := range map[string]string{
 		"1-12-2026": "2026-12-01T00:00:00+01:00", "01/12/2026": "2026-12-01T00:00:00+01:00", "2026-12-01": "2026-12-01T00:00:00+01:00",
@@ -266,6 +279,14 @@ func TestCodes(t *testing.T) {
 		"groen": "groen", "GROEN EN TUIN": "groen", " Tuin ": "groen", "Horeca/catering": "horeca", "Werkcafe\u0301": "horeca",
 	} {
 		if got, ok := c.Find("werksoort", term); !ok || got != want {
+			t.Errorf("%q: got %q %t, want %q", term, got, ok, want)
+		}
+	}
+	for term, want := range map[string]string{
+		"Arbeidsmatige dagbesteding": "arbeidsmatige-dagbesteding", "beschut werk": "beschut-werk", "Participatieplaats": "participatieplaats",
+		"leer werkplek": "leerwerkplek",
+	} {
+		if got, ok := c.Find("trajectsoort", term); !ok || got != want {
 			t.Errorf("%q: got %q %t, want %q", term, got, ok, want)
 		}
 	}

@@ -1,6 +1,7 @@
 package cell
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,16 +31,21 @@ func NewCodes(lists gateway.CodeLists, day gateway.Date) *Codes {
 }
 
 // Find gives the code of list that term stands for: as its code, else as its
-// label, else as an alias. A term that two codes share stands for neither.
+// label, else as an alias, else as its label without what is in brackets at the
+// end. Hyphens count as spaces. A term that two codes share stands for neither.
 func (c *Codes) Find(list, term string) (code string, ok bool) {
 	terms, indexed := c.terms[list]
 	if !indexed {
 		terms = c.index(c.lists[list].Codes)
 		c.terms[list] = terms
 	}
-	code = terms[Normal(term)]
+	code = terms[termForm(term)]
 	return code, code != ""
 }
+
+func termForm(s string) string { return Normal(strings.ReplaceAll(s, "-", " ")) }
+
+var bracketsAtEnd = regexp.MustCompile(` *\([^()]*\)$`)
 
 // index enters the codes that are valid before those that are not, so that a
 // name passes to its successor; within each, codes before labels before aliases.
@@ -50,6 +56,7 @@ func (c *Codes) index(codes []gateway.Code) map[string]string {
 			func(c gateway.Code) []string { return []string{c.Code} },
 			func(c gateway.Code) []string { return []string{c.Label} },
 			func(c gateway.Code) []string { return c.Aliases },
+			func(c gateway.Code) []string { return []string{bracketsAtEnd.ReplaceAllString(c.Label, "")} },
 		} {
 			level := map[string]string{}
 			for _, code := range codes {
@@ -57,7 +64,7 @@ func (c *Codes) index(codes []gateway.Code) map[string]string {
 					continue
 				}
 				for _, name := range names(code) {
-					name = Normal(name)
+					name = termForm(name)
 					if other, taken := level[name]; taken && other != code.Code {
 						level[name] = ""
 					} else {

@@ -19,12 +19,13 @@ var (
 // parts that they have. The result is in the order of the week; false if a word
 // is not understood, something is missing or a dagdeel is named twice.
 func Dagdelen(s string) ([]gateway.Dagdeel, bool) {
+	week := gateway.Dagdelen()
 	var found []gateway.Dagdeel
 	var days, parts []int
 	flush := func() bool {
 		for _, d := range days {
 			for _, p := range parts {
-				found = append(found, gateway.Dagdelen()[3*d+p])
+				found = append(found, week[3*d+p])
 			}
 		}
 		complete := len(days) > 0 && len(parts) > 0

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -98,16 +99,56 @@ func verifyPart(part *zip.File) error {
 	}
 	defer r.Close()
 	if name := strings.ToLower(part.Name); strings.HasPrefix(name, "xl/worksheets/") || name == "xl/sharedstrings.xml" {
-		d := xml.NewDecoder(r)
-		for err == nil {
-			_, err = d.Token()
-		}
-		if err != io.EOF {
+		if err := verifyXML(r); err != nil {
 			return err
 		}
 	}
 	_, err = io.Copy(io.Discard, r) // to the end: that is where the checksum is
 	return err
+}
+
+// verifyXML reads XML to its end. Rows and cells must be in order: Excelize mixes
+// those that are not.
+func verifyXML(r io.Reader) error {
+	d := xml.NewDecoder(r)
+	row, column := 0, 0
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		start, ok := token.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		at := ""
+		for _, a := range start.Attr {
+			if a.Name.Local == "r" {
+				at = a.Value
+			}
+		}
+		switch start.Name.Local {
+		case "row":
+			next := row + 1
+			if at != "" {
+				if next, err = strconv.Atoi(at); err != nil || next <= row {
+					return fmt.Errorf("row %q after row %d: %w", at, row, errDamaged)
+				}
+			}
+			row, column = next, 0
+		case "c":
+			next := column + 1
+			if at != "" {
+				if next, _, err = excelize.CellNameToCoordinates(at); err != nil || next <= column {
+					return fmt.Errorf("cell %q after column %d: %w", at, column, errDamaged)
+				}
+			}
+			column = next
+		}
+	}
 }
 
 func readRows(f *excelize.File, name string, cells *int) ([]Row, error) {
