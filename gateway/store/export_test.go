@@ -32,3 +32,18 @@ func (s *Store) Rows(ctx context.Context) (map[string]int, error) {
 	})
 	return rows, err
 }
+
+// Frame puts a fitting checksum before a value.
+func Frame(name string, key, value []byte) []byte { return frame(table{name: name}.seed(), key, value) }
+
+// Decoders reads each kind of compact row and writes it again.
+func Decoders() map[string]func([]byte) ([]byte, error) {
+	in := table{name: "fuzz"}
+	return map[string]func([]byte) ([]byte, error){
+		"entry":    func(b []byte) ([]byte, error) { e, err := decodeEntry(in, b); return e.encode(), err },
+		"slot":     func(b []byte) ([]byte, error) { s, err := decodeSlot(in, b); return s.encode(), err },
+		"item":     func(b []byte) ([]byte, error) { i, err := decodeItem(in, b); return i.encode(), err },
+		"snapshot": func(b []byte) ([]byte, error) { s, err := decodeSnapshot(in, b); return s.encode(), err },
+		"stored":   func(b []byte) ([]byte, error) { s, err := decodeStored(b); return encodeStored(s), err },
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
 )
 
 func keyOrder() []byte    { return []byte("order") }
@@ -97,6 +98,9 @@ func (t *txn) rememberUntil(expires time.Time) time.Time {
 func (t *txn) recordInbound(in Inbound, answer gateway.ReceiptItem) error {
 	if in.Entry.Kind == "" {
 		return nil
+	}
+	if answer.Outcome == gateway.Refused {
+		in.Entry.Kind = journal.KindRejected
 	}
 	in.Entry.Outcome, in.Entry.Reason = string(answer.Outcome), answer.Reason
 	return t.record(in.Entry)

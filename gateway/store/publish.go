@@ -158,7 +158,6 @@ func (t *txn) overtake(peer gateway.OIN, sl *slot) error {
 			return err
 		}
 		if e.state == gateway.Attempting {
-			sl.exposed = true
 			continue
 		}
 		if err := t.end(peer, sequence, e, sl, gateway.EventOvertake); err != nil {

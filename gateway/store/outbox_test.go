@@ -1,0 +1,443 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+func begin(t *testing.T, s *testStore, peer gateway.OIN, sequences ...uint64) {
+	t.Helper()
+	must(t, s.BeginAttempt(ctx, start(), peer, sequences, start()))
+}
+
+func settle(t *testing.T, s *testStore, peer gateway.OIN, all ...store.Settlement) {
+	t.Helper()
+	must(t, s.Settle(ctx, start(), peer, all, "head", time.Time{}, nil))
+}
+
+func shownOf(t *testing.T, s *testStore, peer gateway.OIN, subject string) (store.Shown, bool) {
+	t.Helper()
+	all := get(s.Shown(ctx, peer))(t)
+	i := slices.IndexFunc(all, func(one store.Shown) bool { return one.Subject == subject })
+	if i < 0 {
+		return store.Shown{}, false
+	}
+	return all[i], true
+}
+
+func TestPublishQueuesInOrder(t *testing.T) {
+	s := open(t, store.Options{})
+	sends := []store.Send{capacity(peerA, "o1", "a"), capacity(peerB, "o1", "a"), capacity(peerA, "o2", "b"), state(peerA)}
+	sends[2].Principal = peerB
+	now := start().Add(300 * time.Millisecond)
+	publish(t, s, now, sends...)
+	out := due(t, s, now, peerA)
+	if got, want := fmt.Sprint(sequences(out)), "[1 2 3]"; got != want {
+		t.Fatalf("sequences: got %s, want %s", got, want)
+	}
+	for i, send := range []store.Send{sends[0], sends[2], sends[3]} {
+		want := store.Outgoing{
+			Sequence: uint64(i + 1), ID: out[i].ID, Kind: send.Kind, Subject: send.Subject, Principal: send.Principal,
+			Time: start(), Expires: start().Add(gateway.Lifetime), Data: send.Data, Hash: send.Hash, State: gateway.Queued,
+			Basis: send.Basis,
+		}
+		if !reflect.DeepEqual(out[i], want) {
+			t.Errorf("got %+v, want %+v", out[i], want)
+		}
+	}
+	ids := map[string]bool{}
+	for _, o := range append(out, due(t, s, now, peerB)...) {
+		if ids[o.ID] || o.ID[14] != '7' || len(o.ID) != 36 {
+			t.Errorf("id %s: want a UUIDv7 of its own", o.ID)
+		}
+		ids[o.ID] = true
+	}
+	rows := get(s.Rows(ctx))(t)
+	if rows["shared"] != 3+3 { // payloads and terms
+		t.Errorf("shared values: got %d, want three payloads and three terms", rows["shared"])
+	}
+	s.sound(t)
+}
+
+func TestPublishRefusesAWrongHash(t *testing.T) {
+	s := open(t, store.Options{})
+	send := capacity(peerA, "o1", "a")
+	send.Hash = gateway.Hash([]byte("other"))
+	wantKind(t, s.Publish(ctx, start(), store.Publication{Sends: []store.Send{send}}), gateway.Internal)
+	s.sound(t)
+}
+
+func TestWaitingSnapshotsCoalesce(t *testing.T) {
+	s := open(t, store.Options{})
+	publish(t, s, start(), capacity(peerA, "o1", "a"), capacity(peerA, "o2", "a"), capacity(peerA, "o1", "b"))
+	publish(t, s, start(), capacity(peerA, "o1", "c"))
+	out := due(t, s, start(), peerA)
+	if got, want := fmt.Sprint(sequences(out)), "[2 4]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := get(s.Peer(ctx, peerA))(t).Queued; got != 2 {
+		t.Errorf("queued: got %d, want 2", got)
+	}
+	if shown, _ := shownOf(t, s, peerA, "o1"); shown.Exposed || shown.Sequence != 4 || shown.State != gateway.Queued {
+		t.Errorf("got %+v, want sequence 4, queued, not exposed", shown)
+	}
+	s.sound(t)
+}
+
+func TestWhatIsBeingAttemptedIsNotOvertaken(t *testing.T) {
+	s := open(t, store.Options{})
+	publish(t, s, start(), capacity(peerA, "o1", "a"))
+	begin(t, s, peerA, 1)
+	publish(t, s, start(), capacity(peerA, "o1", "b"))
+	publish(t, s, start(), capacity(peerA, "o1", "c"))
+	if got, want := fmt.Sprint(sequences(due(t, s, start(), peerA))), "[1 3]"; got != want {
+		t.Errorf("got %s, want %s: the attempted one and the newest", got, want)
+	}
+	s.sound(t)
+	// Its attempt fails: the newer one makes it pointless.
+	must(t, s.AttemptFailed(ctx, start(), peerA, []uint64{1}, "timeout", start()))
+	if got, want := fmt.Sprint(sequences(due(t, s, start(), peerA))), "[3]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if shown, _ := shownOf(t, s, peerA, "o1"); !shown.Exposed {
+		t.Error("the peer may have seen the first snapshot; got not exposed")
+	}
+	s.sound(t)
+}
+
+func TestBeginAttemptOfWhatIsGoneIsConflict(t *testing.T) {
+	s := open(t, store.Options{})
+	publish(t, s, start(), capacity(peerA, "o1", "wide"), capacity(peerA, "o2", "a"))
+	publish(t, s, start(), capacity(peerA, "o1", "narrow"))
+	wantKind(t, s.BeginAttempt(ctx, start(), peerA, []uint64{1, 2}, start()), gateway.Conflict)
+	for _, o := range due(t, s, start(), peerA) {
+		if o.Attempts != 0 || o.State != gateway.Queued {
+			t.Errorf("message %d after a refused attempt: got %d attempts, %s", o.Sequence, o.Attempts, o.State)
+		}
+	}
+	s.sound(t)
+}
+
+func TestAttemptIsRecordedBeforeDialling(t *testing.T) {
+	s := open(t, store.Options{})
+	publish(t, s, start(), capacity(peerA, "o1", "a"))
+	next := start().Add(time.Minute)
+	must(t, s.BeginAttempt(ctx, start(), peerA, []uint64{1}, next))
+	s.reopen(t) // the process died while it was sending
+	if got := get(s.Peer(ctx, peerA))(t); !got.LastAttempt.Equal(start()) || !got.NextAttempt.Equal(next) {
+		t.Errorf("got %+v, want the attempt and the next one", got)
+	}
+	if got := due(t, s, next.Add(-time.Second), peerA); len(got) != 0 {
+		t.Errorf("before the next attempt: got %d messages, want none", len(got))
+	}
+	out := due(t, s, next, peerA)
+	if len(out) != 1 || out[0].State != gateway.Attempting || out[0].Attempts != 1 {
+		t.Errorf("got %+v, want the attempting message once more", out)
+	}
+	if shown, _ := shownOf(t, s, peerA, "o1"); !shown.Exposed {
+		t.Error("got not exposed, want exposed")
+	}
+	must(t, s.BeginAttempt(ctx, next, peerA, []uint64{1}, next))
+	s.sound(t)
+}
+
+func TestFailuresCountUntilContact(t *testing.T) {
+	s := open(t, store.Options{})
+	publish(t, s, start(), capacity(peerA, "o1", "a"))
+	for range 2 {
+		begin(t, s, peerA, 1)
+		must(t, s.AttemptFailed(ctx, start(), peerA, []uint64{1}, "timeout", start().Add(time.Hour)))
+	}
+	got := get(s.Peer(ctx, peerA))(t)
+	if got.Failures != 2 || got.Reason != "timeout" || !got.NextAttempt.Equal(start().Add(time.Hour)) || !got.Oldest.Equal(start()) {
+		t.Errorf("got %+v, want two failures by timeout and an hour to wait", got)
+	}
+	must(t, s.Contact(ctx, start(), peerA))
+	got = get(s.Peer(ctx, peerA))(t)
+	if got.Failures != 0 || got.Reason != "" || !got.NextAttempt.IsZero() || !got.LastContact.Equal(start()) {
+		t.Errorf("after contact: got %+v, want no failures and nothing to wait for", got)
+	}
+	if out := due(t, s, start(), peerA); len(out) != 1 || out[0].Attempts != 2 {
+		t.Errorf("got %+v, want the message after two attempts", out)
+	}
+}
+
+func TestContactIsCheap(t *testing.T) {
+	commits := 0
+	s := open(t, store.Options{Fault: func(string) error { commits++; return nil }})
+	must(t, s.Contact(ctx, start(), peerA))
+	before := commits
+	for i := range 59 {
+		must(t, s.Contact(ctx, start().Add(time.Duration(i)*time.Second), peerA))
+	}
+	if commits != before {
+		t.Errorf("transactions in a minute: got %d, want none", commits-before)
+	}
+	must(t, s.Contact(ctx, start().Add(2*time.Minute), peerA))
+	if got := get(s.Peer(ctx, peerA))(t).LastContact; !got.Equal(start().Add(2 * time.Minute)) {
+		t.Errorf("last contact: got %v, want two minutes later", got)
+	}
+}
+
+func TestSettleByOutcome(t *testing.T) {
+	for _, c := range []struct {
+		outcome gateway.Outcome
+		state   gateway.DeliveryState
+		waits   bool
+		shown   bool // counts in the digest of what was shown
+	}{
+		{gateway.Received, gateway.Delivered, false, true},
+		{gateway.Superseded, gateway.Delivered, false, false},
+		{gateway.Refused, gateway.RefusedBy, false, false},
+		{gateway.RetryLater, gateway.Queued, true, false},
+		{gateway.Unsupported, gateway.Held, false, false},
+	} {
+		s := open(t, store.Options{})
+		publish(t, s, start(), capacity(peerA, "o1", "a"))
+		deliver(t, s, start(), peerA, 10, c.outcome)
+		shown, _ := shownOf(t, s, peerA, "o1")
+		if shown.State != c.state || !shown.Exposed {
+			t.Errorf("%s: got %+v, want %s and exposed", c.outcome, shown, c.state)
+		}
+		if got := len(due(t, s, start(), peerA)) == 1; got != c.waits {
+			t.Errorf("%s: waits: got %t, want %t", c.outcome, got, c.waits)
+		}
+		if d, _, _ := s.ShownDigest(ctx, peerA); (d.Count == 1) != c.shown {
+			t.Errorf("%s: shown: got %d, want %t", c.outcome, d.Count, c.shown)
+		}
+		if c.state.Final() && shown.Digest != digestOf(1) {
+			t.Errorf("%s: digest: got %s, want %s", c.outcome, shown.Digest, digestOf(1))
+		}
+		s.sound(t)
+		// The same receipts once more change nothing.
+		if c.state.Final() {
+			settle(t, s, peerA, settlement(peerA, 1, gateway.Refused))
+			if again, _ := shownOf(t, s, peerA, "o1"); !reflect.DeepEqual(again, shown) {
+				t.Errorf("%s: after the same receipt: got %+v, want %+v", c.outcome, again, shown)
+			}
+		}
+	}
+}
+
+func TestSettleOfWhatWasNeverAttemptedIsConflict(t *testing.T) {
+	s := open(t, store.Options{})
+	publish(t, s, start(), capacity(peerA, "o1", "a"))
+	err := s.Settle(ctx, start(), peerA, []store.Settlement{settlement(peerA, 1, gateway.Received)}, "head", start(), nil)
+	wantKind(t, err, gateway.Conflict)
+	if got := len(due(t, s, start(), peerA)); got != 1 {
+		t.Errorf("messages: got %d, want 1", got)
+	}
+	s.sound(t)
+}
+
+func TestReceiptsAreKeptInTheOrderOfTheBatch(t *testing.T) {
+	s := open(t, store.Options{})
+	publish(t, s, start(), capacity(peerA, "o1", "a"), capacity(peerA, "o2", "a"))
+	begin(t, s, peerA, 1, 2)
+	entry := journal.Entry{Kind: journal.KindDelivered, Party: peerA, Count: 2}
+	all := []store.Settlement{settlement(peerA, 1, gateway.Received), settlement(peerA, 2, gateway.RetryLater)}
+	must(t, s.Settle(ctx, start(), peerA, all, "the head", start(), []journal.Entry{entry}))
+	got := get(s.Receipts(ctx, peerA, start(), 10))(t)
+	want := []gateway.Receipts{{Head: "the head", Items: []gateway.ReceiptItem{all[0].Item, all[1].Item}}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := get(s.Receipts(ctx, peerA, start().Add(time.Second), 10))(t); len(got) != 0 {
+		t.Errorf("later: got %+v, want none", got)
+	}
+	if got := get(s.JournalSize(ctx))(t); got != 1 {
+		t.Errorf("journal: got %d entries, want 1", got)
+	}
+}
+
+func TestAConfirmedWithdrawalLeavesNothing(t *testing.T) {
+	s := open(t, store.Options{})
+	publish(t, s, start(), capacity(peerA, "o1", "a"))
+	deliver(t, s, start(), peerA, 10, gateway.Received)
+	publish(t, s, start(), withdrawal(peerA, "o1"))
+	if shown, _ := shownOf(t, s, peerA, "o1"); !shown.Exposed || !shown.Withdrawal {
+		t.Errorf("before it is confirmed: got %+v, want an exposed withdrawal", shown)
+	}
+	deliver(t, s, start(), peerA, 10, gateway.Received)
+	if shown, ok := shownOf(t, s, peerA, "o1"); ok {
+		t.Errorf("got %+v, want nothing", shown)
+	}
+	if rows := get(s.Rows(ctx))(t); rows["shown"]+rows["out"]+rows["shared"]+rows["refs"] != 0 {
+		t.Errorf("rows left: %v", rows)
+	}
+	s.sound(t)
+}
+
+func TestWithdrawAndCancel(t *testing.T) {
+	for name, withdraw := range map[string]func(*testStore) error{
+		"withdraw": func(s *testStore) error {
+			return s.Withdraw(ctx, start(), peerA, []uint64{1, 2, 3, 99}, []journal.Entry{{Kind: journal.KindWithdrawn}})
+		},
+		"cancel": func(s *testStore) error {
+			return s.Publish(ctx, start(), store.Publication{Cancel: []store.Cancel{
+				{Recipient: peerA, Subject: "attempted", Reason: gateway.ReasonPolicy}, {Recipient: peerA, Subject: "waiting"},
+				{Recipient: peerA, Subject: "held"}, {Recipient: peerA, Subject: "never"}, {Recipient: peerB, Subject: "waiting"},
+			}})
+		},
+	} {
+		s := open(t, store.Options{})
+		publish(t, s, start(), capacity(peerA, "attempted", "a"), capacity(peerA, "waiting", "a"), capacity(peerA, "held", "a"))
+		begin(t, s, peerA, 1, 3)
+		settle(t, s, peerA, settlement(peerA, 3, gateway.Unsupported))
+		if err := withdraw(s); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := get(s.Peer(ctx, peerA))(t); got.Queued+got.Held != 0 {
+			t.Errorf("%s: got %+v, want nothing under way", name, got)
+		}
+		if shown, ok := shownOf(t, s, peerA, "attempted"); !ok || shown.State != gateway.Withdrawn || !shown.Exposed {
+			t.Errorf("%s: attempted: got %+v, want withdrawn and exposed", name, shown)
+		}
+		if shown, ok := shownOf(t, s, peerA, "waiting"); ok {
+			t.Errorf("%s: never sent: got %+v, want nothing", name, shown)
+		}
+		if got := get(s.Journal(ctx, 0, 9))(t); len(got) == 0 || got[0].Kind != journal.KindWithdrawn {
+			t.Errorf("%s: journal: got %v, want the withdrawal", name, got)
+		}
+		s.sound(t)
+	}
+}
+
+func TestHeldWaitsForHello(t *testing.T) {
+	s := open(t, store.Options{})
+	publish(t, s, start(), capacity(peerA, "o1", "a"), capacity(peerA, "o2", "a"))
+	deliver(t, s, start(), peerA, 10, gateway.Unsupported)
+	publish(t, s, start(), capacity(peerA, "o1", "b"), capacity(peerA, "o3", "a"))
+	if got, want := fmt.Sprint(sequences(due(t, s, start(), peerA))), "[3 4]"; got != want {
+		t.Errorf("due: got %s, want %s", got, want)
+	}
+	if got := get(s.Peer(ctx, peerA))(t); got.Held != 1 || got.Queued != 2 {
+		t.Errorf("got %+v, want one held, two queued", got)
+	}
+	if _, settled, _ := s.ShownDigest(ctx, peerA); settled {
+		t.Error("settled with a message held")
+	}
+	s.sound(t)
+	if got := get(s.ReleaseHeld(ctx, start(), peerA))(t); got != 1 {
+		t.Errorf("released: got %d, want 1", got)
+	}
+	if got, want := fmt.Sprint(sequences(due(t, s, start(), peerA))), "[2 3 4]"; got != want {
+		t.Errorf("due: got %s, want %s", got, want)
+	}
+	s.sound(t)
+}
+
+func TestExpire(t *testing.T) {
+	s := open(t, store.Options{})
+	publish(t, s, start(), capacity(peerA, "o1", "a"), capacity(peerA, "o2", "a"), capacity(peerB, "o1", "a"))
+	begin(t, s, peerA, 1, 2)
+	settle(t, s, peerA, settlement(peerA, 2, gateway.Unsupported))
+	publish(t, s, start().Add(time.Hour), capacity(peerA, "o3", "a"))
+	over := start().Add(gateway.Lifetime)
+	if got := get(s.Expire(ctx, over.Add(-time.Second)))(t); got != 0 {
+		t.Errorf("before: got %d, want 0", got)
+	}
+	if got, want := fmt.Sprint(sequences(due(t, s, over, peerA))), "[3]"; got != want {
+		t.Errorf("due when the first has expired: got %s, want %s", got, want)
+	}
+	if got := get(s.Expire(ctx, over))(t); got != 3 {
+		t.Errorf("got %d, want 3", got)
+	}
+	if shown, _ := shownOf(t, s, peerA, "o1"); shown.State != gateway.Unconfirmed || !shown.Exposed {
+		t.Errorf("got %+v, want expired-unconfirmed and exposed", shown)
+	}
+	if shown, ok := shownOf(t, s, peerB, "o1"); !ok || shown.State != gateway.Unconfirmed || shown.Exposed {
+		t.Errorf("got %+v, want expired-unconfirmed, not exposed", shown)
+	}
+	entries := get(s.Journal(ctx, 0, 9))(t)
+	if len(entries) != 3 || entries[0].Kind != journal.KindExpired || entries[0].Message == "" {
+		t.Errorf("journal: got %+v, want three expired messages", entries)
+	}
+	s.sound(t)
+}
+
+func TestQueueLimit(t *testing.T) {
+	s := open(t, store.Options{MaxQueue: 2})
+	publish(t, s, start(), capacity(peerA, "o1", "a"), capacity(peerA, "o2", "a"))
+	err := s.Publish(ctx, start(), store.Publication{Sends: []store.Send{capacity(peerB, "o3", "a"), capacity(peerA, "o3", "a")}})
+	wantKind(t, err, gateway.Limit)
+	if !errors.Is(err, store.ErrQueueFull) {
+		t.Errorf("got %v, want ErrQueueFull", err)
+	}
+	if got := len(due(t, s, start(), peerB)); got != 0 {
+		t.Errorf("another recipient of the refused publication: got %d messages, want 0", got)
+	}
+	publish(t, s, start(), capacity(peerA, "o1", "newer"), withdrawal(peerA, "o3"), state(peerA))
+	s.sound(t)
+}
+
+func TestDueIsBounded(t *testing.T) {
+	s := open(t, store.Options{})
+	for i := range 5 {
+		publish(t, s, start(), capacity(peerA, fmt.Sprint("o", i), "title"))
+	}
+	size := len(due(t, s, start(), peerA)[0].Data)
+	for _, c := range []struct{ limit, bytes, want int }{{2, 1 << 20, 2}, {9, 3 * size, 3}, {9, 3*size - 1, 2}, {9, 1, 1}} {
+		if got := len(get(s.Due(ctx, start(), peerA, c.limit, c.bytes))(t)); got != c.want {
+			t.Errorf("limit %d, %d bytes: got %d, want %d", c.limit, c.bytes, got, c.want)
+		}
+	}
+}
+
+func TestShownAllAndPeers(t *testing.T) {
+	s := open(t, store.Options{})
+	publish(t, s, start(), capacity(peerB, "o1", "a"), capacity(peerA, "o2", "b"), capacity(peerA, "o1", "a"))
+	all := get(s.ShownAll(ctx))(t)
+	if len(all) != 2 || len(all[peerA]) != 2 || all[peerA]["o2"].Sequence != 1 || all[peerB]["o1"].Basis.Policy != "p1" {
+		t.Errorf("got %+v, want both recipients", all)
+	}
+	peers := get(s.Peers(ctx))(t)
+	if len(peers) != 2 || peers[0].OIN != peerA || peers[0].Queued != 2 || peers[1].OIN != peerB {
+		t.Errorf("got %+v, want both peers in order", peers)
+	}
+	if got := get(s.Peer(ctx, self))(t); !reflect.DeepEqual(got, store.PeerStatus{OIN: self}) {
+		t.Errorf("a party never met: got %+v, want nothing", got)
+	}
+}
+
+func TestHello(t *testing.T) {
+	s := open(t, store.Options{})
+	hello := gateway.Hello{
+		Issuer: peerA, Audience: self, Time: start(), Protocol: []int{1}, Kinds: []string{"capacity"},
+		CodeLists: map[string]string{"fase": "1"}, Register: 2, Incarnation: 1,
+	}
+	change := func(edit func(*gateway.Hello)) gateway.Hello {
+		h := hello
+		edit(&h)
+		return h
+	}
+	for i, c := range []struct {
+		hello gateway.Hello
+		want  bool
+	}{
+		{hello, true},
+		{hello, false},
+		{change(func(h *gateway.Hello) { h.Time = start().Add(time.Hour); h.Holds.Count = 3 }), false},
+		{change(func(h *gateway.Hello) { h.Kinds = []string{"capacity", "referral"} }), true},
+		{hello, true},
+		{change(func(h *gateway.Hello) { h.Protocol = []int{1, 2} }), true},
+		{change(func(h *gateway.Hello) { h.Protocol = []int{1, 2}; h.Incarnation = 2 }), true},
+		{change(func(h *gateway.Hello) { h.Incarnation = 2; h.Register = 3 }), true},
+		{change(func(h *gateway.Hello) { h.CodeLists = map[string]string{"fase": "2"} }), true},
+	} {
+		if got := get(s.SaveHello(ctx, start(), peerA, c.hello))(t); got != c.want {
+			t.Errorf("hello %d: changed: got %t, want %t", i, got, c.want)
+		}
+		if status := get(s.Peer(ctx, peerA))(t); !reflect.DeepEqual(*status.Hello, c.hello) || !status.HelloAt.Equal(start()) {
+			t.Errorf("hello %d: got %+v, want %+v", i, status.Hello, c.hello)
+		}
+	}
+}
