@@ -171,6 +171,43 @@ func TestNothingIsRepeated(t *testing.T) {
 	}
 }
 
+// TestAllotments: what is allotted holds on the dagdelen that have places.
+func TestAllotments(t *testing.T) {
+	m := mapping(t, fmt.Sprintf(small, "per-dagdeel")+
+		"allotments: [{ id: a, gemeenten: [gm0482], maximum: Voor A, occupied: { column: Bezet A, default: \"0\" } }]\n")
+	header := strings.TrimSpace(smallHeader) + ";Voor A;Bezet A\n"
+	for name, test := range map[string]struct {
+		rows string
+		want []gateway.Places // nil: no allotment
+		bad  bool
+	}{
+		"on each dagdeel of a row": {"A;Groen;Groen;ma hele dag;5;1;;2;1\n", []gateway.Places{{Dagdeel: "ma-ochtend", Maximum: 2, Occupied: 1}, {Dagdeel: "ma-middag", Maximum: 2, Occupied: 1}}, false},
+		"not where there is no place": {"A;Groen;Groen;ma ochtend;5;1;;2;\nA;Groen;Groen;ma middag;0;0;;2;\n",
+			[]gateway.Places{{Dagdeel: "ma-ochtend", Maximum: 2, Occupied: 0}}, false},
+		"not where the cell is empty": {"A;Groen;Groen;ma ochtend;5;1;;;\nA;Groen;Groen;ma middag;5;0;;2;\n",
+			[]gateway.Places{{Dagdeel: "ma-middag", Maximum: 2, Occupied: 0}}, false},
+		"nothing at all":      {"A;Groen;Groen;ma ochtend;5;1;;0;\n", nil, false},
+		"more than there are": {"A;Groen;Groen;ma ochtend;5;1;;6;\n", nil, true},
+		"occupied of nothing": {"A;Groen;Groen;ma ochtend;5;1;;;1\n", nil, true},
+	} {
+		got, err := adapters.Read(t.Context(), export(t, "a.csv", []byte(header+test.rows)), options(t, m))
+		must(t, err)
+		if test.bad {
+			if len(got.Offers) != 0 || len(got.Problems) != 1 || got.Problems[0].Warning {
+				t.Errorf("%s: got %+v, want one problem and no offer", name, got)
+			}
+			continue
+		}
+		var places []gateway.Places
+		if len(got.Offers) == 1 && len(got.Offers[0].Allotments) == 1 {
+			places = got.Offers[0].Allotments[0].Places
+		}
+		if len(got.Problems) > 0 || len(got.Offers) != 1 || !reflect.DeepEqual(places, test.want) {
+			t.Errorf("%s: got %+v, want allotted %v", name, got, test.want)
+		}
+	}
+}
+
 func TestReadStopsWhenAsked(t *testing.T) {
 	path := export(t, "a.csv", []byte(smallHeader+"A;Groen;Groen;ma ochtend;5;1;\n"))
 	ctx, cancel := context.WithCancel(t.Context())
