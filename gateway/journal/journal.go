@@ -43,25 +43,24 @@ type Entry struct {
 // Kinds of entries that a node writes by itself. An operation of a caller is
 // entered under its own name, a gateway.Operation.
 const (
-	KindImport            = "import"             // an export of the admin was taken in
-	KindImportHeld        = "import-held"        // too many offers would vanish: it asks first
-	KindPublish           = "publish"            // offers were disclosed to Recipients
-	KindDenied            = "denied"             // policy kept an offer from Recipients
-	KindDelivered         = "delivered"          // a peer confirmed messages
-	KindRefused           = "refused"            // a peer refused a message for good
-	KindWithdrawn         = "withdrawn"          // no longer allowed: not sent
-	KindExpired           = "expired"            // given up unconfirmed
-	KindReceived          = "received"           // a message of a peer took effect, or was superseded
-	KindRejected          = "rejected"           // a message or request of a peer was refused
-	KindPolicyLoaded      = "policy-loaded"      //
-	KindPolicyFailed      = "policy-failed"      // the old policy stays, or nothing is disclosed
-	KindRegisterInstalled = "register-installed" //
-	KindRegisterRefused   = "register-refused"   //
-	KindStart             = "start"              //
-	KindStop              = "stop"               //
-	KindRestore           = "restore"            // the incarnation rose
-	KindClockAlarm        = "clock-alarm"        // the clock ran back by more than the skew
-	KindCheckpoint        = "checkpoint"         // the head was signed
+	KindImport            = "import"      // an export of the admin was taken in
+	KindImportHeld        = "import-held" // too many offers would vanish: it asks first
+	KindPublish           = "publish"     // offers were disclosed to Recipients
+	KindDenied            = "denied"      // policy kept an offer from Recipients
+	KindDelivered         = "delivered"   // a peer confirmed messages
+	KindRefused           = "refused"     // a peer refused a message for good
+	KindWithdrawn         = "withdrawn"   // no longer allowed: not sent
+	KindExpired           = "expired"     // given up unconfirmed
+	KindReceived          = "received"    // a message of a peer took effect, or was superseded
+	KindRejected          = "rejected"    // a message or request of a peer was refused
+	KindPolicyLoaded      = "policy-loaded"
+	KindPolicyFailed      = "policy-failed" // the old policy stays, or nothing is disclosed
+	KindRegisterInstalled = "register-installed"
+	KindRegisterRefused   = "register-refused"
+	KindStart             = "start"
+	KindStop              = "stop"
+	KindRestore           = "restore"     // the incarnation rose
+	KindClockAlarm        = "clock-alarm" // the clock ran back by more than the skew
 )
 
 // Encode gives the leaf of the tree: the entry as JSON with its time in UTC.

@@ -236,7 +236,7 @@ func TestWhatWasAnsweredIsThereAfterClose(t *testing.T) {
 }
 
 func TestFullIsLimitAndCanBeEmptied(t *testing.T) {
-	s := open(t, store.Options{MaxBytes: 4 << 20})
+	s := open(t, store.Options{MaxBytes: 4 << 20, NoSync: true})
 	title := strings.Repeat("x", 4000)
 	var err error
 	n := 0

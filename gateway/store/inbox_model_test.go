@@ -109,7 +109,6 @@ func TestInboxFollowsTheModel(t *testing.T) {
 		m := &inboxModel{answered: map[string]string{}, latest: map[string]modelSnapshot{}}
 		t.Repeat(map[string]func(*rapid.T){
 			"": func(t *rapid.T) {
-				s.sound(t)
 				var all []string
 				for _, o := range get(s.ReceivedOffers(ctx))(t) {
 					all = append(all, fmt.Sprintf("%s=%s@%d", o.Subject, o.Capacity.Title, o.Sequence))
@@ -134,8 +133,12 @@ func TestInboxFollowsTheModel(t *testing.T) {
 					t.Fatalf("outcomes: got %s, want %s", got, want)
 				}
 			},
-			"reopen": func(t *rapid.T) { s.reopen(t) },
+			"reopen": func(t *rapid.T) {
+				s.reopen(t)
+				s.sound(t)
+			},
 		})
+		s.sound(t)
 	})
 }
 

@@ -11,6 +11,8 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/journal"
 )
 
+func keyCheckpoint() []byte { return []byte("checkpoint-size") }
+
 // Append writes entries to the journal that tell of nothing else in the store.
 func (s *Store) Append(ctx context.Context, now time.Time, entries ...journal.Entry) error {
 	return s.update(ctx, now, func(t *txn) error { return t.record(entries...) })
@@ -73,6 +75,7 @@ func (s *Store) Checkpoint(ctx context.Context, now time.Time, sign func(journal
 			return err
 		}
 		t.put(table{name: tableCheckpoints}, number(size), note)
+		t.putUint(keyCheckpoint(), size)
 		return nil
 	})
 	if err != nil {
@@ -84,11 +87,12 @@ func (s *Store) Checkpoint(ctx context.Context, now time.Time, sign func(journal
 // LatestCheckpoint is the note that was signed last, or nil.
 func (s *Store) LatestCheckpoint(ctx context.Context) (note []byte, err error) {
 	err = s.view(ctx, func(r reader) error {
-		note = nil
-		return r.ascend(table{name: tableCheckpoints}, nil, func(_, value []byte) (bool, error) {
-			note = value
-			return true, nil
-		})
+		size, err := getUint(r, keyCheckpoint())
+		if err != nil {
+			return err
+		}
+		note, err = r.get(table{name: tableCheckpoints}, number(size))
+		return err
 	})
 	return note, err
 }

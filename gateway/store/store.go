@@ -122,7 +122,7 @@ func (s *Store) Incarnation() uint64 { return s.incarnation.Load() }
 
 // EffectiveTime is the later of now and the highest committed time, in UTC.
 func (s *Store) EffectiveTime(now time.Time) time.Time {
-	return later(now.UTC(), time.Unix(0, s.highest.Load()).UTC())
+	return later(now.UTC().Round(0), time.Unix(0, s.highest.Load()).UTC())
 }
 
 // Usage is the size of the database now.

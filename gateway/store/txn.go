@@ -30,7 +30,7 @@ func newTxn(r reader, now time.Time) (*txn, error) {
 	}
 	return &txn{
 		overlay: overlay{reader: r, changes: batch{}},
-		now:     later(now.UTC(), time.Unix(0, int64(highest)).UTC()),
+		now:     later(now.UTC().Round(0), time.Unix(0, int64(highest)).UTC()),
 		peers:   map[gateway.OIN]*peerRow{},
 		before:  map[gateway.OIN]peerRow{},
 		refs:    map[sharedKey]int{},
