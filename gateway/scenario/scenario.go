@@ -88,7 +88,7 @@ func Load(name string) (*Scenario, error) {
 	return &Scenario{title: file.Title, signer: file.Signer, members: file.Parties, files: sub, schema: validator}, nil
 }
 
-// Members are the parties, leerwerkbedrijven first.
+// Members are the parties, in the order in which people are told of them.
 func (s *Scenario) Members() []Member { return slices.Clone(s.members) }
 
 func (s *Scenario) member(oin gateway.OIN) (Member, error) {

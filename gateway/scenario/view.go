@@ -20,8 +20,9 @@ type View struct {
 	Provider  Member
 	Recipient Member
 	Offer     gateway.Offer
-	policy.Explanation
-	Capacity gateway.Capacity
+	Decision  gateway.Decision
+	Fields    []policy.FieldExplanation // why each field is shown or not, in the order of gateway.Fields
+	Capacity  gateway.Capacity
 }
 
 // Views are what every party is to hold of every offer of another, worked out
@@ -53,8 +54,8 @@ func (s *Scenario) Views(ctx context.Context, now time.Time) ([]View, error) {
 func (s *Scenario) view(rules *policy.Policy, provider, recipient Member, o gateway.Offer, now time.Time) View {
 	day := gateway.DateOf(now)
 	r := s.recipient(recipient.OIN, day)
-	v := View{Provider: provider, Recipient: recipient, Offer: o}
-	v.Explanation = rules.Explain(policy.Request{Kind: gateway.KindCapacity, Offer: &o, Recipient: r, Day: day})
+	why := rules.Explain(policy.Request{Kind: gateway.KindCapacity, Offer: &o, Recipient: r, Day: day})
+	v := View{Provider: provider, Recipient: recipient, Offer: o, Decision: why.Decision, Fields: why.Fields}
 	if v.Decision.Allowed {
 		v.Capacity = gateway.Project(o, gateway.Sampling{}.Advance(o, now), r, v.Decision.Show)
 	}
