@@ -237,7 +237,10 @@ func realTime() []string {
 // tests that wait for wall-clock time. Files with synctest sleep in virtual time.
 func misbehaved(s source) []string {
 	var complaints []string
-	mayWait := !s.test || within(s.pkg, "cmd") || slices.Contains(s.imports(), "testing/synctest") || slices.Contains(realTime(), s.file)
+	virtual := slices.ContainsFunc(s.imports(), func(path string) bool {
+		return path == "testing/synctest" || path == module+"/gateway/gatewaytest" // whose tests run in a bubble
+	})
+	mayWait := !s.test || within(s.pkg, "cmd") || virtual || slices.Contains(realTime(), s.file)
 	at := func(n ast.Node, text string) {
 		complaints = append(complaints, fmt.Sprintf("line %d: %s", s.fset.Position(n.Pos()).Line, text))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,19 +14,30 @@ type Dagdeel string
 
 // Dagdelen lists all 21 in the order of the week.
 func Dagdelen() []Dagdeel {
-	var all []Dagdeel
-	for _, day := range []string{"ma", "di", "wo", "do", "vr", "za", "zo"} {
-		for _, part := range []string{"ochtend", "middag", "avond"} {
+	all := make([]Dagdeel, 0, 21)
+	for _, day := range [...]string{"ma", "di", "wo", "do", "vr", "za", "zo"} {
+		for _, part := range [...]string{"ochtend", "middag", "avond"} {
 			all = append(all, Dagdeel(day+"-"+part))
 		}
 	}
 	return all
 }
 
-// CompareDagdeel orders by the week.
-func CompareDagdeel(a, b Dagdeel) int {
-	all := Dagdelen()
-	return cmp.Compare(slices.Index(all, a), slices.Index(all, b))
+// CompareDagdeel orders by the week; what is no dagdeel comes first.
+func CompareDagdeel(a, b Dagdeel) int { return cmp.Compare(a.index(), b.index()) }
+
+// Valid tells whether d is one of the 21.
+func (d Dagdeel) Valid() bool { return d.index() >= 0 }
+
+// index is the place in the week, or -1.
+func (d Dagdeel) index() int {
+	day, part, _ := strings.Cut(string(d), "-")
+	i := slices.Index([]string{"ma", "di", "wo", "do", "vr", "za", "zo"}, day)
+	j := slices.Index([]string{"ochtend", "middag", "avond"}, part)
+	if i < 0 || j < 0 {
+		return -1
+	}
+	return 3*i + j
 }
 
 // Status is what an offer says of itself, after the capacity status of FHIR
@@ -231,7 +243,7 @@ func (c *checker) places(field string, places []Places) {
 	c.require(field, len(places) > 0, "moet ten minste één dagdeel hebben")
 	seen := map[Dagdeel]bool{}
 	for _, p := range places {
-		c.require(field, slices.Contains(Dagdelen(), p.Dagdeel), "noemt een onbekend dagdeel")
+		c.require(field, p.Dagdeel.Valid(), "noemt een onbekend dagdeel")
 		c.require(field, !seen[p.Dagdeel], "noemt een dagdeel twee keer")
 		seen[p.Dagdeel] = true
 		c.require(field, p.Maximum >= 0 && p.Maximum <= MaxPlaces, fmt.Sprintf("maximum moet tussen 0 en %d liggen", MaxPlaces))

@@ -48,16 +48,17 @@ const (
 // ReceiptItem is the recipient's statement on one message. It is stored, and a
 // duplicate gets the same item again.
 type ReceiptItem struct {
-	Sender    OIN       `json:"sender"`
-	Recipient OIN       `json:"recipient"`
-	ID        string    `json:"id"`
 	Digest    string    `json:"digest"` // SHA-256 of the signed payload bytes, hex
+	ID        string    `json:"id"`
 	Outcome   Outcome   `json:"outcome"`
 	Reason    Reason    `json:"reason,omitempty"`
 	Received  time.Time `json:"received"` // when it was first received
+	Recipient OIN       `json:"recipient"`
+	Sender    OIN       `json:"sender"`
 }
 
-// Encode is the leaf of the receipt tree.
+// Encode is the leaf of the receipt tree: the item in canonical JSON (RFC 8785),
+// which for these members is their alphabetical order and no white space.
 func (i ReceiptItem) Encode() []byte {
 	i.Received = i.Received.UTC().Truncate(time.Second)
 	b, err := json.Marshal(i)

@@ -53,7 +53,7 @@ type Sampling struct {
 // sampleHour is the fixed moment of the day, in the Netherlands, at which
 // samples are taken; sampleDays the least number of days between two samples.
 // A change of band then says only that something changed in at least that many
-// days. TestNoStartDateFromBands shows that one day is too few.
+// days. TestNoStartDateFromBands is the attack on it.
 const (
 	sampleHour = 4
 	sampleDays = 7

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -182,6 +183,22 @@ func (d *Desk) refuse(o gateway.Offer, mentioned map[string]bool, known map[stri
 	}
 	for _, p := range o.Check(d.lists, day) {
 		add(p.Field, p.Message)
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	// The schema has the bounds of texts, so that what passes here fits a message.
+	data, err := json.Marshal(o)
+	if err != nil {
+		add("", "is niet als bericht te schrijven")
+		return problems
+	}
+	violations, err := d.Schema.Validate("offer", data)
+	for _, v := range violations {
+		add(v.Path, v.Dutch)
+	}
+	if err != nil && len(violations) == 0 {
+		add("", "bevat tekens die niet in een bericht kunnen")
 	}
 	return problems
 }

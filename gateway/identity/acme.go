@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"net"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -20,6 +22,7 @@ const (
 
 	firstRetry = 10 * time.Second
 	maxRetry   = time.Hour
+	listenPoll = 100 * time.Millisecond
 )
 
 // ACMEConfig says where the certificate of the server side comes from (RFC
@@ -37,7 +40,7 @@ type ACMEConfig struct {
 
 // ACME keeps the certificate of the server side up to date. Its challenges
 // (TLS-ALPN-01, RFC 8737) come in on the peer listener, which must use ServerTLS
-// of this ACME and be listening before Start.
+// of this ACME.
 type ACME struct {
 	conf   ACMEConfig
 	logger *slog.Logger
@@ -102,6 +105,9 @@ func (a *ACME) Start(ctx context.Context) error {
 // would do the same in goroutines that nobody can wait for.
 func (a *ACME) manage(ctx context.Context, config *certmagic.Config, done chan<- struct{}) {
 	defer close(done)
+	if !a.listening(ctx) {
+		return
+	}
 	for wait := firstRetry; ; wait = min(2*wait, maxRetry) {
 		err := config.ManageSync(ctx, []string{a.conf.Domain})
 		if err == nil || ctx.Err() != nil {
@@ -112,6 +118,24 @@ func (a *ACME) manage(ctx context.Context, config *certmagic.Config, done chan<-
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
+		}
+	}
+}
+
+// listening waits for the peer listener: were it not there, certmagic would open
+// one of its own in its place, and the node could not.
+func (a *ACME) listening(ctx context.Context) bool {
+	var d net.Dialer
+	for {
+		conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(a.conf.ListenHost, strconv.Itoa(a.conf.ListenPort)))
+		if err == nil {
+			conn.Close()
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(listenPoll):
 		}
 	}
 }

@@ -262,19 +262,56 @@ func TestChallengeIsNoWayIn(t *testing.T) {
 
 // A server that cannot be reached is tried again, and Stop does not wait for it.
 func TestACMEUnreachable(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	fatal(t, err)
+	defer listener.Close()
 	logs := &logBuffer{}
-	a, err := identity.NewACME(identity.ACMEConfig{
+	conf := identity.ACMEConfig{
 		Directory: "https://" + freeAddr(t) + "/dir", Domain: domain, Email: "beheer@partij.example",
-		StorageDir: t.TempDir(), ListenHost: "127.0.0.1", ListenPort: 1,
-	}, slog.New(slog.NewTextHandler(logs, nil)))
+		StorageDir: t.TempDir(), ListenHost: "127.0.0.1", ListenPort: listener.Addr().(*net.TCPAddr).Port,
+	}
+	a, err := identity.NewACME(conf, slog.New(slog.NewTextHandler(logs, nil)))
 	fatal(t, err)
 	stop(t, a) // before Start there is nothing to do
 	fatal(t, a.Start(t.Context()))
+	for range 200 {
+		if strings.Contains(logs.String(), "retry=10s") {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 	begin := time.Now()
 	stop(t, a)
 	if took := time.Since(begin); took > 3*time.Second {
 		t.Errorf("Stop took %s, want it at once", took)
 	}
+	if !strings.Contains(logs.String(), "no certificate from the ACME server yet") {
+		t.Errorf("got %s, want the failure and when it is tried again", logs)
+	}
+}
+
+// While the peer listener is not there, its place is left free for it.
+func TestACMEWaitsForTheListener(t *testing.T) {
+	addr := freeAddr(t)
+	tcp, err := net.ResolveTCPAddr("tcp", addr)
+	fatal(t, err)
+	logs := &logBuffer{}
+	a, err := identity.NewACME(identity.ACMEConfig{
+		Directory: "https://" + freeAddr(t) + "/dir", Domain: domain, Email: "beheer@partij.example",
+		StorageDir: t.TempDir(), ListenHost: "127.0.0.1", ListenPort: tcp.Port,
+	}, slog.New(slog.NewTextHandler(logs, nil)))
+	fatal(t, err)
+	fatal(t, a.Start(t.Context()))
+	time.Sleep(200 * time.Millisecond)
+	if got := logs.String(); strings.Contains(got, "obtaining") {
+		t.Errorf("got %s, want nothing begun without a listener", got)
+	}
+	listener, err := net.Listen("tcp", addr)
+	fatal(t, err)
+	defer listener.Close()
+	_, err = listener.Accept() // somebody looked
+	fatal(t, err)
+	stop(t, a)
 }
 
 func TestNewACMERefuses(t *testing.T) {

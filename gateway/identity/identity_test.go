@@ -8,9 +8,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -28,7 +31,29 @@ const (
 	day   = 24 * time.Hour
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, foreverGoroutines()...) }
+// webRoot is the one authority that this process takes for a public web root.
+// The roots of the system are read once, so it is set before any test.
+var webRoot cert
+
+type mainT struct{ testing.TB }
+
+func (mainT) Helper()           {}
+func (mainT) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
+
+func TestMain(m *testing.M) {
+	var t mainT
+	webRoot = authority(t, nil)
+	dir, err := os.MkdirTemp("", "roots")
+	fatal(t, err)
+	file := filepath.Join(dir, "roots.pem")
+	fatal(t, os.WriteFile(file, pemOf(webRoot), 0o600))
+	fatal(t, os.Setenv("SSL_CERT_FILE", file))
+	fatal(t, os.Setenv("SSL_CERT_DIR", dir))
+	goleak.VerifyTestMain(m, append(foreverGoroutines(), goleak.Cleanup(func(code int) {
+		os.RemoveAll(dir)
+		os.Exit(code)
+	}))...)
+}
 
 func fatal(t testing.TB, err error) {
 	t.Helper()
@@ -232,16 +257,11 @@ func TestClientIdentity(t *testing.T) {
 	}
 }
 
-// With web roots of the system and none of ours, x509 would fall back on the
-// former; SSL_CERT_FILE makes them ours to see that it does not.
+// Without anchors or roots of ours, x509 would fall back on those of the system.
 func TestSystemRootsAreNoAnchors(t *testing.T) {
-	web := authority(t, nil)
-	file := t.TempDir() + "/roots.pem"
-	fatal(t, identity.WriteSecret(file, pemOf(web)))
-	t.Setenv("SSL_CERT_FILE", file)
-	shown := issue(t, &web, func(c *x509.Certificate) { named(dordt)(c); c.DNSNames = []string{"node.example"} })
-	if _, err := shown.x509.Verify(x509.VerifyOptions{}); err != nil {
-		t.Logf("the system's roots were loaded before: %v", err)
+	shown := issue(t, &webRoot, func(c *x509.Certificate) { named(dordt)(c); c.DNSNames = []string{"node.example"} })
+	if _, err := shown.x509.Verify(x509.VerifyOptions{DNSName: "node.example"}); err != nil {
+		t.Fatalf("control: got %v, want a good web certificate", err)
 	}
 	_, serverErr, _ := connect(t, identity.ServerTLS(shown.tls(), resolver(nil, partyOf(dordt))), client(shown.tls()))
 	if serverErr == nil {

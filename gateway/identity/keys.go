@@ -22,7 +22,6 @@ import (
 )
 
 const (
-	keysDir  = "keys"
 	tlsFile  = "tls.pem"  // certificate and private key
 	nodeFile = "node.key" // hex
 
@@ -38,19 +37,15 @@ type Keys struct {
 	Node []byte // 32 secret bytes for keyed digests
 }
 
-// KeysDir is where in the data directory secrets are kept.
-func KeysDir(dataDir string) string { return filepath.Join(dataDir, keysDir) }
-
-// Create makes the keys of a node in dataDir/keys: a key pair with a
-// certificate of its own for TLS, which the register pins, and the node secret.
-// Files are readable only by their owner and are on disk when it returns. Where
-// keys are already, it is a Conflict and changes nothing.
-func Create(dataDir string, oin gateway.OIN, name string, now time.Time) error {
-	dir := KeysDir(dataDir)
+// Create makes the keys of a node in dir, and dir: a key pair with a certificate
+// of its own for TLS, which the register pins, and the node secret. All is
+// accessible only to its owner and on disk when it returns. Where keys are
+// already, it is a Conflict and changes nothing.
+func Create(dir string, oin gateway.OIN, name string, now time.Time) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return gateway.Wrap(gateway.Internal, err, "the directory for keys could not be made")
 	}
-	if err := syncDir(dataDir); err != nil {
+	if err := errors.Join(os.Chmod(dir, 0o700), syncDir(filepath.Dir(dir))); err != nil {
 		return gateway.Wrap(gateway.Internal, err, "the directory for keys could not be made")
 	}
 	for _, file := range []string{tlsFile, nodeFile} {
@@ -71,12 +66,12 @@ func Create(dataDir string, oin gateway.OIN, name string, now time.Time) error {
 }
 
 // Load reads what Create made.
-func Load(dataDir string) (Keys, error) {
-	pair, err := ReadSecret(filepath.Join(KeysDir(dataDir), tlsFile))
+func Load(dir string) (Keys, error) {
+	pair, err := ReadSecret(filepath.Join(dir, tlsFile))
 	if err != nil {
 		return Keys{}, err
 	}
-	node, err := ReadSecret(filepath.Join(KeysDir(dataDir), nodeFile))
+	node, err := ReadSecret(filepath.Join(dir, nodeFile))
 	if err != nil {
 		return Keys{}, err
 	}

@@ -20,7 +20,7 @@ func pemOf(c cert) []byte {
 }
 
 func TestCreateAndLoad(t *testing.T) {
-	dir := t.TempDir()
+	dir := t.TempDir() // open to others
 	name := "Leerwerkbedrijf " + strings.Repeat("é", 100)
 	fatal(t, identity.Create(dir, smile, name, time.Now()))
 	keys, err := identity.Load(dir)
@@ -42,7 +42,7 @@ func TestCreateAndLoad(t *testing.T) {
 	if len(keys.Node) != 32 || bytes.Equal(keys.Node, make([]byte, 32)) {
 		t.Errorf("got %d bytes of node secret, want 32 random ones", len(keys.Node))
 	}
-	err = filepath.WalkDir(identity.KeysDir(dir), func(path string, d os.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		fatal(t, err)
 		info, err := d.Info()
 		fatal(t, err)
@@ -80,13 +80,12 @@ func TestCreateRefuses(t *testing.T) {
 	}
 	for _, name := range []string{"tls.pem", "node.key"} { // either one alone stops it
 		dir := t.TempDir()
-		fatal(t, os.Mkdir(identity.KeysDir(dir), 0o700))
-		path := filepath.Join(identity.KeysDir(dir), name)
+		path := filepath.Join(dir, name)
 		fatal(t, os.WriteFile(path, []byte("mine"), 0o600))
 		if err := identity.Create(dir, smile, "Smile", time.Now()); gateway.KindOf(err) != gateway.Conflict {
 			t.Errorf("%s there: got %v, want Conflict", name, err)
 		}
-		if entries, err := os.ReadDir(identity.KeysDir(dir)); err != nil || len(entries) != 1 {
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
 			t.Errorf("%s there: got %v, want nothing else written", name, entries)
 		}
 	}
@@ -98,7 +97,7 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	other := t.TempDir()
 	fatal(t, identity.Create(other, smile, "Smile", time.Now()))
-	foreign, err := os.ReadFile(filepath.Join(identity.KeysDir(other), "tls.pem"))
+	foreign, err := os.ReadFile(filepath.Join(other, "tls.pem"))
 	fatal(t, err)
 	for name, change := range map[string]func(dir string) error{
 		"readable by the group": func(dir string) error { return os.Chmod(dir+"/tls.pem", 0o640) },
@@ -120,7 +119,7 @@ func TestLoadRefuses(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		fatal(t, identity.Create(dir, smile, "Smile", time.Now()))
-		fatal(t, change(identity.KeysDir(dir)))
+		fatal(t, change(dir))
 		if keys, err := identity.Load(dir); err == nil || gateway.KindOf(err) == gateway.Internal {
 			t.Errorf("%s: got %v, %v, want a clear error", name, keys.TLS.Leaf != nil, err)
 		}

@@ -158,6 +158,17 @@ func TestParse(t *testing.T) {
 	if want := []gateway.OIN{smile, dordt}; !slices.Equal(oins, want) {
 		t.Errorf("got %v, want %v", oins, want)
 	}
+	backwards := r.doc
+	backwards.Parties = slices.Clone(r.doc.Parties)
+	slices.Reverse(backwards.Parties)
+	unsorted, err := register.Parse(signed(t, backwards, r.a, r.b), kids(r.a, r.b))
+	must(t, unsorted, err)
+	if got := unsorted.Parties()[0].OIN; got != smile {
+		t.Errorf("unsorted: got %s first, want %s", got, smile)
+	}
+	if p, ok := unsorted.Party(dordt); !ok || p.OIN != dordt {
+		t.Errorf("unsorted: got %s, want %s", p.OIN, dordt)
+	}
 	if !r.reg.SameAs(file) || !r.reg.SameAs(signed(t, r.doc)) || r.reg.SameAs(signed(t, r.next())) || r.reg.SameAs(nil) {
 		t.Error("SameAs must look at the document and nothing else")
 	}

@@ -157,8 +157,8 @@ func TestExpiredKeyStatesNothing(t *testing.T) {
 // versions before as they were, and can be followed from the start; a chain
 // with one link left out cannot.
 func TestAnyChain(t *testing.T) {
+	r := newRegion(t)
 	rapid.Check(t, func(t *rapid.T) {
-		r := newRegion(t)
 		keys := map[gateway.OIN]*seal.Key{smile: r.smileKey}
 		reg, at := r.reg, now
 		var files [][]byte

@@ -7,7 +7,6 @@ import (
 	"crypto/elliptic"
 	"encoding/base64"
 	"encoding/json"
-	"math/big"
 	"strings"
 	"testing"
 
@@ -162,8 +161,11 @@ func TestRFC7515(t *testing.T) {
 	key, err := seal.ParseKey(pkcs8(t, private))
 	fatal(t, err)
 	public := publicOf(t, key.Public(day))
-	if got, want := public.Key.(*ecdsa.PublicKey).X, new(big.Int).SetBytes(unb64(t, "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU")); got.Cmp(want) != 0 {
-		t.Errorf("public key: got %x, want %x", got, want)
+	got, err := public.Key.(*ecdsa.PublicKey).Bytes() // 04 ‖ x ‖ y
+	fatal(t, err)
+	want := append(unb64(t, "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"), unb64(t, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0")...)
+	if !bytes.Equal(got[1:], want) {
+		t.Errorf("public key: got %x, want %x", got[1:], want)
 	}
 	token := "eyJhbGciOiJFUzI1NiJ9." +
 		"eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ." +

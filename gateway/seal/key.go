@@ -81,10 +81,10 @@ func (k *Key) KID() string { return k.public.KID }
 // PEM is the private key in PKCS #8, to be kept secret.
 func (k *Key) PEM() []byte { return encodePrivate(k.private) }
 
-// Public is the key as the register holds it.
+// Public is the key as the register holds it, valid from a whole second.
 func (k *Key) Public(validFrom time.Time) gateway.Key {
 	public := k.public
-	public.ValidFrom = validFrom
+	public.ValidFrom = validFrom.UTC().Truncate(time.Second)
 	return public
 }
 
@@ -166,10 +166,10 @@ func (k *EncryptionKey) KID() string { return k.public.KID }
 // PEM is the private key in PKCS #8, to be kept secret.
 func (k *EncryptionKey) PEM() []byte { return encodePrivate(k.private) }
 
-// Public is the key as the register holds it.
+// Public is the key as the register holds it, valid from a whole second.
 func (k *EncryptionKey) Public(validFrom time.Time) gateway.Key {
 	public := k.public
-	public.ValidFrom = validFrom
+	public.ValidFrom = validFrom.UTC().Truncate(time.Second)
 	return public
 }
 
