@@ -1,0 +1,256 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/config"
+	"github.com/doorstroom/doorstroom/gateway/desk"
+	"github.com/doorstroom/doorstroom/gateway/policy"
+	"github.com/doorstroom/doorstroom/gateway/register"
+	"github.com/doorstroom/doorstroom/gateway/rest"
+	"github.com/doorstroom/doorstroom/schemas"
+)
+
+func newPolicyCommand(a *app) *cobra.Command {
+	return newGroup(&cobra.Command{
+		Use:   "policy",
+		Short: "Check the policy, have it explained, put a changed one in force",
+		Long: `The policy files decide who sees which fields of your offers, in which form, for
+which purpose and on which legal basis. What no rule shows, nobody sees.`,
+		Example: `  doorstroom policy check
+  doorstroom policy explain --recipient gm0505 --offer A-1
+  doorstroom policy reload`,
+	}, newPolicyCheckCommand(a), newPolicyExplainCommand(a), newPolicyReloadCommand(a))
+}
+
+// policyReport is what policy check --json writes.
+type policyReport struct {
+	OK       bool             `json:"ok"`
+	Version  string           `json:"version,omitempty"`
+	Register uint64           `json:"register,omitempty"` // version by which parties were checked
+	Errors   []policy.Problem `json:"errors"`
+	Warnings []policy.Problem `json:"warnings"`
+}
+
+func newPolicyCheckCommand(a *app) *cobra.Command {
+	var registerFile string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check [FILE...]",
+		Short: "Say everything that is wrong in policy files",
+		Long: `Read policy files as the node does, and say in Dutch everything that is wrong in
+them, with file, line and column. Without FILE it reads those of the
+configuration. The node goes on with the policy it has: see policy reload.
+
+Names of parties are checked against the register of the running node, else
+register.file of the configuration, else nothing; --register names another file.
+
+Exit codes: 0 the policy can be loaded, 1 it cannot.`,
+		Example: `  doorstroom policy check
+  doorstroom policy check concept.yaml --register register.jws
+  doorstroom policy check --json`,
+		RunE: func(cmd *cobra.Command, files []string) error {
+			c, err := a.loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			if len(files) == 0 {
+				files = c.Policy.Files
+			}
+			reg, err := a.findRegister(cmd, c, registerFile)
+			if err != nil {
+				return err
+			}
+			report, err := checkPolicy(c, reg, files)
+			if err != nil {
+				return err
+			}
+			return a.showPolicyReport(report, asJSON)
+		},
+	}
+	a.nodeFlags(cmd)
+	cmd.Flags().StringVar(&registerFile, "register", "", "register of participants to check names of parties by")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// findRegister gives nil if there is none anywhere. No signature is checked:
+// nothing is decided by it.
+func (a *app) findRegister(cmd *cobra.Command, c config.Config, named string) (*register.Register, error) {
+	if named == "" {
+		running, err := ask(a, cmd, func(ctx context.Context, client *rest.LocalClient) (rest.Register, error) {
+			return client.Register(ctx)
+		})
+		if err == nil {
+			return register.Restore([]byte(running.File))
+		}
+	}
+	data, err := readFile(cmp.Or(named, c.Register.File))
+	if named == "" && errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintln(a.stderr, "There is no register yet: a party that a rule names by its OIN counts as unknown.")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return register.Restore(data)
+}
+
+// checkPolicy names files in its report as they were named to it.
+func checkPolicy(c config.Config, reg *register.Register, names []string) (policyReport, error) {
+	lists, err := gateway.LoadCodeLists(schemas.FS())
+	if err != nil {
+		return policyReport{}, err
+	}
+	env := policy.Env{Self: c.Party, Lists: lists, Today: gateway.DateOf(time.Now())}
+	var report policyReport
+	if reg != nil {
+		env.Party, env.Parties, report.Register = reg.Party, reg.Parties(), reg.Version()
+	}
+	var files []policy.File
+	paths := map[string]string{}
+	for _, name := range names {
+		data, err := readFile(name)
+		if err != nil {
+			return policyReport{}, err
+		}
+		base := filepath.Base(name) // as the node names them: the version is over these names
+		if other, taken := paths[base]; taken {
+			return policyReport{}, usagef("%s and %s have the same name", other, name)
+		}
+		paths[base] = relative(name)
+		files = append(files, policy.File{Name: base, Data: data})
+	}
+	loaded, warnings, err := policy.Load(files, env)
+	report.Warnings = withPaths(warnings, paths)
+	if problems, wrong := errors.AsType[policy.Problems](err); wrong {
+		report.Errors = withPaths(problems, paths)
+		return report, nil
+	}
+	if err != nil {
+		return policyReport{}, err
+	}
+	report.OK, report.Version = true, loaded.Version()
+	return report, nil
+}
+
+// relative shortens a path below the current folder.
+func relative(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
+}
+
+func withPaths(problems []policy.Problem, paths map[string]string) []policy.Problem {
+	var all []policy.Problem
+	for _, p := range problems {
+		p.File = cmp.Or(paths[p.File], p.File)
+		all = append(all, p)
+	}
+	return all
+}
+
+func (a *app) showPolicyReport(r policyReport, asJSON bool) error {
+	var err error
+	if asJSON {
+		err = writeJSON(a.stdout, r)
+	} else {
+		for _, p := range r.Errors {
+			fmt.Fprintln(a.stderr, p.InDutch())
+		}
+		for _, p := range r.Warnings {
+			fmt.Fprintln(a.stdout, "let op:", p.InDutch())
+		}
+		if r.OK {
+			fmt.Fprintf(a.stdout, "Het beleid is in orde. Versie: %s\n", r.Version)
+		}
+	}
+	if err == nil && !r.OK {
+		return errTold
+	}
+	return err
+}
+
+func newPolicyExplainCommand(a *app) *cobra.Command {
+	var recipient, offer string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "explain",
+		Short: "Explain in Dutch what somebody sees of an offer, and why",
+		Long: `Explain, in plain Dutch, which fields of an offer a recipient sees in which form,
+by which rules, and why not the others. The running node answers, with the
+policy and register in force.`,
+		Example: `  doorstroom policy explain --recipient gm0505 --offer A-1
+  doorstroom policy explain --recipient 00000099000000002000 --offer A-1 --json
+  doorstroom policy explain --recipient public --offer A-1`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			explanation, err := ask(a, cmd, func(ctx context.Context, client *rest.LocalClient) (rest.Explanation, error) {
+				return client.Explain(ctx, recipient, offer)
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(a.stdout, explanation.Detail)
+			}
+			fmt.Fprint(a.stdout, explanation.Text)
+			return nil
+		},
+	}
+	a.nodeFlags(cmd)
+	cmd.Flags().StringVar(&recipient, "recipient", "", "gemeente code, OIN or public")
+	cmd.Flags().StringVar(&offer, "offer", "", "id of one of your offers; see doorstroom offers")
+	jsonFlag(cmd, &asJSON)
+	for _, name := range []string{"recipient", "offer"} {
+		_ = cmd.MarkFlagRequired(name) // fails only for a flag that does not exist
+	}
+	return cmd
+}
+
+func newPolicyReloadCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "reload",
+		Short: "Put the policy files on disk in force",
+		Long: `Make the node read its configuration, register file and policy files again, as
+SIGHUP does. What cannot be read leaves what is in force as it was. When this
+returns, everything that is shown or waits has been decided again.`,
+		Example: "  doorstroom policy reload\n  doorstroom policy reload --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			status, err := ask(a, cmd, func(ctx context.Context, client *rest.LocalClient) (desk.PolicyStatus, error) {
+				return client.Reload(ctx)
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(a.stdout, status)
+			}
+			for _, p := range status.Warnings {
+				fmt.Fprintln(a.stdout, "let op:", p.InDutch())
+			}
+			fmt.Fprintf(a.stdout, "In force: policy %s\n", status.Version)
+			return nil
+		},
+	}
+	a.nodeFlags(cmd)
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doorstroom/doorstroom/gateway/rest"
+)
+
+const watchEvery = 2 * time.Second
+
+func newStatusCommand(a *app) *cobra.Command {
+	var asJSON, watch bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how the node stands: other parties, queues, alarms",
+		Long: `Show how the node stands: what somebody should do something about, the register
+and policy in force, the last imports, and for each other party when there was
+contact, how many messages wait for it, since when, and when the node tries
+again.`,
+		Example: `  doorstroom status
+  doorstroom status --watch
+  doorstroom status --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if watch {
+				return a.watchStatus(cmd)
+			}
+			status, err := ask(a, cmd, fetchStatus)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(a.stdout, status)
+			}
+			return writeStatus(a.stdout, status)
+		},
+	}
+	a.nodeFlags(cmd)
+	cmd.Flags().BoolVar(&watch, "watch", false, "show it anew every two seconds, until Ctrl-C")
+	jsonFlag(cmd, &asJSON)
+	cmd.MarkFlagsMutuallyExclusive("watch", "json")
+	return cmd
+}
+
+func fetchStatus(ctx context.Context, client *rest.LocalClient) (rest.Status, error) {
+	return client.Status(ctx)
+}
+
+// watchStatus goes on when the node is away for a moment: then that is what
+// there is to see.
+func (a *app) watchStatus(cmd *cobra.Command) error {
+	client, _, err := a.client(cmd)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		status, err := client.Status(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if isTerminal(a.stdout) {
+			fmt.Fprint(a.stdout, "\x1b[H\x1b[2J") // to the top left, and clear
+		}
+		if err != nil {
+			fmt.Fprintln(a.stdout, messages(err)[0])
+		} else if err := writeStatus(a.stdout, status); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			fmt.Fprintln(a.stdout)
+		}
+	}
+}
+
+// isTerminal tells whether a person is at the other end.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func writeStatus(w io.Writer, s rest.Status) error {
+	fmt.Fprintf(w, "%s (%s), %s\n", clip(s.Name, 60), s.Party, when(s.Time))
+	for _, alarm := range s.Alarms {
+		fmt.Fprintf(w, "ALARM     %s\n", clip(alarm, 0))
+	}
+	if s.Register.Version == 0 {
+		fmt.Fprintln(w, "register  none")
+	} else {
+		fmt.Fprintf(w, "register  version %d, %s, valid until %s\n", s.Register.Version, s.Register.State, when(s.Register.ValidUntil))
+	}
+	fmt.Fprintf(w, "policy    version %s\n", short(s.Policy.Version))
+	for _, p := range s.Policy.Warnings {
+		fmt.Fprintf(w, "          let op: %s\n", p.InDutch())
+	}
+	fmt.Fprintf(w, "offers    %d\n", s.Offers)
+	for _, i := range s.Imports {
+		fmt.Fprintf(w, "import    %s of %s: %d offers, %d changed, %d withdrawn, %d bad\n",
+			clip(i.Source, 30), when(i.At), i.Offers, i.Changed, i.Withdrawn, i.Bad)
+		if len(i.Held) > 0 {
+			fmt.Fprintf(w, "          held: %d offers would vanish; see doorstroom publish --help\n", len(i.Held))
+		}
+	}
+	fmt.Fprintf(w, "journal   %d entries\n\n", s.JournalSize)
+	if len(s.Peers) == 0 {
+		fmt.Fprintln(w, "No other parties are known.")
+		return nil
+	}
+	return writePeers(w, s.Peers)
+}
+
+func writePeers(w io.Writer, peers []rest.Peer) error {
+	var rows [][]string
+	for _, p := range peers {
+		next := when(p.NextAttempt)
+		if p.NextAttempt.IsZero() && p.Queued > 0 {
+			next = "now"
+		}
+		rows = append(rows, []string{
+			p.Name, when(p.LastContact), strconv.Itoa(p.Queued), strconv.Itoa(p.Held), when(p.Oldest), next, failures(p),
+		})
+	}
+	columns := []column{{"PARTY", 22}, {"LAST CONTACT", 16}, {"QUEUED", 7}, {"HELD", 5}, {"OLDEST", 16}, {"NEXT TRY", 16}}
+	if slices.ContainsFunc(peers, func(p rest.Peer) bool { return p.Failures > 0 }) {
+		columns = append(columns, column{"FAILED", 60})
+	} else {
+		for i := range rows {
+			rows[i] = rows[i][:len(columns)]
+		}
+	}
+	return writeTable(w, columns, rows)
+}
+
+// failures is how often in a row, and why.
+func failures(p rest.Peer) string {
+	if p.Failures == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d× %s", p.Failures, p.Reason)
+}
