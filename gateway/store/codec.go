@@ -29,10 +29,12 @@ type entry struct {
 	subject    string
 }
 
+// shows tells whether the peer may have seen a snapshot by this message.
+func (e *entry) shows() bool { return e.attempts > 0 && !e.withdrawal }
+
 // slot is what is known of one subject for one recipient.
 type slot struct {
-	live       []uint64              // sequences of the entries under way, ascending
-	last       uint64                // sequence of the message last queued
+	last       uint64                // sequence of the message last queued; 0: none yet
 	state      gateway.DeliveryState // its end; "" while it is under way
 	withdrawal bool                  // it is a withdrawal
 	exposed    bool                  // an ended entry may have shown the peer something
@@ -63,6 +65,10 @@ type snapshot struct {
 	until    time.Time // how long a subject that is gone is remembered
 	data     []byte
 }
+
+// underWay tells whether the message last queued is in a queue. There is never
+// more than one of a subject.
+func (s *slot) underWay() bool { return s.last != 0 && s.state == "" }
 
 // order is the place of a message among those of its sender.
 type order struct{ incarnation, sequence uint64 }
@@ -117,10 +123,6 @@ func decodeEntry(t table, value []byte) (entry, error) {
 func (s *slot) encode() []byte {
 	b := make([]byte, 0, 96)
 	b = append(b, stateCode(s.state), flags(s.withdrawal, s.exposed))
-	b = binary.AppendUvarint(b, uint64(len(s.live)))
-	for _, sequence := range s.live {
-		b = binary.AppendUvarint(b, sequence)
-	}
 	b = binary.AppendUvarint(b, s.last)
 	b = append(b, s.hash[:]...)
 	b = append(b, s.terms[:]...)
@@ -134,9 +136,6 @@ func decodeSlot(t table, value []byte) (slot, error) {
 	d := decoder{b: value}
 	s := slot{state: d.state()}
 	s.withdrawal, s.exposed = d.flags()
-	for n := d.uint(); n > 0 && !d.failed; n-- {
-		s.live = append(s.live, d.uint())
-	}
 	s.last = d.uint()
 	copy(s.hash[:], d.take(32))
 	copy(s.terms[:], d.take(16))

@@ -15,14 +15,15 @@ const (
 
 // Due gives the next messages for a peer in the order of their sequences: at
 // most limit, and at most maxBytes of data unless the first alone is larger. It
-// gives none before the peer's next attempt is due, and leaves out what is held
-// and what has expired. Messages that a crash left in attempting come again.
+// leaves out what is held and what has expired. Messages that a crash left in
+// attempting come again. When to attempt is for the caller: see
+// PeerStatus.NextAttempt.
 func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit, maxBytes int) (due []Outgoing, err error) {
 	now = s.EffectiveTime(now)
 	err = s.view(ctx, func(r reader) error {
 		due = nil
 		row, err := readPeer(r, peer)
-		if err != nil || row.Queued == 0 || now.Before(row.NextAttempt) {
+		if err != nil || row.Queued == 0 {
 			return err
 		}
 		in, size, common := table{tableOut, peer}, 0, map[sharedKey]terms{}
@@ -97,9 +98,52 @@ func (s *Store) BeginAttempt(ctx context.Context, now time.Time, peer gateway.OI
 	})
 }
 
-// AttemptFailed puts messages back in the queue, or ends them if a newer
-// snapshot waits, and counts one failure of the peer. reason is a code or a
-// fixed text, never a peer's own words. Messages that are gone are passed over.
+// Recover is for a peer's first attempt after a start: what a crash left in
+// attempting goes back to the queue, or ends if a newer snapshot waits, and the
+// backoff of before the start no longer counts.
+func (s *Store) Recover(ctx context.Context, now time.Time, peer gateway.OIN) error {
+	left, err := s.attempting(ctx, s.EffectiveTime(now), peer)
+	if err != nil {
+		return err
+	}
+	return s.update(ctx, now, func(t *txn) error {
+		for _, sequence := range left {
+			if err := t.settle(peer, Settlement{Sequence: sequence, Event: gateway.EventFailed}); err != nil {
+				return err
+			}
+		}
+		row, err := t.peer(peer)
+		if err != nil {
+			return err
+		}
+		row.NextAttempt = time.Time{}
+		return nil
+	})
+}
+
+// attempting lists the messages of the last attempt. Attempts take the first
+// that wait, so one that still lives and was never tried ends the search.
+func (s *Store) attempting(ctx context.Context, now time.Time, peer gateway.OIN) (sequences []uint64, err error) {
+	err = s.view(ctx, func(r reader) error {
+		sequences = nil
+		in := table{tableOut, peer}
+		return r.ascend(in, nil, func(key, value []byte) (bool, error) {
+			e, err := decodeEntry(in, value)
+			if err != nil || (e.attempts == 0 && now.Before(e.expires)) {
+				return false, err
+			}
+			if e.state == gateway.Attempting {
+				sequences = append(sequences, sequenceOf(key))
+			}
+			return true, nil
+		})
+	})
+	return sequences, err
+}
+
+// AttemptFailed puts messages back in the queue and counts one failure of the
+// peer. reason is a code or a fixed text, never a peer's own words. Messages
+// that are gone are passed over.
 func (s *Store) AttemptFailed(ctx context.Context, now time.Time, peer gateway.OIN, sequences []uint64, reason string, next time.Time) error {
 	return s.update(ctx, now, func(t *txn) error {
 		for _, sequence := range sequences {
@@ -163,13 +207,13 @@ func (t *txn) settle(peer gateway.OIN, one Settlement) error {
 	if err != nil {
 		return err
 	}
-	event := one.Event
-	if !state.Final() && sl.last != one.Sequence {
-		event = gateway.EventOvertake // a newer snapshot waits behind it
-	} else if !state.Final() {
+	if sl.last != one.Sequence {
+		return corrupt(in, "a message is unknown to its slot")
+	}
+	if !state.Final() {
 		return t.move(peer, one.Sequence, e, state)
 	}
-	if err := t.end(peer, one.Sequence, e, &sl, event); err != nil {
+	if err := t.end(peer, &sl, one.Event); err != nil {
 		return err
 	}
 	if state == gateway.Delivered || state == gateway.RefusedBy {
@@ -177,8 +221,7 @@ func (t *txn) settle(peer gateway.OIN, one Settlement) error {
 		if err != nil {
 			return err
 		}
-		confirmed := state == gateway.Delivered && one.Item.Outcome != gateway.Superseded
-		sl.answered(one.Sequence, e.withdrawal, digest, confirmed)
+		sl.answered(digest, state == gateway.Delivered && one.Item.Outcome != gateway.Superseded)
 	}
 	return t.keepSlot(in, key, common.Kind, sl)
 }
@@ -274,7 +317,7 @@ func (s *Store) expireSome(ctx context.Context, now time.Time, in table) (n int,
 		}
 		n = len(sequences)
 		for _, sequence := range sequences {
-			e, err := t.entry(in.party, sequence)
+			e, _, err := findEntry(t, in.party, sequence)
 			if err != nil {
 				return err
 			}

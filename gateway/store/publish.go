@@ -41,9 +41,10 @@ func (s *Store) Policy(ctx context.Context) (version string, err error) {
 
 // Publish stores a publication: the offers, what is queued for whom, what is no
 // longer sent, and the journal entries. A message gets the next sequence of its
-// recipient, a new UUIDv7, the effective time and gateway.Lifetime. What waits
-// for the same recipient and subject is overtaken; what is being attempted
-// stays, and the new message queues behind it.
+// recipient, a new UUIDv7, the effective time and gateway.Lifetime. It overtakes
+// whatever of the same recipient and subject was under way, also what is being
+// attempted, so that nothing from before is sent after Publish has returned;
+// the receipt of an attempt that was in flight is then passed over.
 //
 // It is refused with ErrQueueFull if a new capacity snapshot does not fit the
 // queue of its recipient, and with ErrFull. Withdrawals always fit the queue.
@@ -113,8 +114,10 @@ func (t *txn) enqueue(s Send, checked map[string]sharedKey, maxQueue int) error 
 	if err != nil {
 		return err
 	}
-	if err := t.overtake(s.Recipient, &sl); err != nil {
-		return err
+	if sl.underWay() {
+		if err := t.end(s.Recipient, &sl, gateway.EventOvertake); err != nil {
+			return err
+		}
 	}
 	if peer.Queued+peer.Held >= maxQueue && !narrows(s) {
 		return gateway.Wrap(gateway.Limit, ErrQueueFull, fmt.Sprintf("the queue of party %s is full", s.Recipient))
@@ -141,7 +144,6 @@ func (t *txn) enqueue(s Send, checked map[string]sharedKey, maxQueue int) error 
 	peer.Sequence++
 	peer.Queued++
 	t.put(table{tableOut, s.Recipient}, number(peer.Sequence), e.encode())
-	sl.live = append(sl.live, peer.Sequence)
 	sl.last, sl.state, sl.withdrawal, sl.terms, sl.id, sl.digest = peer.Sequence, "", s.Withdrawal, under, e.id, nil
 	if _, err := hex.Decode(sl.hash[:], []byte(s.Hash)); err != nil {
 		return gateway.Wrap(gateway.Internal, err, "the hash of a message cannot be read")
@@ -150,43 +152,18 @@ func (t *txn) enqueue(s Send, checked map[string]sharedKey, maxQueue int) error 
 	return nil
 }
 
-// overtake ends what waits of a subject; what is being attempted stays.
-func (t *txn) overtake(peer gateway.OIN, sl *slot) error {
-	for _, sequence := range slices.Clone(sl.live) {
-		e, err := t.entry(peer, sequence)
-		if err != nil {
-			return err
-		}
-		if e.state == gateway.Attempting {
-			continue
-		}
-		if err := t.end(peer, sequence, e, sl, gateway.EventOvertake); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // cancel withdraws all that is under way of a capacity subject.
 func (t *txn) cancel(c Cancel) error {
 	in, key := slotOf(c.Recipient, gateway.KindCapacity, c.Subject)
 	sl, err := t.slot(in, key)
-	if err != nil || len(sl.live) == 0 {
+	if err != nil || !sl.underWay() {
 		return err
 	}
-	for _, sequence := range slices.Clone(sl.live) {
-		e, err := t.entry(c.Recipient, sequence)
-		if err != nil {
-			return err
-		}
-		if err := t.end(c.Recipient, sequence, e, &sl, gateway.EventWithdraw); err != nil {
-			return err
-		}
-		if err := t.record(journal.Entry{
-			Kind: journal.KindWithdrawn, Party: c.Recipient, Message: formatID(e.id), Reason: c.Reason,
-		}); err != nil {
-			return err
-		}
+	if err := t.end(c.Recipient, &sl, gateway.EventWithdraw); err != nil {
+		return err
 	}
-	return t.keepSlot(in, key, gateway.KindCapacity, sl)
+	if err := t.keepSlot(in, key, gateway.KindCapacity, sl); err != nil {
+		return err
+	}
+	return t.record(journal.Entry{Kind: journal.KindWithdrawn, Party: c.Recipient, Message: formatID(sl.id), Reason: c.Reason})
 }

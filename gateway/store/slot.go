@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -32,32 +31,20 @@ func (t *txn) slot(in table, key []byte) (slot, error) {
 	return decodeSlot(in, value)
 }
 
-// keepSlot writes a slot as long as it says something: something is under way,
+// keepSlot writes a slot as long as it says something: a message is under way,
 // the peer may hold a snapshot, or the last message came to an end that people
 // or the next publication must know.
 func (t *txn) keepSlot(in table, key []byte, kind string, sl slot) error {
-	if len(sl.live) == 0 {
-		nothingShown := !sl.exposed && sl.delivered == 0
-		switch {
-		case kind != gateway.KindCapacity,
-			sl.state == gateway.Delivered && sl.withdrawal,
-			(sl.state == gateway.Withdrawn || sl.state == gateway.Overtaken) && nothingShown:
-			t.release(sl.terms)
-			t.delete(in, key)
-			return nil
-		}
+	nothingShown := !sl.exposed && sl.delivered == 0
+	switch {
+	case sl.underWay():
+	case kind != gateway.KindCapacity, sl.state == gateway.Delivered && sl.withdrawal, sl.state == gateway.Withdrawn && nothingShown:
+		t.release(sl.terms)
+		t.delete(in, key)
+		return nil
 	}
 	t.put(in, key, sl.encode())
 	return nil
-}
-
-// entry reads an entry that a slot or a caller says is there.
-func (t *txn) entry(peer gateway.OIN, sequence uint64) (entry, error) {
-	e, ok, err := findEntry(t, peer, sequence)
-	if err == nil && !ok {
-		err = corrupt(table{tableOut, peer}, "a message that is under way is missing")
-	}
-	return e, err
 }
 
 // findEntry looks for an entry in the queue and among the held.
@@ -76,15 +63,19 @@ func findEntry(r reader, peer gateway.OIN, sequence uint64) (e entry, ok bool, e
 	return entry{}, false, nil
 }
 
-// end takes an entry out of its queue with an event that ends it and notes the
-// end in its slot, which the caller writes.
-func (t *txn) end(peer gateway.OIN, sequence uint64, e entry, sl *slot, event gateway.DeliveryEvent) error {
-	state, err := e.state.On(event)
+// end takes the message that is under way out of its queue with an event that
+// ends it and notes the end in its slot, which the caller writes.
+func (t *txn) end(peer gateway.OIN, sl *slot, event gateway.DeliveryEvent) error {
+	e, ok, err := findEntry(t, peer, sl.last)
 	if err != nil {
 		return err
 	}
-	if !state.Final() {
-		return gateway.Errorf(gateway.Internal, "the event %s does not end a message", event)
+	if !ok {
+		return corrupt(table{tableOut, peer}, "a message that is under way is missing")
+	}
+	state, err := e.state.On(event)
+	if err != nil {
+		return err
 	}
 	row, err := t.peer(peer)
 	if err != nil {
@@ -92,33 +83,27 @@ func (t *txn) end(peer gateway.OIN, sequence uint64, e entry, sl *slot, event ga
 	}
 	if e.state == gateway.Held {
 		row.Held--
-		t.delete(table{tableHeld, peer}, number(sequence))
+		t.delete(table{tableHeld, peer}, number(sl.last))
 	} else {
 		row.Queued--
-		t.delete(table{tableOut, peer}, number(sequence))
+		t.delete(table{tableOut, peer}, number(sl.last))
 	}
 	t.release(e.content)
 	t.release(e.terms)
-	sl.live = slices.DeleteFunc(sl.live, func(live uint64) bool { return live == sequence })
-	sl.exposed = sl.exposed || (e.attempts > 0 && !e.withdrawal)
-	if sequence == sl.last {
-		sl.state = state
-	}
+	sl.state, sl.exposed = state, sl.exposed || e.shows()
 	return nil
 }
 
-// answered notes in a slot what the peer said of a message: confirmed means
-// that this, and no later one, is now what it has.
-func (sl *slot) answered(sequence uint64, withdrawal bool, digest []byte, confirmed bool) {
-	if sequence == sl.last {
-		sl.digest = digest
-	}
+// answered notes in a slot what the peer said of the last message: confirmed
+// means that this, and no later one, is now what it has.
+func (sl *slot) answered(digest []byte, confirmed bool) {
+	sl.digest = digest
 	switch {
-	case !confirmed || sequence < sl.delivered:
-	case withdrawal:
+	case !confirmed:
+	case sl.withdrawal:
 		sl.exposed, sl.delivered, sl.deliveredDigest = false, 0, nil
 	default:
-		sl.exposed, sl.delivered, sl.deliveredDigest = true, sequence, digest
+		sl.exposed, sl.delivered, sl.deliveredDigest = true, sl.last, digest
 	}
 }
 
@@ -174,15 +159,12 @@ func readShown(r reader, peer gateway.OIN, bases map[sharedKey]Basis) (all []Sho
 			Subject: string(key), Hash: hex.EncodeToString(sl.hash[:]), Sequence: sl.last, ID: formatID(sl.id),
 			Digest: hex.EncodeToString(sl.digest), Withdrawal: sl.withdrawal, Exposed: sl.exposed, State: sl.state, Basis: basis,
 		}
-		for _, sequence := range sl.live {
-			e, ok, err := findEntry(r, peer, sequence)
-			if err != nil || !ok {
+		if sl.underWay() {
+			e, _, err := findEntry(r, peer, sl.last)
+			if err != nil {
 				return false, err
 			}
-			one.Exposed = one.Exposed || (e.attempts > 0 && !e.withdrawal)
-			if sequence == sl.last {
-				one.State = e.state
-			}
+			one.State, one.Exposed = e.state, sl.exposed || e.shows()
 		}
 		all = append(all, one)
 		return true, nil
