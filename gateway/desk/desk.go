@@ -60,9 +60,8 @@ type inForce struct {
 	policyError string // why the policy files on disk could not be loaded; the policy in force is then an older one, or none
 }
 
-// New makes a desk, loads register and policy, and never fails for a bad
-// policy: a node without one runs, receives and queues, discloses nothing, and
-// alarms.
+// New makes a desk with the stored register and without a policy: until Open
+// nothing is disclosed.
 func New(ctx context.Context, opt Options) (*Desk, error) {
 	d := &Desk{Options: opt, lists: opt.Schema.Lists()}
 	d.rules.Store(&inForce{Rules: publication.Rules{Policy: policy.DenyAll()}})
@@ -78,10 +77,16 @@ func New(ctx context.Context, opt Options) (*Desk, error) {
 		}
 		d.rules.Store(&inForce{Rules: publication.Rules{Register: reg, Policy: policy.DenyAll()}})
 	}
-	if err := d.loadPolicy(ctx, time.Now()); err != nil {
+	return d, nil
+}
+
+// Open loads the policy and decides everything anew. It never fails for a bad
+// policy: a node without one runs, receives and queues, discloses nothing, and
+// alarms.
+func (d *Desk) Open(ctx context.Context) {
+	if err := d.loadPolicy(ctx, d.now()); err != nil {
 		d.Log.Error("policy could not be loaded: nothing is disclosed until it is mended", "error", err)
 	}
-	return d, nil
 }
 
 // Rules are the register and policy in force; Register is nil until the first

@@ -106,6 +106,7 @@ func (d *Desk) publish(ctx context.Context, caller gateway.Caller, imp gateway.I
 	change := publication.Change{Entry: d.entry(caller, journal.KindImport, now)}
 	mentioned := map[string]bool{}
 	for _, offer := range imp.Offers {
+		offer.Updated = offer.Updated.UTC() // as the schema has it; the admin wrote local time
 		if problems := d.refuse(offer, mentioned, known, imp.Source, day); len(problems) > 0 {
 			report.Problems = append(report.Problems, problems...)
 			bad[offer.ID] = problems[0].Message

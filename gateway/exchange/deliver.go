@@ -84,7 +84,12 @@ func (w *worker) turn(ctx context.Context) time.Duration {
 	if w.awake && status.Failures > 0 && now.Before(status.NextAttempt) {
 		return status.NextAttempt.Sub(now)
 	}
-	w.awake = true
+	if !w.awake {
+		if err := w.e.Store.Recover(ctx, now, w.peer); err != nil {
+			return w.trouble("recover after start", err)
+		}
+		w.awake = true
+	}
 	if err := w.greet(ctx, rules, party, now); err != nil {
 		return w.failed(ctx, now, status, nil, err)
 	}
@@ -125,6 +130,9 @@ func (w *worker) deliver(ctx context.Context, now time.Time, party gateway.Party
 	}
 	next := now.Add(gateway.Backoff(status.Failures+1, rand.Float64()))
 	if err := w.e.Store.BeginAttempt(ctx, now, w.peer, sequences, next); err != nil {
+		if gateway.KindOf(err) == gateway.Conflict { // overtaken or withdrawn in this very moment
+			return 0
+		}
 		return w.trouble("record attempt", err)
 	}
 	w.e.counters.Attempts.Add(1)

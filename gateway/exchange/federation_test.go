@@ -220,6 +220,40 @@ func TestNarrowedPolicyNeverSendsWhatWaits(t *testing.T) {
 	})
 }
 
+// A node is killed in the middle of an attempt, and its policy is narrowed before
+// it starts again: what the attempt left is not sent a second time.
+func TestPolicyNarrowedAfterACrashInAnAttempt(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := region(t)
+		if err := f.SetPolicy(gt.Smile, showContact); err != nil {
+			t.Fatal(err)
+		}
+		f.Settled(time.Hour)
+		f.Net.Cut(gt.Dordrecht)
+		f.Publish(gt.Smile, gt.Offer("groen"))
+		time.Sleep(time.Hour)
+		f.Stop(gt.Smile)
+		f.LeaveAttempting(gt.Smile, gt.Dordrecht)
+		if err := os.WriteFile(filepath.Join(f.Dir(gt.Smile), "policy.yaml"),
+			[]byte(strings.Replace(showContact, ", contact]", "]", 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f.Net.Mend(gt.Dordrecht)
+		f.Start(gt.Smile)
+		f.Settled(time.Hour)
+		f.Converged()
+		for _, m := range crossed(t, f, gt.Dordrecht) {
+			if bytes.Contains(m.Data, []byte("Fictieve")) {
+				t.Error("the contact crossed the wire")
+			}
+		}
+		if got := f.Received(gt.Dordrecht, gt.Smile)["groen"].Title; got == "" {
+			t.Error("the narrowed offer did not arrive")
+		}
+	})
+}
+
 // A rule is taken away altogether: who has the offer, or may have it, gets a
 // withdrawal, and nothing else.
 func TestOfferTakenAwayByPolicy(t *testing.T) {

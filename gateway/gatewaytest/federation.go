@@ -202,6 +202,34 @@ func (f *Federation) Stop(oin gateway.OIN) {
 	}
 }
 
+// LeaveAttempting puts the database of a stopped node in the state that a crash
+// leaves between the record of an attempt and its answer.
+func (f *Federation) LeaveAttempting(oin, peer gateway.OIN) {
+	f.t.Helper()
+	ctx, now := context.Background(), time.Now()
+	s, err := store.Open(filepath.Join(f.dirs[oin], "data", "node.db"), store.Options{})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if err := s.Contact(ctx, now, peer); err != nil {
+		f.t.Fatal(err)
+	}
+	due, err := s.Due(ctx, now, peer, 100, 1<<20)
+	if err != nil || len(due) == 0 {
+		f.t.Fatalf("nothing to attempt: %v", err)
+	}
+	var sequences []uint64
+	for _, o := range due {
+		sequences = append(sequences, o.Sequence)
+	}
+	if err := s.BeginAttempt(ctx, now, peer, sequences, now); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 // Node is a running node.
 func (f *Federation) Node(oin gateway.OIN) *node.Node { return f.nodes[oin] }
 

@@ -108,7 +108,7 @@ func (n *Node) assemble(ctx context.Context) error {
 		Reread: n.reread, Vanish: n.vanish,
 		OpenCheckpoint: n.openCheckpoint, SignCheckpoint: n.signCheckpoint,
 		Wake:         func(peers []gateway.OIN) { n.Exchange.Wake(peers) },
-		RulesChanged: n.rulesChanged,
+		RulesChanged: func() { n.Exchange.RulesChanged() },
 		Log:          n.log,
 	})
 	if err != nil {
@@ -128,15 +128,8 @@ func (n *Node) assemble(ctx context.Context) error {
 		BatchItems: c.Limits.BatchItems, BatchBytes: int(c.Limits.BatchBytes) / 2, // tokens are a third larger than payloads
 		KeyOverlap: 14 * 24 * time.Hour, Timeout: c.Delivery.Timeout, Parallel: c.Delivery.Parallel,
 	})
+	n.Desk.Open(ctx)
 	return nil
-}
-
-// rulesChanged is called by the desk after new rules have been put in force,
-// and while the desk itself is being opened, when there is no exchange yet.
-func (n *Node) rulesChanged() {
-	if n.Exchange != nil {
-		n.Exchange.RulesChanged()
-	}
 }
 
 func loadKeys(dir string) (keys, error) {

@@ -123,19 +123,14 @@ func stands(s gateway.DeliveryState) bool {
 	return s != gateway.Withdrawn && s != gateway.Unconfirmed
 }
 
-// takeBack undoes what a recipient was shown, or will be: a queued snapshot is
-// cancelled, and if one may have arrived a withdrawal is sent.
+// takeBack plans the withdrawal of what a recipient was shown, or will be. The
+// store does not send it where nothing can have arrived; what waits ends in any
+// case.
 func (p *Publisher) takeBack(plan *plan, o gateway.Offer, to gateway.OIN, subject string, was store.Shown, known bool, pub *store.Publication) bool {
 	if !known || (was.Withdrawal && stands(was.State) && !plan.force) {
 		return false
 	}
-	if !was.Exposed {
-		if !was.State.Final() {
-			pub.Cancel = append(pub.Cancel, store.Cancel{Recipient: to, Subject: subject, Reason: gateway.ReasonPolicy})
-		}
-		return false
-	}
-	data, hash := (gateway.Capacity{Offer: o.ID, Provider: o.Provider, Withdrawn: true}).Encode()
+	data, hash := gateway.Capacity{Offer: o.ID, Provider: o.Provider, Withdrawn: true}.Encode()
 	pub.Sends = append(pub.Sends, store.Send{
 		Recipient: to, Kind: gateway.KindCapacity, Subject: subject, Data: data, Hash: hash,
 		Withdrawal: true, Basis: plan.basis(nil),

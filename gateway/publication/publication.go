@@ -278,7 +278,7 @@ func (p *Publisher) commit(ctx context.Context, plan *plan, part []store.OwnOffe
 	for _, o := range part {
 		result.add(p.planOffer(plan, o, shown, &pub))
 	}
-	if len(pub.Put)+len(pub.Delete)+len(pub.Sends)+len(pub.Cancel)+len(pub.Journal) == 0 {
+	if len(pub.Put)+len(pub.Delete)+len(pub.Sends)+len(pub.Journal) == 0 {
 		return result, nil
 	}
 	if err := p.store.Publish(ctx, plan.now, pub); err != nil {

@@ -251,19 +251,6 @@ func (t *txn) move(peer gateway.OIN, sequence uint64, e entry, state gateway.Del
 	return nil
 }
 
-// Withdraw ends messages that may no longer be sent; those that are gone are
-// passed over. What was attempted stays exposed in Shown.
-func (s *Store) Withdraw(ctx context.Context, now time.Time, peer gateway.OIN, sequences []uint64, entries []journal.Entry) error {
-	return s.update(ctx, now, func(t *txn) error {
-		for _, sequence := range sequences {
-			if err := t.settle(peer, Settlement{Sequence: sequence, Event: gateway.EventWithdraw}); err != nil {
-				return err
-			}
-		}
-		return t.record(entries...)
-	})
-}
-
 // Expire ends every message whose time is over as expired-unconfirmed, with a
 // journal entry each, and gives their number. It takes as many transactions as
 // it needs.

@@ -273,39 +273,35 @@ func TestAConfirmedWithdrawalLeavesNothing(t *testing.T) {
 	s.sound(t)
 }
 
-func TestWithdrawAndCancel(t *testing.T) {
-	for name, withdraw := range map[string]func(*testStore) error{
-		"withdraw": func(s *testStore) error {
-			return s.Withdraw(ctx, start(), peerA, []uint64{1, 2, 3, 99}, []journal.Entry{{Kind: journal.KindWithdrawn}})
-		},
-		"cancel": func(s *testStore) error {
-			return s.Publish(ctx, start(), store.Publication{Cancel: []store.Cancel{
-				{Recipient: peerA, Subject: "attempted", Reason: gateway.ReasonPolicy}, {Recipient: peerA, Subject: "waiting"},
-				{Recipient: peerA, Subject: "held"}, {Recipient: peerA, Subject: "never"}, {Recipient: peerB, Subject: "waiting"},
-			}})
-		},
-	} {
-		s := open(t, store.Options{})
-		publish(t, s, start(), capacity(peerA, "attempted", "a"), capacity(peerA, "waiting", "a"), capacity(peerA, "held", "a"))
-		begin(t, s, peerA, 1, 3)
-		settle(t, s, peerA, settlement(peerA, 3, gateway.Unsupported))
-		if err := withdraw(s); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if got := get(s.Peer(ctx, peerA))(t); got.Queued+got.Held != 0 {
-			t.Errorf("%s: got %+v, want nothing under way", name, got)
-		}
-		if shown, ok := shownOf(t, s, peerA, "attempted"); !ok || shown.State != gateway.Withdrawn || !shown.Exposed {
-			t.Errorf("%s: attempted: got %+v, want withdrawn and exposed", name, shown)
-		}
-		if shown, ok := shownOf(t, s, peerA, "waiting"); ok {
-			t.Errorf("%s: never sent: got %+v, want nothing", name, shown)
-		}
-		if got := get(s.Journal(ctx, 0, 9))(t); len(got) == 0 || got[0].Kind != journal.KindWithdrawn {
-			t.Errorf("%s: journal: got %v, want the withdrawal", name, got)
-		}
-		s.sound(t)
+// A withdrawal is sent only to who may have seen something; what waits ends in
+// any case.
+func TestWithdrawal(t *testing.T) {
+	s := open(t, store.Options{})
+	publish(t, s, start(), capacity(peerA, "attempted", "a"), capacity(peerA, "waiting", "a"), capacity(peerA, "held", "a"))
+	begin(t, s, peerA, 1, 3)
+	settle(t, s, peerA, settlement(peerA, 3, gateway.Unsupported))
+	publish(t, s, start(), withdrawal(peerA, "attempted"), withdrawal(peerA, "waiting"), withdrawal(peerA, "held"),
+		withdrawal(peerA, "never"), withdrawal(peerB, "waiting"))
+	if got, want := fmt.Sprint(sequences(due(t, s, start(), peerA))), "[4 5]"; got != want {
+		t.Errorf("due: got %s, want %s: the attempted and the held", got, want)
 	}
+	for _, subject := range []string{"attempted", "held"} {
+		if shown, ok := shownOf(t, s, peerA, subject); !ok || !shown.Withdrawal || !shown.Exposed {
+			t.Errorf("%s: got %+v, want an exposed withdrawal", subject, shown)
+		}
+	}
+	for _, subject := range []string{"waiting", "never"} {
+		if shown, ok := shownOf(t, s, peerA, subject); ok {
+			t.Errorf("%s: got %+v, want nothing", subject, shown)
+		}
+	}
+	if got := get(s.Peer(ctx, peerB))(t); got.Queued != 0 {
+		t.Errorf("a peer that never saw anything: got %+v, want nothing queued", got)
+	}
+	if got := get(s.Journal(ctx, 0, 9))(t); len(got) == 0 || got[len(got)-1].Kind != journal.KindWithdrawn {
+		t.Errorf("journal: got %v, want the withdrawal of what waited", got)
+	}
+	s.sound(t)
 }
 
 func TestHeldWaitsForHello(t *testing.T) {

@@ -44,7 +44,9 @@ func (s *Store) Policy(ctx context.Context) (version string, err error) {
 // recipient, a new UUIDv7, the effective time and gateway.Lifetime. It overtakes
 // whatever of the same recipient and subject was under way, also what is being
 // attempted, so that nothing from before is sent after Publish has returned;
-// the receipt of an attempt that was in flight is then passed over.
+// the receipt of an attempt that was in flight is then passed over. A withdrawal
+// of what cannot have reached the recipient is not queued: it only ends what
+// waits.
 //
 // It is refused with ErrQueueFull if a new capacity snapshot does not fit the
 // queue of its recipient, and with ErrFull. Withdrawals always fit the queue.
@@ -59,11 +61,6 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 		}
 		for _, id := range p.Delete {
 			t.delete(table{name: tableOwn}, []byte(id))
-		}
-		for _, c := range p.Cancel {
-			if err := t.cancel(c); err != nil {
-				return err
-			}
 		}
 		checked := map[string]sharedKey{}
 		for _, send := range p.Sends {
@@ -119,6 +116,9 @@ func (t *txn) enqueue(s Send, checked map[string]sharedKey, maxQueue int) error 
 			return err
 		}
 	}
+	if s.Withdrawal && !sl.exposed && sl.delivered == 0 {
+		return t.neverSeen(s, in, key, sl)
+	}
 	if peer.Queued+peer.Held >= maxQueue && !narrows(s) {
 		return gateway.Wrap(gateway.Limit, ErrQueueFull, fmt.Sprintf("the queue of party %s is full", s.Recipient))
 	}
@@ -152,18 +152,18 @@ func (t *txn) enqueue(s Send, checked map[string]sharedKey, maxQueue int) error 
 	return nil
 }
 
-// cancel withdraws all that is under way of a capacity subject.
-func (t *txn) cancel(c Cancel) error {
-	in, key := slotOf(c.Recipient, gateway.KindCapacity, c.Subject)
-	sl, err := t.slot(in, key)
-	if err != nil || !sl.underWay() {
+// neverSeen closes a subject whose withdrawal need not be sent, because nothing
+// of it can have reached the recipient. Only the transaction knows: an attempt
+// may have begun since the withdrawal was planned.
+func (t *txn) neverSeen(s Send, in table, key []byte, sl slot) error {
+	if sl.last == 0 {
+		return nil
+	}
+	sl.state = gateway.Withdrawn
+	if err := t.keepSlot(in, key, s.Kind, sl); err != nil {
 		return err
 	}
-	if err := t.end(c.Recipient, &sl, gateway.EventWithdraw); err != nil {
-		return err
-	}
-	if err := t.keepSlot(in, key, gateway.KindCapacity, sl); err != nil {
-		return err
-	}
-	return t.record(journal.Entry{Kind: journal.KindWithdrawn, Party: c.Recipient, Message: formatID(sl.id), Reason: c.Reason})
+	return t.record(journal.Entry{
+		Kind: journal.KindWithdrawn, Party: s.Recipient, Message: formatID(sl.id), Policy: s.Basis.Policy,
+	})
 }

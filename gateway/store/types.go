@@ -37,20 +37,11 @@ type Send struct {
 	Basis      Basis
 }
 
-// Cancel withdraws whatever of a capacity subject still waits for a recipient
-// without queueing anything else.
-type Cancel struct {
-	Recipient gateway.OIN
-	Subject   string
-	Reason    gateway.Reason
-}
-
 // Publication is one change of what this node offers with everything that
 // follows from it; Publish stores all of it or nothing.
 type Publication struct {
 	Put     []OwnOffer
 	Delete  []string // ids of own offers
-	Cancel  []Cancel // done before Sends
 	Sends   []Send   // queued in this order
 	Import  *ImportState
 	Policy  string // version now in force, if it changed
