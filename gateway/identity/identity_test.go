@@ -325,7 +325,7 @@ func TestVersionsAndCiphers(t *testing.T) {
 	if _, err, _ := connect(t, withRSA, c); err == nil {
 		t.Error("without forward secrecy: got a connection, want it refused")
 	}
-	if got, want := conf.NextProtos, []string{"h2", "http/1.1"}; !slices.Equal(got, want) {
+	if got, want := conf.NextProtos, []string{"http/1.1"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -467,7 +467,7 @@ func TestBothSides(t *testing.T) {
 	if serverErr != nil || clientErr != nil {
 		t.Fatalf("got %v, %v, want a connection", serverErr, clientErr)
 	}
-	if got, err := r.Party(state); err != nil || got != smile || state.NegotiatedProtocol != "h2" {
-		t.Errorf("got %s over %s (%v), want %s over h2", got, state.NegotiatedProtocol, err, smile)
+	if got, err := r.Party(state); err != nil || got != smile || state.NegotiatedProtocol != "http/1.1" {
+		t.Errorf("got %s over %s (%v), want %s over http/1.1", got, state.NegotiatedProtocol, err, smile)
 	}
 }
