@@ -58,7 +58,7 @@ Exit codes:
 	root.AddCommand(
 		newInitCommand(a), newRunCommand(a), newPublishCommand(a), newOffersCommand(a), newStatusCommand(a),
 		newRegisterCommand(a), newPolicyCommand(a), newConfigCommand(a), newAdapterCommand(a), newJournalCommand(a),
-		newVersionCommand(a),
+		newDemoCommand(a), newVersionCommand(a),
 	)
 	a.mark(root)
 	return root
