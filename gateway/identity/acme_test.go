@@ -309,8 +309,10 @@ func TestACMEWaitsForTheListener(t *testing.T) {
 	listener, err := net.Listen("tcp", addr)
 	fatal(t, err)
 	defer listener.Close()
-	_, err = listener.Accept() // somebody looked
+	fatal(t, listener.(*net.TCPListener).SetDeadline(time.Now().Add(5*time.Second)))
+	looked, err := listener.Accept()
 	fatal(t, err)
+	looked.Close()
 	stop(t, a)
 }
 

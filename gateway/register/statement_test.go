@@ -35,12 +35,19 @@ func TestChangesWithoutStatement(t *testing.T) {
 	if _, err := r.accept(t, with(r.next(), smile, rename)); err != nil {
 		t.Errorf("name and contact: got %v, want none", err)
 	}
-	report := func(p *gateway.Party) { p.SigningKeys[0].Compromised = true }
+	report := func(p *gateway.Party) {
+		p.SigningKeys[0].Compromised = true
+		enc := *p.Encryption
+		enc.Compromised = true
+		p.Encryption = &enc
+	}
 	second, err := r.accept(t, with(r.next(), smile, report))
 	must(t, second, err)
 
 	later := register.NextOf(second, now.Add(time.Hour))
 	_, err = register.Successor(second, signed(t, with(later, smile, func(p *gateway.Party) { p.SigningKeys[0].Compromised = false }), r.a, r.b), now.Add(time.Hour))
+	wantError(t, err, gateway.Invalid, "was reported as compromised")
+	_, err = register.Successor(second, signed(t, with(later, smile, func(p *gateway.Party) { p.Encryption = r.smile.Encryption }), r.a, r.b), now.Add(time.Hour))
 	wantError(t, err, gateway.Invalid, "was reported as compromised")
 	_, err = register.Successor(second, signed(t, register.Add(later, rotate(t, second.Parties()[0], r.smileKey, newKey(t))), r.a, r.b), now.Add(time.Hour))
 	wantError(t, err, gateway.Unauthenticated, "previous key")
