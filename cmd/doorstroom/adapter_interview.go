@@ -89,6 +89,10 @@ func (i interview) translate(values map[string]string, candidates []string) (boo
 			continue
 		}
 		answer, err := i.read(term, candidates)
+		for err == nil && answer != "" && len(candidates) > 0 && !slices.Contains(candidates, answer) {
+			fmt.Fprintln(i.out, "Kies een van deze codes, of hun nummer.")
+			answer, err = i.read(term, candidates)
+		}
 		if err != nil {
 			return false, err
 		}

@@ -129,7 +129,7 @@ func (a *app) showJournal(entries []rest.JournalEntry) error {
 	for _, e := range entries {
 		rows = append(rows, []string{strconv.FormatUint(e.Index, 10), when(e.Time), e.Kind, journalParty(e), journalDetail(e)})
 	}
-	return writeTable(a.stdout, []column{{"#", 0}, {"TIME", 16}, {"KIND", 20}, {"PARTY", 24}, {"WHAT", 34}}, rows)
+	return writeTable(a.stdout, []column{{"#", 0}, {"TIME", 16}, {"KIND", 20}, {"PARTY", 24}, {"WHAT", 36}}, rows)
 }
 
 func journalParty(e rest.JournalEntry) string {
@@ -142,20 +142,17 @@ func journalParty(e rest.JournalEntry) string {
 // journalDetail is what there is room for; the rest is in --json.
 func journalDetail(e rest.JournalEntry) string {
 	var parts []string
-	for _, text := range []string{e.Outcome, string(e.Reason), e.Rule, strings.Join(e.Rules, " ")} {
-		if text != "" {
-			parts = append(parts, text)
-		}
-	}
-	if n := len(e.Fields); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d fields", n))
-	}
 	if e.Count > 0 {
-		parts = append(parts, fmt.Sprintf("count %d", e.Count))
+		parts = append(parts, strconv.Itoa(e.Count))
+	}
+	parts = append(parts, nonEmpty(e.Outcome, string(e.Reason))...)
+	if n := len(e.Fields); n > 0 {
+		parts = append(parts, count(n, "field", "fields"))
 	}
 	if e.Register > 0 {
 		parts = append(parts, fmt.Sprintf("register %d", e.Register))
 	}
+	parts = append(parts, nonEmpty(e.Rule, strings.Join(e.Rules, " "))...)
 	if e.Policy != "" && len(parts) == 0 {
 		parts = append(parts, "policy "+short(e.Policy))
 	}

@@ -97,7 +97,11 @@ func isTerminal(stream any) bool {
 		return false
 	}
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull) // a character device too
+	return err != nil || !os.SameFile(info, null)
 }
 
 func writeStatus(w io.Writer, s rest.Status) error {
@@ -127,18 +131,14 @@ func writeStatus(w io.Writer, s rest.Status) error {
 		fmt.Fprintln(w, "No other parties are known.")
 		return nil
 	}
-	return writePeers(w, s.Peers)
+	return writePeers(w, s.Peers, s.Time)
 }
 
-func writePeers(w io.Writer, peers []rest.Peer) error {
+func writePeers(w io.Writer, peers []rest.Peer, now time.Time) error {
 	var rows [][]string
 	for _, p := range peers {
-		next := when(p.NextAttempt)
-		if p.NextAttempt.IsZero() && p.Queued > 0 {
-			next = "now"
-		}
 		rows = append(rows, []string{
-			p.Name, when(p.LastContact), strconv.Itoa(p.Queued), strconv.Itoa(p.Held), when(p.Oldest), next, failures(p),
+			p.Name, when(p.LastContact), strconv.Itoa(p.Queued), strconv.Itoa(p.Held), when(p.Oldest), nextTry(p, now), failures(p),
 		})
 	}
 	columns := []column{{"PARTY", 22}, {"LAST CONTACT", 16}, {"QUEUED", 7}, {"HELD", 5}, {"OLDEST", 16}, {"NEXT TRY", 16}}
@@ -150,6 +150,17 @@ func writePeers(w io.Writer, peers []rest.Peer) error {
 		}
 	}
 	return writeTable(w, columns, rows)
+}
+
+// nextTry is of interest when something waits, or when the peer was away.
+func nextTry(p rest.Peer, now time.Time) string {
+	switch {
+	case p.Queued == 0 && p.Failures == 0:
+		return ""
+	case p.NextAttempt.After(now):
+		return when(p.NextAttempt)
+	}
+	return "now"
 }
 
 // failures is how often in a row, and why.
