@@ -114,12 +114,11 @@ type Delivery struct {
 	Parallel int           `yaml:"parallel"` // peers at once; a peer has one batch in flight
 }
 
-// Limits bound what others can make the node spend.
+// Limits bound what others can make the node spend. The size of a message and
+// the depth of its JSON are not here: they are the protocol's, the same for all.
 type Limits struct {
-	MessageBytes       Bytes         `yaml:"message-bytes"`
 	BatchItems         int           `yaml:"batch-items"`
 	BatchBytes         Bytes         `yaml:"batch-bytes"`
-	JSONDepth          int           `yaml:"json-depth"`
 	Connections        int           `yaml:"connections"`
 	ConnectionsPerPeer int           `yaml:"connections-per-peer"`
 	RequestsPerSecond  int           `yaml:"requests-per-second"`
@@ -149,10 +148,8 @@ func Default() Config {
 		Capacity: Capacity{VanishOffers: 3, VanishPercent: 20},
 		Delivery: Delivery{Timeout: 30 * time.Second, Parallel: 16},
 		Limits: Limits{
-			MessageBytes:       1e6,
 			BatchItems:         100,
 			BatchBytes:         8e6,
-			JSONDepth:          32,
 			Connections:        1000,
 			ConnectionsPerPeer: 8,
 			RequestsPerSecond:  50,

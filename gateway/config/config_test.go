@@ -182,10 +182,10 @@ tls:
   acme:
     directory: http://acme.example
 limits:
-  message-bytes: 1 mega
+  database-bytes: 1 mega
   batch-items: many
   batch-items: 5
-  json-depth: 1
+  connections: 0
   header-timeout: 1ms
 log:
   level: loud
@@ -216,10 +216,10 @@ log:
 		"x.yaml:27: tls.acme.directory: expected the https address",
 		"x.yaml:26: tls.acme.domain: missing",
 		"x.yaml:26: tls.acme.email: missing",
-		"x.yaml:29: limits.message-bytes: expected a size",
+		"x.yaml:29: limits.database-bytes: expected a size",
 		"x.yaml:30: limits.batch-items: expected a whole number",
 		"x.yaml:31: limits.batch-items: this key stands here twice",
-		"x.yaml:32: limits.json-depth: expected a number from 8",
+		"x.yaml:32: limits.connections: expected a number from 1",
 		"x.yaml:33: limits.header-timeout: expected at least 1s",
 		"x.yaml:35: log.level: expected one of: debug",
 		"x.yaml:36: log.format: expected a text",
