@@ -29,8 +29,8 @@ bin/staticcheck: .ci/tools/go.mod
 generate: ## writes anew what is generated and committed
 	$(GO) test -run='^TestGenerated' ./gateway/config ./gateway/rest ./cmd/doorstroom -update
 
-bench: build ## how many messages a second, and how late
-	bin/doorstroom-bench
+bench: ## what each part costs, side by side in one run
+	$(GO) test -run='^$$' -bench=. -benchmem ./...
 
 crash: ## two processes under load, killed CYCLES times at random moments
 	$(GO) test -count=1 -timeout=2h -v -run='^TestCrash$$' ./cmd/doorstroom -cycles=$(CYCLES)
