@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/node"
 	"github.com/doorstroom/doorstroom/gateway/publication"
 )
 
@@ -70,18 +71,19 @@ func (d Demo) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := d.show(ctx, running); err != nil || d.Once {
+	views, err := d.show(ctx, running)
+	if err != nil || d.Once {
 		return err
 	}
-	writeAddresses(d.Out, d.Program, running)
+	writeAddresses(d.Out, d.Program, laid, views)
 	return d.wait(ctx, running)
 }
 
 func (d Demo) progress(format string, args ...any) { fmt.Fprintf(d.Progress, format+"\n", args...) }
 
 // show publishes all exports, waits until they have arrived, and writes and
-// checks who sees what.
-func (d Demo) show(ctx context.Context, running []*process) error {
+// checks who sees what. It gives the views that the nodes kept to.
+func (d Demo) show(ctx context.Context, running []*process) ([]View, error) {
 	denied := map[gateway.OIN][]publication.Denial{}
 	for _, p := range running {
 		if p.Source == "" {
@@ -89,28 +91,28 @@ func (d Demo) show(ctx context.Context, running []*process) error {
 		}
 		report, err := d.publish(ctx, p)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		denied[p.OIN] = report
 	}
 	if err := d.settle(ctx, running); err != nil {
-		return err
+		return nil, err
 	}
 	views, err := d.Scenario.Views(ctx, time.Now())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	held, wrong, err := ask(ctx, running, views)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	fmt.Fprintln(d.Out)
 	Report(d.Out, observed(views, held))
 	if wrong = append(wrong, Compare(views, held, denied)...); len(wrong) > 0 {
-		return gateway.Errorf(gateway.Internal, "de knooppunten houden zich niet aan het beleid:\n  %s", strings.Join(wrong, "\n  "))
+		return nil, gateway.Errorf(gateway.Internal, "de knooppunten houden zich niet aan het beleid:\n  %s", strings.Join(wrong, "\n  "))
 	}
 	fmt.Fprintf(d.Out, "\nNagerekend: %d keer aanbod en ontvanger; nergens is meer of minder te zien dan het beleid zegt.\n", len(views))
-	return nil
+	return views, nil
 }
 
 // publish brings a company's export to its node, as `doorstroom publish` does.
@@ -230,37 +232,42 @@ func (d Demo) wait(ctx context.Context, running []*process) error {
 }
 
 // writeAddresses says where each node answers and what to try.
-func writeAddresses(w io.Writer, program string, running []*process) {
-	fmt.Fprintf(w, "\n%s\n", underline("De knooppunten draaien"))
-	for _, p := range running {
-		c := p.Config
-		fmt.Fprintf(w, "\n%s\n", p.Name)
-		for _, line := range [][2]string{
-			{"map", p.Dir},
-			{"partijen", "https://" + c.Listen.Peers + "  (mTLS, alleen voor andere knooppunten)"},
-			{"openbaar", "http://" + c.Listen.Public + "/  (beschrijving van de API)"},
-			{"gezondheid", "http://" + c.Listen.Ops + "/health/ready"},
-		} {
-			fmt.Fprintf(w, "  %s%s\n", pad(line[0], 12), line[1])
-		}
+func writeAddresses(w io.Writer, program string, l *Laid, views []View) {
+	fmt.Fprintf(w, "\n%s\n\n", underline("De knooppunten draaien"))
+	line := func(name, peers, public, ops string) {
+		fmt.Fprintln(w, pad(name, cellWidth)+pad(peers, 24)+pad(public, 28)+ops)
 	}
-	fmt.Fprint(w, "\nProbeer bijvoorbeeld, in een ander venster:\n\n")
-	for _, command := range examples(program, running) {
-		fmt.Fprintf(w, "  %s\n", command)
+	line("Knooppunt", "Andere knooppunten", "Beschrijving van de API", "Gezondheid")
+	for _, m := range l.Members {
+		c := m.Config.Listen
+		line(m.Name, "https://"+c.Peers, "http://"+c.Public+"/docs", "http://"+c.Ops+"/health/ready")
+	}
+	fmt.Fprintf(w, "\nElk knooppunt heeft een map in %s. Probeer in een ander venster:\n", l.Dir)
+	for _, e := range examples(program, l, views) {
+		fmt.Fprintf(w, "\n  # %s\n  %s\n", e.what, e.command)
 	}
 	fmt.Fprint(w, "\nCtrl-C stopt alles.\n")
 }
 
-// examples are commands that work as they stand.
-func examples(program string, running []*process) []string {
-	var commands []string
-	for _, p := range running {
-		config := " --config " + p.ConfigFile()
-		if p.Source != "" {
-			commands = append(commands, program+" offers"+config)
-		} else {
-			commands = append(commands, program+" offers --received"+config)
-		}
+type example struct{ what, command string }
+
+// examples are commands that work as they stand, about the first offer that a
+// policy kept from somebody.
+func examples(program string, l *Laid, views []View) []example {
+	i := slices.IndexFunc(views, func(v View) bool { return !v.Decision.Allowed })
+	if i < 0 {
+		return nil
 	}
-	return commands
+	provider, recipient := l.member(views[i].Provider), l.member(views[i].Recipient)
+	command := func(what string, m LaidMember) string { return program + " " + what + " --config " + m.ConfigFile() }
+	explain := fmt.Sprintf("policy explain --recipient %s --offer %s", recipient.OIN, views[i].Offer.ID)
+	return []example{
+		{"Welk aanbod heeft " + recipient.Name + " ontvangen?", command("offers --received", recipient)},
+		{"Waarom staat " + views[i].Offer.ID + " daar niet bij?", command(explain, provider)},
+		{"Pas " + filepath.Join(provider.Dir, node.PolicyFile) + " aan en laad het:", command("policy reload", provider)},
+		{"Pas de export aan en zet haar in deze map; het knooppunt leest haar in:",
+			"cp " + filepath.Join(provider.Dir, provider.Source) + " " + provider.Config.Drop.Folder},
+		{"Hoe staat het knooppunt ervoor?", command("status", provider)},
+		{"Wat heeft het verstrekt en geweigerd?", command("journal list", provider)},
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,6 +47,11 @@ type LaidMember struct {
 // ConfigFile is the path of the configuration.
 func (m LaidMember) ConfigFile() string { return filepath.Join(m.Dir, node.ConfigFile) }
 
+// member is the folder of a member, which is there.
+func (l *Laid) member(m Member) LaidMember {
+	return l.Members[slices.IndexFunc(l.Members, func(lm LaidMember) bool { return lm.OIN == m.OIN })]
+}
+
 // Lay makes a folder for every node in dir, with fresh keys, free ports of this
 // machine, and a register signed by a registrar whose key is in dir too. Where
 // there is a federation already, it is a Conflict.
@@ -58,6 +64,10 @@ func (s *Scenario) Lay(dir string, now time.Time) (*Laid, error) {
 	if _, err := os.Stat(keyFile); err == nil {
 		return nil, gateway.Errorf(gateway.Conflict, "in deze map staat al een federatie; kies een andere map of ruim haar op")
 	}
+	addresses, err := freeAddresses(3 * len(s.members))
+	if err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Dir(keyFile), 0o700); err != nil {
 		return nil, gateway.Wrap(gateway.Invalid, err, "de map kan niet worden gemaakt")
 	}
@@ -67,10 +77,6 @@ func (s *Scenario) Lay(dir string, now time.Time) (*Laid, error) {
 	}
 	if err := identity.WriteSecret(keyFile, registrar.PEM()); err != nil {
 		return nil, fmt.Errorf("write registrar key: %w", err)
-	}
-	addresses, err := freeAddresses(3 * len(s.members))
-	if err != nil {
-		return nil, err
 	}
 	laid := &Laid{Dir: dir}
 	doc := register.New([]register.Signer{{Name: s.signer, Key: registrar.Public(now.UTC().Truncate(time.Second))}}, 1, now)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,9 +21,12 @@ import (
 
 var update = flag.Bool("update", false, "write golden files anew")
 
+// once: schemas take a while to compile, and a scenario is read-only.
+var once = sync.OnceValues(func() (*scenario.Scenario, error) { return scenario.Load("drechtsteden") })
+
 func load(t *testing.T) *scenario.Scenario {
 	t.Helper()
-	s, err := scenario.Load("drechtsteden")
+	s, err := once()
 	if err != nil {
 		t.Fatal(err)
 	}
