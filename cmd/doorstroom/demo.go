@@ -21,8 +21,8 @@ Dutch). The nodes then keep running, for you to try things, until Ctrl-C.
 
 All of it is made up, and gone afterwards unless you name a folder.`,
 		Example: `  doorstroom demo
-  doorstroom demo --dir /tmp/drechtsteden   keep keys, policies and data there
-  doorstroom demo --once                    check the result and end`,
+  doorstroom demo --dir /tmp/drechtsteden  # keep keys, policies and data there
+  doorstroom demo --once                   # check the result and end`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if d.Scenario, err = scenario.Load("drechtsteden"); err != nil {

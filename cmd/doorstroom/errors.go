@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -77,6 +78,9 @@ func messages(err error) []string {
 		return all
 	}
 	if _, ok := errors.AsType[*gateway.Error](err); !ok {
+		if errors.Is(err, context.Canceled) {
+			return []string{"interrupted"}
+		}
 		return []string{"internal error; --verbose shows the cause"}
 	}
 	return []string{gateway.SafeMessage(err)}

@@ -147,7 +147,7 @@ func (a *app) showReceived(lists gateway.CodeLists, offers []desk.ReceivedOffer)
 		})
 	}
 	return writeTable(a.stdout, []column{
-		{"FROM", 14}, {"OFFER", 0}, {"TITLE", 18}, {"WERKSOORT", 12}, {"GEMEENTE", 12}, {"PLACES", 6}, {"FREE", 11}, {"YOURS", 8},
+		{"FROM", 14}, {"OFFER", 0}, {"TITLE", 18}, {"WERKSOORT", 13}, {"GEMEENTE", 12}, {"PLACES", 6}, {"FREE", 11}, {"YOURS", 8},
 	}, rows)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -105,7 +106,7 @@ func isTerminal(stream any) bool {
 }
 
 func writeStatus(w io.Writer, s rest.Status) error {
-	fmt.Fprintf(w, "%s (%s), %s\n", clip(s.Name, 60), s.Party, when(s.Time))
+	fmt.Fprintf(w, "%s (%s), %s\n", clip(cmp.Or(s.Name, "not in the register"), 60), s.Party, when(s.Time))
 	for _, alarm := range s.Alarms {
 		fmt.Fprintf(w, "ALARM     %s\n", clip(alarm, 0))
 	}
