@@ -177,7 +177,7 @@ func fill(o *gateway.Offer, key string, v value) {
 	case "validUntil":
 		o.ValidUntil = gateway.Date(v.text)
 	case "updated":
-		o.Updated = v.moment
+		o.Updated = v.moment.UTC()
 	default:
 		fillPlace(o, key, v)
 	}
