@@ -1,0 +1,266 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/config"
+	"github.com/doorstroom/doorstroom/gateway/node"
+	"github.com/doorstroom/doorstroom/gateway/register"
+	"github.com/doorstroom/doorstroom/gateway/rest"
+	"github.com/doorstroom/doorstroom/gateway/seal"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// member is a node that runs as a process of its own.
+type member struct {
+	party  gateway.Party
+	dir    string
+	config config.Config
+	local  *rest.LocalClient
+	cmd    *exec.Cmd     // of the process that runs; nil: none does
+	ended  chan struct{} // closed when it has ended
+	kills  int
+}
+
+// twoMembers lays out a leerwerkbedrijf and a gemeente with a signed register.
+func twoMembers(t *testing.T) (sender, receiver *member) {
+	t.Helper()
+	registrar, err := seal.GenerateKey()
+	must(t, err)
+	now, dir := time.Now(), t.TempDir()
+	lay := func(folder string, oin gateway.OIN, kind gateway.PartyKind, gemeenten ...gateway.GemeenteFor) *member {
+		peers := freeAddress(t)
+		party, err := node.Create(filepath.Join(dir, folder), node.Plan{
+			Party: oin, Name: folder, Kind: kind, Gemeenten: gemeenten, Endpoint: "https://" + peers,
+			Contact: gateway.Functional{Name: "Servicepunt", Email: "servicepunt@" + folder + ".example"},
+			Listen:  config.Listen{Peers: peers, Ops: freeAddress(t)}, Anchors: []string{registrar.KID()},
+		}, now)
+		must(t, err)
+		return &member{party: party, dir: filepath.Join(dir, folder)}
+	}
+	sender = lay("smile", sends, gateway.Leerwerkbedrijf)
+	receiver = lay("dordt", receives, gateway.GemeenteKind, gateway.GemeenteFor{Code: "gm0505"})
+
+	at := now.UTC().Truncate(time.Second)
+	doc := register.New([]register.Signer{{Name: "Registerhouder", Key: registrar.Public(at)}}, 1, at)
+	file, err := register.Encode(register.Add(register.Add(doc, sender.party), receiver.party))
+	must(t, err)
+	file, err = register.Sign(file, registrar)
+	must(t, err)
+	for _, m := range []*member{sender, receiver} {
+		m.config, err = config.Load(m.configFile())
+		must(t, err)
+		must(t, os.WriteFile(m.config.Register.File, file, 0o600))
+		token, err := node.ReadToken(filepath.Join(m.dir, node.TokenFile))
+		must(t, err)
+		m.local = rest.NewLocalClient(m.config.Local.Socket, token)
+		t.Cleanup(m.end)
+	}
+	return sender, receiver
+}
+
+// freeAddress is a port that nobody listens on, below those that systems give
+// to outgoing connections: one of these would take it while its node is down.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(12000))))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no free port")
+	return ""
+}
+
+func (m *member) configFile() string { return filepath.Join(m.dir, node.ConfigFile) }
+func (m *member) logFile() string    { return filepath.Join(m.dir, "node.log") }
+
+// start starts the process, which is the test binary under another name (see
+// TestMain); ready waits until it answers.
+func (m *member) start(t *testing.T) {
+	t.Helper()
+	program, err := os.Executable()
+	must(t, err)
+	log, err := os.OpenFile(m.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	must(t, err)
+	defer log.Close() // the process has it too
+	cmd, ended := exec.Command(program, "run", "--config", m.configFile()), make(chan struct{})
+	cmd.Args[0], cmd.Stderr = "doorstroom", log
+	must(t, cmd.Start())
+	m.cmd, m.ended = cmd, ended
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // how it ended is in ProcessState
+	}()
+}
+
+func (m *member) ready(t *testing.T) {
+	t.Helper()
+	within(t, 30*time.Second, m.party.Name+" answers", func() bool {
+		select {
+		case <-m.ended:
+			t.Fatalf("%s ended by itself: %s\n%s", m.party.Name, m.cmd.ProcessState, m.lastLines(t))
+		default:
+		}
+		status, err := m.local.Status(t.Context())
+		return err == nil && status.Register.Version > 0
+	})
+}
+
+// kill ends the process as a power cut would, as far as the process can tell.
+func (m *member) kill(t *testing.T) {
+	t.Helper()
+	must(t, m.cmd.Process.Kill())
+	<-m.ended
+	if m.cmd.ProcessState.Exited() {
+		t.Fatalf("%s ended by itself: %s\n%s", m.party.Name, m.cmd.ProcessState, m.lastLines(t))
+	}
+	m.cmd = nil
+	m.kills++
+}
+
+// stop ends the process in good order.
+func (m *member) stop(t *testing.T) {
+	t.Helper()
+	must(t, m.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-m.ended:
+	case <-time.After(25 * time.Second):
+		t.Fatalf("%s does not stop\n%s", m.party.Name, m.lastLines(t))
+	}
+	if !m.cmd.ProcessState.Success() {
+		t.Errorf("%s did not stop well: %s\n%s", m.party.Name, m.cmd.ProcessState, m.lastLines(t))
+	}
+	m.cmd = nil
+}
+
+// end is for a test that failed half-way.
+func (m *member) end() {
+	m.local.Close()
+	if m.cmd != nil {
+		_ = m.cmd.Process.Kill() // it may have ended already
+		<-m.ended
+	}
+}
+
+func (m *member) lastLines(t *testing.T) string {
+	t.Helper()
+	log, err := os.ReadFile(m.logFile())
+	must(t, err)
+	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
+	return strings.Join(lines[max(0, len(lines)-20):], "\n")
+}
+
+// complaints are lines in a node's log that no crash excuses.
+func (m *member) complaints(t *testing.T) (found []string) {
+	t.Helper()
+	log, err := os.ReadFile(m.logFile())
+	must(t, err)
+	for line := range bytes.Lines(log) {
+		for _, sign := range []string{"level=ERROR", "panic", "DATA RACE"} {
+			if bytes.Contains(line, []byte(sign)) {
+				found = append(found, fmt.Sprintf("log of %s: %s", m.party.Name, bytes.TrimSpace(line)))
+				break
+			}
+		}
+	}
+	return found
+}
+
+// database is that of a node which no longer runs.
+type database struct {
+	*store.Store
+	party gateway.Party
+}
+
+func (m *member) open(t *testing.T) database {
+	t.Helper()
+	s, err := store.Open(filepath.Join(m.config.Data, "node.db"), store.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	return database{s, m.party}
+}
+
+func (d database) journal(t *testing.T) []store.JournalRecord {
+	t.Helper()
+	records, err := d.Journal(t.Context(), 0, 1<<30)
+	must(t, err)
+	return records
+}
+
+func (d database) own(t *testing.T) map[string]int {
+	t.Helper()
+	offers, err := d.OwnOffers(t.Context())
+	must(t, err)
+	own := map[string]int{}
+	for _, o := range offers {
+		own[o.Offer.ID] = versionOf(t, o.Offer.Title)
+	}
+	return own
+}
+
+func (d database) unsound(t *testing.T) (problems []string) {
+	t.Helper()
+	for _, p := range d.Check(t.Context()) {
+		problems = append(problems, fmt.Sprintf("database of %s: %s", d.party.Name, p))
+	}
+	if _, err := d.VerifyJournal(t.Context(), nil); err != nil {
+		problems = append(problems, fmt.Sprintf("journal of %s: %v", d.party.Name, err))
+	}
+	return problems
+}
+
+// agree holds what the receiver has against what the sender shows it, and both
+// against what must be shown in the end.
+func agree(t *testing.T, sender, receiver database, versions map[string]int, contact bool) (lost []string) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	shown, settled, err := sender.ShownDigest(ctx, receiver.party.OIN)
+	must(t, err)
+	holds, err := receiver.Holds(ctx, sender.party.OIN)
+	must(t, err)
+	if !settled || shown != holds {
+		lost = append(lost, fmt.Sprintf("the sender shows %+v (settled: %t) and the receiver holds %+v", shown, settled, holds))
+	}
+	hashes := map[string]string{}
+	all, err := sender.Shown(ctx, receiver.party.OIN)
+	must(t, err)
+	for _, s := range all {
+		if !s.Withdrawal {
+			hashes[s.Subject] = s.Hash
+		}
+	}
+	received, err := receiver.ReceivedOffers(ctx)
+	must(t, err)
+	if len(received) != len(versions) {
+		lost = append(lost, fmt.Sprintf("the receiver holds %d offers, want %d", len(received), len(versions)))
+	}
+	for _, r := range received {
+		c := r.Capacity
+		if _, hash := c.Encode(); hash != hashes[r.Subject] {
+			lost = append(lost, fmt.Sprintf("offer %s: the receiver holds something else than it was shown", c.Offer))
+		}
+		if got, want := versionOf(t, c.Title), versions[c.Offer]; got != want {
+			lost = append(lost, fmt.Sprintf("offer %s: the receiver holds version %d, want %d (0 is none)", c.Offer, got, want))
+		}
+		if got := c.Contact != (gateway.Contact{}); got != contact {
+			lost = append(lost, fmt.Sprintf("offer %s: the receiver sees a contact: %t, want %t", c.Offer, got, contact))
+		}
+	}
+	return lost
+}
