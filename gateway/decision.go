@@ -1,6 +1,9 @@
 package gateway
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Decision is what policy says of one disclosure or one admission, with what
 // is needed to account for it.
@@ -38,16 +41,20 @@ type RowProblem struct {
 
 // Text is the problem as an office worker reads it.
 func (p RowProblem) Text() string {
-	where := p.File
+	var places []string
+	if p.File != "" {
+		places = append(places, p.File)
+	}
 	if p.Line > 0 {
-		where += fmt.Sprintf(" regel %d", p.Line)
+		places = append(places, fmt.Sprintf("regel %d", p.Line))
 	}
 	if p.Column != "" {
-		where += ", kolom " + p.Column
+		places = append(places, "kolom "+p.Column)
 	}
 	if p.Offer != "" {
-		where += " (" + p.Offer + ")"
+		places = append(places, "aanbod "+p.Offer)
 	}
+	where := strings.Join(places, ", ")
 	if p.Warning {
 		return "let op: " + where + ": " + p.Message
 	}

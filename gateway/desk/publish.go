@@ -301,7 +301,8 @@ type ReceivedOffer struct {
 }
 
 // ReceivedOffers is what others offer, sorted by sender and offer. An expired
-// offer is listed without availability.
+// offer is listed without availability; offers of a party that has left the
+// register are not listed: it can no longer take them back.
 func (d *Desk) ReceivedOffers(ctx context.Context, caller gateway.Caller) ([]ReceivedOffer, error) {
 	if err := d.read(ctx, caller, gateway.OpReceivedOffers); err != nil {
 		return nil, err
@@ -313,6 +314,9 @@ func (d *Desk) ReceivedOffers(ctx context.Context, caller gateway.Caller) ([]Rec
 	day := gateway.DateOf(d.now())
 	offers := make([]ReceivedOffer, 0, len(stored))
 	for _, s := range stored {
+		if !d.takesPart(s.Sender) {
+			continue
+		}
 		o := ReceivedOffer{Sender: s.Sender, SenderName: d.partyName(s.Sender), Capacity: s.Capacity, Received: s.Received}
 		if o.Expired = s.Capacity.Expired(day); o.Expired {
 			o.Capacity = withoutAvailability(s.Capacity)
@@ -330,6 +334,15 @@ func withoutAvailability(c gateway.Capacity) gateway.Capacity {
 	c.Places = nil
 	c.Allotments = nil
 	return c
+}
+
+func (d *Desk) takesPart(oin gateway.OIN) bool {
+	reg := d.Rules().Register
+	if reg == nil {
+		return false
+	}
+	_, ok := reg.Party(oin)
+	return ok
 }
 
 func (d *Desk) partyName(oin gateway.OIN) string {

@@ -71,6 +71,10 @@ func (e *Exchange) inspect(rules publication.Rules, now time.Time, peer gateway.
 	seen.attributed = true
 	refuse := func(reason gateway.Reason) inspected {
 		seen.in.Outcome, seen.in.Reason = e.outcome(rules, peer, reason), reason
+		if seen.in.Outcome != gateway.Refused { // it may come again and again: counted, not entered each time
+			e.strangers.add(peer, reason)
+			return seen
+		}
 		seen.in.Entry = e.entry(rules, now, seen.in)
 		return seen
 	}

@@ -20,6 +20,10 @@ import (
 // again, by which two parties that drifted apart find out.
 const idle = 6 * time.Hour
 
+// resendPause keeps a peer that misstates what it holds from making this node
+// send everything over and over.
+const resendPause = time.Hour
+
 // worker delivers to one peer, one batch at a time.
 type worker struct {
 	e            *Exchange
@@ -32,6 +36,7 @@ type worker struct {
 	told    string    // what the last hello that arrived said of us
 	toldAt  time.Time // when
 	fetched uint64    // register version last asked for, so that a bad one is not asked for again and again
+	resent  time.Time // when the present state was last sent again
 	awake   bool      // has had its first turn: a node that starts tries everybody at once
 }
 
@@ -292,6 +297,10 @@ func (w *worker) greet(ctx context.Context, rules publication.Rules, party gatew
 	if err != nil || !differs {
 		return err
 	}
+	if now.Before(w.resent.Add(resendPause)) {
+		return nil
+	}
+	w.resent = now
 	w.e.Log.Info("peer holds another state than it was sent; sending it again", "peer", w.peer)
 	return w.e.Publisher.Resend(ctx, now, w.peer)
 }

@@ -139,7 +139,8 @@ func (e *Exchange) Wake(peers []gateway.OIN) {
 func (e *Exchange) now() time.Time { return e.Store.EffectiveTime(time.Now()) }
 
 // strangers counts refusals of things that could not be attributed to a
-// message, by peer and reason, so that a flood of them is a line a minute.
+// message, and refusals for now, by peer and reason: a flood of them is one
+// journal entry a minute.
 type strangers struct {
 	mu    sync.Mutex
 	count map[stranger]int // guarded by mu

@@ -3,6 +3,7 @@ package exchange_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -460,6 +461,91 @@ func TestRecipientThatLostItsDatabase(t *testing.T) {
 		f.Settled(time.Hour)
 		if got := len(f.Received(gt.Dordrecht, gt.Smile)); got != 2 {
 			t.Errorf("got %d offers after the loss, want 2", got)
+		}
+		f.Converged()
+	})
+}
+
+// A sender loses its whole database: what it publishes then replaces what the
+// others still held of it, and what it no longer offers goes.
+func TestSenderThatLostItsDatabase(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := region(t)
+		f.Publish(gt.Smile, gt.Offer("een"), gt.Offer("twee"))
+		f.Settled(time.Hour)
+		f.Stop(gt.Smile)
+		if err := os.Remove(filepath.Join(f.Dir(gt.Smile), "data", "node.db")); err != nil {
+			t.Fatal(err)
+		}
+		f.Start(gt.Smile)
+		o := gt.Offer("een")
+		o.Title = "Na het verlies"
+		f.Publish(gt.Smile, o)
+		time.Sleep(13 * time.Hour)
+		f.Settled(time.Hour)
+		f.Converged()
+		got := f.Received(gt.Dordrecht, gt.Smile)
+		if len(got) != 1 || got["een"].Title != "Na het verlies" {
+			t.Errorf("got %s, want the one offer that is there now", gt.Dump(got))
+		}
+	})
+}
+
+// An offer that disappears from one export and is back in the next keeps its
+// sampling: coming back is no way to see how it stands today.
+func TestReturningOfferIsNotSampledAnew(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := region(t)
+		f.Publish(gt.Smile, gt.Offer("groen"))
+		f.Settled(time.Hour)
+		time.Sleep(24 * time.Hour)
+		f.Publish(gt.Smile)
+		f.Settled(time.Hour)
+		full := gt.Offer("groen")
+		for i := range full.Places {
+			full.Places[i].Occupied = full.Places[i].Maximum
+		}
+		f.Publish(gt.Smile, full)
+		f.Settled(time.Hour)
+		if got, want := f.Received(gt.Molenlanden, gt.Smile)["groen"].Places[0].Band, gateway.Ruim; got != want {
+			t.Errorf("a day after the sample: got band %q, want %q", got, want)
+		}
+	})
+}
+
+// A peer that says at every hello that it holds something else does not make a
+// node send everything each time.
+func TestFalseHelloDoesNotFlood(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := region(t)
+		f.Publish(gt.Smile, gt.Offer("groen"))
+		f.Settled(time.Hour)
+		before := len(crossed(t, f, gt.Dordrecht))
+		key := f.Key(gt.Dordrecht)
+		for range 500 {
+			b, err := json.Marshal(gateway.Hello{
+				Issuer: gt.Dordrecht, Audience: gt.Smile, Time: time.Now().UTC().Truncate(time.Second), Protocol: []int{1},
+				Kinds: []string{}, CodeLists: map[string]string{}, Register: 1, Incarnation: 1,
+				Holds: gateway.StateDigest{Count: 7, Digest: gateway.Hash([]byte("anders"))},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			token, err := seal.Sign(key, seal.Hello, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Node(gt.Smile).Exchange.Hello(context.Background(), gt.Dordrecht, token); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		f.Settled(time.Hour)
+		if got := len(crossed(t, f, gt.Dordrecht)) - before; got > 4 {
+			t.Errorf("got %d messages sent again, want at most one round", got)
 		}
 		f.Converged()
 	})

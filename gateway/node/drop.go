@@ -18,11 +18,13 @@ import (
 
 // A drop folder holds exports of one source. The newest file in it counts: an
 // admin may overwrite the same name or write a new one each time. A file is
-// taken once its size has been the same for settleTime and its end is complete.
-// What was wrong in it is written for people in reportFolder, beside it.
+// taken once it has been the same for settleTime and its end is complete; about
+// one whose end stays incomplete for unfinishedTime people are told. What was
+// wrong is written for them in reportFolder, beside it.
 const (
-	settleTime   = 2 * time.Second
-	reportFolder = "verslagen"
+	settleTime     = 2 * time.Second
+	unfinishedTime = 5 * time.Second
+	reportFolder   = "verslagen"
 )
 
 // dropped is one state of one file.
@@ -32,51 +34,88 @@ type dropped struct {
 	modified time.Time
 }
 
+// dropWatch is what is known of the drop folder. It is watchDrop's alone.
+type dropWatch struct {
+	seen  dropped   // the newest file when the folder was last looked into
+	since time.Time // when it was first found as it is
+	done  dropped   // was taken
+	told  dropped   // people were told that it is unfinished
+}
+
 // watchDrop looks whenever the file system gives a sign, and every poll as
 // well: network shares give none.
 func (n *Node) watchDrop(ctx context.Context) {
-	c := n.opt.Config.Drop
+	folder := n.opt.Config.Drop.Folder
 	var events chan fsnotify.Event
 	var troubles chan error
 	if watcher, err := fsnotify.NewWatcher(); err == nil {
 		defer func() { n.try("close the watch on the drop folder", watcher.Close()) }()
-		if err := watcher.Add(c.Folder); err != nil {
+		if err := watcher.Add(folder); err != nil {
 			n.log.Warn("the drop folder gives no sign of new files; it is looked at regularly", "error", err)
 		}
 		events, troubles = watcher.Events, watcher.Errors
 	}
-	var seen, done dropped
-	wait := time.Duration(0)
+	d := dropWatch{done: n.takenBefore(ctx)}
 	for {
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(n.lookInDrop(ctx, &d))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return
 		case <-events:
-			timer.Stop()
 		case err := <-troubles:
-			timer.Stop()
 			n.try("watch the drop folder", err)
 		case <-timer.C:
 		}
-		wait = c.Poll
-		newest, err := newestExport(c.Folder)
-		switch {
-		case err != nil:
-			n.try("look into the drop folder", err)
-		case newest == dropped{} || newest == done:
-		case newest != seen:
-			seen, wait = newest, settleTime
-		default:
-			if complete, err := adapters.Complete(filepath.Join(c.Folder, newest.name)); err != nil || !complete {
-				wait = settleTime
-				continue
-			}
-			n.takeExport(ctx, newest)
-			done = newest
-		}
+		timer.Stop()
 	}
+}
+
+// takenBefore is the newest file if it is from before the last import of its
+// source, or nothing: a node that starts again must not bring back what a later
+// import has replaced.
+func (n *Node) takenBefore(ctx context.Context) dropped {
+	c := n.opt.Config.Drop
+	last, _, err := n.Store.ImportState(ctx, c.Source)
+	n.try("read the last import of the drop folder", err)
+	newest, err := newestExport(c.Folder)
+	if err != nil || !newest.modified.Before(last.At) { // lookInDrop tells of an error
+		return dropped{}
+	}
+	return newest
+}
+
+// lookInDrop takes the newest export if it is time, and says when to look again
+// at the latest.
+func (n *Node) lookInDrop(ctx context.Context, d *dropWatch) time.Duration {
+	c := n.opt.Config.Drop
+	newest, err := newestExport(c.Folder)
+	switch {
+	case err != nil:
+		n.try("look into the drop folder", err)
+		return c.Poll
+	case newest == dropped{} || newest == d.done:
+		return c.Poll
+	case newest != d.seen:
+		d.seen, d.since = newest, time.Now()
+		return settleTime
+	}
+	still := time.Since(d.since)
+	if still < settleTime { // signs come while a file is being written
+		return settleTime - still
+	}
+	complete, err := adapters.Complete(filepath.Join(c.Folder, newest.name))
+	switch {
+	case err == nil && complete:
+		n.takeExport(ctx, newest)
+		d.done = newest
+		return c.Poll
+	case still >= unfinishedTime && newest != d.told:
+		n.log.Warn("the export is not complete", "file", newest.name, "error", err)
+		n.leaveReport(newest.name, unfinished)
+		d.told = newest
+	}
+	return settleTime
 }
 
 // newestExport finds the file of the folder that was changed last.
@@ -111,29 +150,44 @@ func isExport(name string) bool {
 }
 
 func (n *Node) takeExport(ctx context.Context, file dropped) {
-	c := n.opt.Config.Drop
-	report, err := n.importFile(ctx, filepath.Join(c.Folder, file.name))
-	if err != nil {
+	report, err := n.importFile(ctx, filepath.Join(n.opt.Config.Drop.Folder, file.name))
+	switch {
+	case err != nil && ctx.Err() != nil: // it is taken when the node starts again
+		return
+	case err != nil:
 		n.log.Error("the export was not imported", "file", file.name, "error", err)
-	} else {
-		n.log.Info("export imported", "file", file.name, "offers", report.Offers, "new", report.New,
-			"changed", report.Changed, "withdrawn", len(report.Withdrawn), "held", len(report.Held), "kept", len(report.Kept))
+		n.leaveReport(file.name, fmt.Sprintf("Niet ingelezen: %s\nEr is niets veranderd.\n", gateway.SafeMessage(err)))
+		return
 	}
-	text := dropReport(file.name, report, err)
-	folder := filepath.Join(c.Folder, reportFolder)
+	n.log.Info("export imported", "file", file.name, "offers", report.Offers, "new", report.New,
+		"changed", report.Changed, "withdrawn", len(report.Withdrawn), "held", len(report.Held), "kept", len(report.Kept))
+	n.leaveReport(file.name, report.Text())
+}
+
+// unfinished is what an office worker reads of a file whose end does not come.
+const unfinished = `Nog niet ingelezen: het bestand eindigt midden in een regel of is niet te openen.
+Is de export nog bezig? Dan wordt het bestand ingelezen zodra het compleet is.
+Is de export klaar? Maak hem dan opnieuw, of zet achter de laatste regel een nieuwe regel.
+`
+
+// leaveReport tells an office worker what became of an export.
+func (n *Node) leaveReport(name, text string) {
+	folder := filepath.Join(n.opt.Config.Drop.Folder, reportFolder)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		n.log.Warn("no report could be left in the drop folder", "error", err)
 		return
 	}
-	n.try("write report", os.WriteFile(filepath.Join(folder, file.name+".txt"), []byte(text), 0o644))
+	text = fmt.Sprintf("Verslag van %s\n\n%s", name, text)
+	n.try("write report", os.WriteFile(filepath.Join(folder, name+".txt"), []byte(text), 0o644))
 }
 
-// importFile reads one export by the configured mapping and publishes it.
+// importFile reads one export by the configured mapping and publishes it. Its
+// errors are for an office worker: in Dutch.
 func (n *Node) importFile(ctx context.Context, path string) (desk.ImportReport, error) {
 	c := n.opt.Config
 	file, err := os.ReadFile(c.Drop.Mapping)
 	if err != nil {
-		return desk.ImportReport{}, gateway.Wrap(gateway.NotFound, err, "the mapping of the drop folder cannot be read; make one with doorstroom adapter map")
+		return desk.ImportReport{}, gateway.Wrap(gateway.NotFound, err, "de koppeling (drop.mapping) is er niet; maak er een met: doorstroom adapter map")
 	}
 	mapping, err := adapters.ParseMapping(c.Drop.Mapping, file)
 	if err != nil {
@@ -150,17 +204,9 @@ func (n *Node) importFile(ctx context.Context, path string) (desk.ImportReport, 
 	if err != nil {
 		return desk.ImportReport{}, err
 	}
-	return n.Desk.PublishCapacity(ctx, operator, imp, false)
-}
-
-// dropReport tells an office worker what became of an export.
-func dropReport(name string, r desk.ImportReport, err error) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Verslag van %s\n\n", name)
+	report, err := n.Desk.PublishCapacity(ctx, operator, imp, false)
 	if err != nil {
-		fmt.Fprintf(&b, "Niet ingelezen: %s\nEr is niets veranderd.\n", gateway.SafeMessage(err))
-		return b.String()
+		return report, gateway.Wrap(gateway.KindOf(err), err, "het aanbod kon niet worden opgeslagen; de beheerder vindt de reden in het logboek van het knooppunt")
 	}
-	b.WriteString(r.Text())
-	return b.String()
+	return report, nil
 }

@@ -55,6 +55,8 @@ func (n *Node) Start(ctx context.Context) error {
 	if err := n.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindStart}); err != nil {
 		return fmt.Errorf("journal start: %w", err)
 	}
+	n.try("sign checkpoint", n.Desk.Checkpoint(ctx))
+	n.passOldRegister()
 	if err := n.installRegisterFile(ctx); err != nil {
 		n.log.Error("the register file was not installed", "error", err)
 	}
@@ -101,6 +103,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	if e := n.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindStop}); e != nil && gateway.KindOf(e) != gateway.Unavailable {
 		err = errors.Join(err, fmt.Errorf("journal stop: %w", e))
 	}
+	n.try("sign checkpoint", n.Desk.Checkpoint(ctx))
 	return errors.Join(err, n.Store.Close())
 }
 

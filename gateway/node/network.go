@@ -200,6 +200,9 @@ func listenLocal(ctx context.Context, path string) (net.Listener, error) {
 	if conn, err := net.Dial("unix", path); err == nil {
 		return nil, errors.Join(gateway.Errorf(gateway.Conflict, "another node is running on this data directory"), conn.Close())
 	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != os.ModeSocket {
+		return nil, gateway.Errorf(gateway.Invalid, "local.socket names a file that is no socket: give the socket a path of its own")
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, gateway.Wrap(gateway.Unavailable, err, "the old local socket cannot be removed")
 	}

@@ -5,6 +5,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/hkdf"
@@ -25,6 +26,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/identity"
 	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/policy"
+	"github.com/doorstroom/doorstroom/gateway/register"
 	"github.com/doorstroom/doorstroom/gateway/schema"
 	"github.com/doorstroom/doorstroom/gateway/seal"
 	"github.com/doorstroom/doorstroom/gateway/store"
@@ -57,6 +59,7 @@ type Node struct {
 
 	mu      sync.Mutex
 	config  config.Config // guarded by mu; the one in force
+	settled []byte        // guarded by mu; register file that needs nothing more: installed, or gone past
 	running lifecycle
 }
 
@@ -213,7 +216,9 @@ func (n *Node) reread(ctx context.Context) error {
 }
 
 // installRegisterFile puts the configured register file in force where it is
-// new. A node without one waits for `doorstroom register install`.
+// new. A node without one waits for `doorstroom register install`. A file that
+// has not changed since it was in force is passed over: a peer may have brought
+// a newer register.
 func (n *Node) installRegisterFile(ctx context.Context) error {
 	file, err := os.ReadFile(n.opt.Config.Register.File)
 	if errors.Is(err, os.ErrNotExist) {
@@ -222,11 +227,39 @@ func (n *Node) installRegisterFile(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read register file: %w", err)
 	}
-	if current := n.Desk.Rules().Register; current != nil && current.SameAs(file) {
+	n.mu.Lock()
+	known := bytes.Equal(file, n.settled)
+	n.mu.Unlock()
+	if known {
 		return nil
 	}
-	_, err = n.Desk.InstallRegister(ctx, operator, file)
-	return err
+	if current := n.Desk.Rules().Register; current == nil || !current.SameAs(file) {
+		if _, err := n.Desk.InstallRegister(ctx, operator, file); err != nil {
+			return err
+		}
+	}
+	n.settle(file)
+	return nil
+}
+
+// passOldRegister is for a node that starts with the file of a register that it
+// has gone past: what is in force stays, and that is no error.
+func (n *Node) passOldRegister() {
+	file, err := os.ReadFile(n.opt.Config.Register.File)
+	current := n.Desk.Rules().Register
+	if err != nil || current == nil {
+		return
+	}
+	if old, err := register.Restore(file); err == nil && old.Version() < current.Version() {
+		n.log.Warn("the register file is older than the register in force, which stays", "file", old.Version(), "in force", current.Version())
+		n.settle(file)
+	}
+}
+
+func (n *Node) settle(file []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.settled = file
 }
 
 // operator is who the node itself acts as: the person who started the process

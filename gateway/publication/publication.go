@@ -104,6 +104,12 @@ func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Resul
 	var total Result
 	offers := slices.Clone(c.Put)
 	for i := range offers {
+		if offers[i].Sampling.Current.At.IsZero() {
+			var err error
+			if offers[i].Sampling, err = p.store.GoneSampling(ctx, offers[i].Offer.ID); err != nil {
+				return Result{}, fmt.Errorf("read earlier sampling: %w", err)
+			}
+		}
 		offers[i].Sampling = offers[i].Sampling.Advance(offers[i].Offer, now)
 	}
 	for _, gone := range c.Delete {

@@ -60,7 +60,9 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 			t.put(table{name: tableOwn}, []byte(o.Offer.ID), encodeJSON(o))
 		}
 		for _, id := range p.Delete {
-			t.delete(table{name: tableOwn}, []byte(id))
+			if err := t.deleteOwn(id); err != nil {
+				return err
+			}
 		}
 		checked := map[string]sharedKey{}
 		for _, send := range p.Sends {
@@ -76,6 +78,29 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 		}
 		return t.record(p.Journal...)
 	})
+}
+
+// deleteOwn takes an own offer away but keeps its sampling: an offer that comes
+// back the next day must not be sampled anew because of that.
+func (t *txn) deleteOwn(id string) error {
+	var own OwnOffer
+	ok, err := getJSON(t, table{name: tableOwn}, []byte(id), &own)
+	if err != nil || !ok {
+		return err
+	}
+	t.put(table{name: tableGone}, []byte(id), encodeJSON(own.Sampling))
+	t.delete(table{name: tableOwn}, []byte(id))
+	return nil
+}
+
+// GoneSampling is the sampling of an own offer that was deleted, until its next
+// sample would have been due; the zero Sampling if there is none.
+func (s *Store) GoneSampling(ctx context.Context, id string) (sampling gateway.Sampling, err error) {
+	err = s.view(ctx, func(r reader) error {
+		_, err := getJSON(r, table{name: tableGone}, []byte(id), &sampling)
+		return err
+	})
+	return sampling, err
 }
 
 // narrows tells whether a message only takes away: it is never refused for lack

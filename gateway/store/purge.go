@@ -27,7 +27,7 @@ func (s *Store) Purge(ctx context.Context, now time.Time) (n int, err error) {
 			break
 		}
 		var purged int
-		if over := overBy(in, now); over != nil && in.party != "" {
+		if over := overBy(in, now); over != nil {
 			purged, err = s.purgeTable(ctx, now, in, over)
 		}
 		n += purged
@@ -39,6 +39,12 @@ func (s *Store) Purge(ctx context.Context, now time.Time) (n int, err error) {
 // stay.
 func overBy(in table, now time.Time) func(key, value []byte) (bool, error) {
 	switch in.name {
+	case tableGone:
+		return func(_, value []byte) (bool, error) {
+			var sampling gateway.Sampling
+			err := readJSON(in, value, &sampling)
+			return now.After(sampling.NextSample()), err
+		}
 	case tableInbox:
 		return func(_, value []byte) (bool, error) {
 			i, err := decodeItem(in, value)

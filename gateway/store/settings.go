@@ -67,7 +67,7 @@ func (s *Store) Restored(ctx context.Context, now time.Time) (incarnation uint64
 		if incarnation, err = getUint(t, keyIncarnation()); err != nil {
 			return err
 		}
-		incarnation++
+		incarnation = max(incarnation+1, uint64(t.now.Unix()))
 		t.putUint(keyIncarnation(), incarnation)
 		return t.record(journal.Entry{Kind: journal.KindRestore})
 	})

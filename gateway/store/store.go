@@ -69,6 +69,7 @@ type Store struct {
 const (
 	tableMeta        = "meta"        // settings and counters by name
 	tableOwn         = "own"         // offer id → OwnOffer
+	tableGone        = "gone"        // offer id → Sampling of an own offer that is no longer there
 	tableImports     = "imports"     // source → ImportState
 	tablePeers       = "peers"       // OIN → peerRow
 	tableHello       = "hello"       // OIN → helloRow
@@ -117,7 +118,9 @@ func Open(path string, opt Options) (*Store, error) {
 // called later is Unavailable.
 func (s *Store) Close() error { return s.engine.close() }
 
-// Incarnation is 1 in a new database and rises with every restore.
+// Incarnation is the Unix time at which the database was made, and rises with
+// every restore. So a node that lost its database is not taken for an older
+// self by its peers.
 func (s *Store) Incarnation() uint64 { return s.incarnation.Load() }
 
 // EffectiveTime is the later of now and the highest committed time, in UTC.
@@ -143,7 +146,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		}
 		if version == 0 {
 			o.put(table{name: tableMeta}, keyFormat(), binary.AppendUvarint(nil, format))
-			o.put(table{name: tableMeta}, keyIncarnation(), binary.AppendUvarint(nil, 1))
+			o.put(table{name: tableMeta}, keyIncarnation(), binary.AppendUvarint(nil, uint64(time.Now().Unix())))
 		}
 		if incarnation, err = getUint(&o, keyIncarnation()); err != nil {
 			return nil, err
