@@ -45,10 +45,14 @@ const (
 // Create lays out a node's folder: keys, a commented configuration, a policy
 // to start from, a token for the person who runs it, and the entry that the
 // registrar needs. It never overwrites: a folder that has a configuration is a
-// Conflict.
+// Conflict. A plan that is wrong leaves nothing behind.
 func Create(dir string, p Plan, now time.Time) (gateway.Party, error) {
 	if _, err := os.Stat(filepath.Join(dir, ConfigFile)); err == nil {
 		return gateway.Party{}, gateway.Errorf(gateway.Conflict, "there is a node in this folder already")
+	}
+	f, err := draft(p)
+	if err != nil {
+		return gateway.Party{}, err
 	}
 	data := filepath.Join(dir, "data")
 	if err := os.MkdirAll(data, 0o700); err != nil {
@@ -58,7 +62,7 @@ func Create(dir string, p Plan, now time.Time) (gateway.Party, error) {
 	if err != nil {
 		return gateway.Party{}, err
 	}
-	if err := createFiles(dir, p, party); err != nil {
+	if err := f.write(dir, party); err != nil {
 		return gateway.Party{}, err
 	}
 	return party, nil
@@ -104,38 +108,48 @@ func createKeys(data string, p Plan, now time.Time) (gateway.Party, error) {
 	return party, nil
 }
 
-func createFiles(dir string, p Plan, party gateway.Party) error {
-	token := make([]byte, 32)
-	rand.Read(token)
-	secret := hex.EncodeToString(token)
-	policy, err := policyTemplate(p)
-	if err != nil {
-		return err
+// files are what a new node's folder holds beside its keys.
+type files struct {
+	config, policy []byte
+	token          string
+}
+
+func draft(p Plan) (files, error) {
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	f := files{token: hex.EncodeToString(secret)}
+	var err error
+	if f.policy, err = policyTemplate(p); err != nil {
+		return f, err
 	}
-	file, err := config.New(config.Initial{
+	f.config, err = config.New(config.Initial{
 		Party: p.Party, Name: p.Name, Peers: p.Listen.Peers, Public: p.Listen.Public, Ops: p.Listen.Ops, Anchors: p.Anchors,
 		Callers: []config.Caller{{
-			Name: "beheer", SHA256: gateway.Hash([]byte(secret)),
+			Name: "beheer", SHA256: gateway.Hash([]byte(f.token)),
 			Roles: []gateway.Role{gateway.Coordinator, gateway.Consulent, gateway.PrivacyOfficer, gateway.Beheerder},
 		}},
 	})
 	if err != nil {
-		return fmt.Errorf("make configuration: %w", err)
+		return f, fmt.Errorf("make configuration: %w", err)
 	}
+	return f, nil
+}
+
+func (f files) write(dir string, party gateway.Party) error {
 	entry, err := json.MarshalIndent(party, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode party: %w", err)
 	}
-	if err := identity.WriteSecret(filepath.Join(dir, TokenFile), []byte(secret+"\n")); err != nil {
+	if err := identity.WriteSecret(filepath.Join(dir, TokenFile), []byte(f.token+"\n")); err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{PolicyFile: policy, PartyFile: append(entry, '\n')} {
+	for name, content := range map[string][]byte{PolicyFile: f.policy, PartyFile: append(entry, '\n')} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			return gateway.Wrap(gateway.Internal, err, "cannot write "+name)
 		}
 	}
 	// Last: a folder with a configuration is a whole node.
-	if err := os.WriteFile(filepath.Join(dir, ConfigFile), file, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, ConfigFile), f.config, 0o644); err != nil {
 		return gateway.Wrap(gateway.Internal, err, "cannot write "+ConfigFile)
 	}
 	return nil

@@ -79,9 +79,10 @@ func (n *Node) takenBefore(ctx context.Context) dropped {
 	last, _, err := n.Store.ImportState(ctx, c.Source)
 	n.try("read the last import of the drop folder", err)
 	newest, err := newestExport(c.Folder)
-	if err != nil || !newest.modified.Before(last.At) { // lookInDrop tells of an error
+	if err != nil || newest.name == "" || !newest.modified.Before(last.At) { // lookInDrop tells of an error
 		return dropped{}
 	}
+	n.log.Info("the newest export is from before the last import and is not taken again", "file", newest.name)
 	return newest
 }
 

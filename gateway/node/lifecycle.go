@@ -55,6 +55,11 @@ func (n *Node) Start(ctx context.Context) error {
 	if err := n.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindStart}); err != nil {
 		return fmt.Errorf("journal start: %w", err)
 	}
+	n.running.push("journal", func(ctx context.Context) error {
+		now := n.Store.EffectiveTime(time.Now())
+		err := n.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindStop})
+		return errors.Join(err, n.Desk.Checkpoint(ctx))
+	})
 	n.try("sign checkpoint", n.Desk.Checkpoint(ctx))
 	n.passOldRegister()
 	if err := n.installRegisterFile(ctx); err != nil {
@@ -98,13 +103,7 @@ func (n *Node) background(name string, f func(context.Context)) {
 func (n *Node) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
-	err := n.running.unwind(ctx)
-	now := n.Store.EffectiveTime(time.Now())
-	if e := n.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindStop}); e != nil && gateway.KindOf(e) != gateway.Unavailable {
-		err = errors.Join(err, fmt.Errorf("journal stop: %w", e))
-	}
-	n.try("sign checkpoint", n.Desk.Checkpoint(ctx))
-	return errors.Join(err, n.Store.Close())
+	return errors.Join(n.running.unwind(ctx), n.Store.Close())
 }
 
 // Run runs the node until ctx ends or the process is told to: SIGINT and
@@ -142,7 +141,9 @@ func (n *Node) clock(ctx context.Context) {
 	tick := time.NewTicker(5 * time.Minute)
 	defer tick.Stop()
 	var hour time.Time
+	alarmed := false
 	for {
+		alarmed = n.compareClock(ctx, alarmed)
 		select {
 		case <-ctx.Done():
 			return
@@ -160,6 +161,19 @@ func (n *Node) clock(ctx context.Context) {
 		_, err = n.Store.Purge(ctx, time.Now())
 		n.try("purge", err)
 	}
+}
+
+// compareClock journals, once each time, that the clock was set back: from then
+// on the node goes by the time of its last transaction, and purges nothing.
+func (n *Node) compareClock(ctx context.Context, alarmed bool) bool {
+	wall := time.Now()
+	now := n.Store.EffectiveTime(wall)
+	behind := now.Sub(wall)
+	if behind > gateway.ClockSkew && !alarmed {
+		n.log.Error("the clock of this computer was set back; nothing is purged until it is right", "behind", behind.Round(time.Second).String())
+		n.try("journal clock alarm", n.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindClockAlarm}))
+	}
+	return behind > gateway.ClockSkew
 }
 
 func (n *Node) try(what string, err error) {
