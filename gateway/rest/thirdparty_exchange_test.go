@@ -210,7 +210,7 @@ func (p *thirdParty) check(peer string, e thirdEvent, now time.Time) error {
 	}
 	party, _ := p.register.party(peer)
 	acts := party
-	if principal := strings.TrimPrefix(e.Principal, thirdURN); principal != "" && principal != peer {
+	if principal := strings.TrimPrefix(e.Principal, thirdURN); principal != "" {
 		if acts, ok = p.register.party(principal); !ok || !party.mayActFor(principal, kind, day) {
 			return thirdRefusal("mandate")
 		}

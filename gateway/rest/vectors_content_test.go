@@ -121,6 +121,7 @@ func (w *world) dataVectors() []messageVector {
 		}, refused, schema},
 		{"provider-other", "an offer of another provider", set("provider", vDrechtwerk), refused, gateway.ReasonProvider},
 		{"mandate-none", "acts for a party that gave no mandate", func(e event) { e["principal"] = vDordrecht.URN() }, refused, gateway.ReasonMandate},
+		{"mandate-self", "acts for itself, and says so", func(e event) { e["principal"] = vSmile.URN() }, refused, gateway.ReasonMandate},
 		{"mandate-unknown-party", "acts for a party that is not in the register", func(e event) { e["principal"] = vNobody.URN() }, refused, gateway.ReasonMandate},
 	} {
 		list = append(list, w.edited(row.name, row.describes, row.change, row.outcome, row.reason, all))
