@@ -94,8 +94,10 @@ func (s *dropSite) imports(t *testing.T) int {
 func TestDropTakesTheNewest(t *testing.T) {
 	t.Parallel()
 	s := newDropSite(t)
-	s.put(t, "~$maandag.csv", header+"X-1;Tijdelijk;1\n")
 	s.put(t, "maandag.csv", header+"A-1;Groen;8\nA-2;Bakkerij;5\n")
+	for _, temporary := range []string{"~$maandag.csv", ".maandag.csv", "maandag.csv.part"} {
+		s.put(t, temporary, header+"X-1;Tijdelijk;1\n")
+	}
 	s.offers(t, map[string]string{"A-1": "Groen", "A-2": "Bakkerij"})
 	s.report(t, "maandag.csv", "Verslag van maandag.csv", "2 aanbiedingen (2 nieuw")
 	s.put(t, "dinsdag.csv", header+"A-1;Groen in de wijk;8\n")
@@ -117,7 +119,8 @@ func TestDropWaitsForTheEnd(t *testing.T) {
 		for _, half := range []string{part[:3], part[3:]} {
 			_, err := f.WriteString(half)
 			must(t, err)
-			paused := time.Now() // shorter than a file must be still
+			s.put(t, "~$traag.csv", "slot") // the file system gives a sign, and the export is as it was
+			paused := time.Now()            // shorter than a file must be still
 			within(t, 5*time.Second, "a pause", func() bool { return time.Since(paused) > 400*time.Millisecond })
 		}
 	}
