@@ -48,15 +48,25 @@ func (d *Desk) loadPolicy(ctx context.Context, now time.Time) error {
 	old := d.rules.Load()
 	loaded, warnings, err := d.readPolicy(old.Register, now)
 	if err != nil {
-		failed := *old
-		failed.policyError = err.Error()
-		d.rules.Store(&failed)
+		d.notLoaded(old, err)
 		journalErr := d.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindPolicyFailed, Policy: old.Policy.Version()})
 		return errors.Join(gateway.Wrap(gateway.Invalid, err, "the policy was not loaded; the one in force stays: "+err.Error()), journalErr)
 	}
-	return d.enforce(ctx, now, &inForce{
+	err = d.enforce(ctx, now, &inForce{
 		Rules: publication.Rules{Register: old.Register, Policy: loaded}, warnings: warnings, day: gateway.DateOf(now),
 	}, journal.Entry{Time: now, Kind: journal.KindPolicyLoaded, Policy: loaded.Version()})
+	if err != nil && d.rules.Load() == old {
+		d.notLoaded(old, err)
+	}
+	return err
+}
+
+// notLoaded keeps the rules in force and tells why they are not those of the
+// files. The caller holds d.changing.
+func (d *Desk) notLoaded(old *inForce, err error) {
+	failed := *old
+	failed.policyError = err.Error()
+	d.rules.Store(&failed)
 }
 
 func (d *Desk) readPolicy(reg *register.Register, now time.Time) (*policy.Policy, policy.Problems, error) {
