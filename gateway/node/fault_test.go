@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/config"
 	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
+	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/node"
 )
 
@@ -142,4 +146,115 @@ func (d *day) wantAll(t *testing.T) {
 	if !d.offers || !d.policyLoaded || !d.register {
 		t.Errorf("the second time: offers %t, policy %t, register %t; want all", d.offers, d.policyLoaded, d.register)
 	}
+}
+
+// The same for two nodes that exchange: whichever commit fails, on whichever
+// side, before or after it takes effect, in the end the receiver holds exactly
+// what the sender shows it, and no message took effect twice.
+func TestEveryCommitOfAnExchangeFailsOnce(t *testing.T) {
+	t.Parallel()
+	for _, side := range []gateway.OIN{gt.Smile, gt.Dordrecht} {
+		for _, point := range []string{"before-commit", "after-commit"} {
+			t.Run(string(side)+" "+point, func(t *testing.T) {
+				t.Parallel()
+				commits := 0
+				for more := true; more; commits++ {
+					gt.Bubble(t, func(t *testing.T) {
+						t.Cleanup(func() {
+							if t.Failed() {
+								t.Logf("with a fault at commit %d", commits+1)
+							}
+						})
+						more = exchangeWithFault(t, side, point, int64(commits+1))
+					})
+				}
+				if commits < 10 {
+					t.Errorf("got %d commits that failed, want at least 10", commits)
+				}
+			})
+		}
+	}
+}
+
+// exchangeWithFault tells whether there were so many commits.
+func exchangeWithFault(t *testing.T, side gateway.OIN, point string, fails int64) bool {
+	t.Helper()
+	var count atomic.Int64
+	net := gt.NewNetwork()
+	s := newSite(t)
+	register, err := os.ReadFile(s.config.Register.File)
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(s.peerDir, filepath.Base(s.config.Register.File)), register, 0o600))
+	start := func(dir string, oin gateway.OIN) *node.Node {
+		opt := s.options()
+		opt.Reread = func() (config.Config, error) { return config.Load(filepath.Join(dir, node.ConfigFile)) }
+		opt.Config, err = opt.Reread()
+		must(t, err)
+		opt.Network = net.From(oin)
+		opt.Fault = func(at string) error {
+			if oin == side && at == point && count.Add(1) == fails {
+				return errors.New("the disk says no")
+			}
+			return nil
+		}
+		n, err := node.New(t.Context(), opt)
+		if err != nil {
+			n, err = node.New(t.Context(), opt)
+		}
+		must(t, err)
+		t.Cleanup(func() { _ = n.Stop(context.Background()) }) // it may be this that fails
+		if err := n.Start(t.Context()); err != nil {
+			must(t, n.Start(t.Context()))
+		}
+		if n.Desk.PolicyStatus().Error != "" || n.Desk.Rules().Register == nil { // it alarms: somebody acts
+			_, err := n.Reload(t.Context(), gt.Everyone())
+			must(t, err)
+		}
+		net.Attach(oin, n.Exchange)
+		return n
+	}
+	sender, receiver := start(s.dir, gt.Smile), start(s.peerDir, gt.Dordrecht)
+	changed := gt.Offer("twee")
+	changed.Title = "Gewijzigd"
+	for _, offers := range [][]gateway.Offer{
+		{gt.Offer("een"), gt.Offer("twee"), gt.Offer("drie")}, {changed, gt.Offer("drie")},
+	} {
+		imp := gateway.Import{Source: "test", Full: true, Offers: offers}
+		if _, err := sender.Desk.PublishCapacity(t.Context(), gt.Everyone(), imp, true); err != nil {
+			_, err = sender.Desk.PublishCapacity(t.Context(), gt.Everyone(), imp, true)
+			must(t, err)
+		}
+		time.Sleep(13 * time.Hour) // at the latest a worker looks again after six
+	}
+	more := count.Load() >= fails
+	shown, settled, err := sender.Store.ShownDigest(t.Context(), gt.Dordrecht)
+	must(t, err)
+	holds, err := receiver.Store.Holds(t.Context(), gt.Smile)
+	must(t, err)
+	if !settled || shown != holds || shown.Count != 2 {
+		t.Errorf("the sender shows %+v (settled: %t), the receiver holds %+v; want the same two offers", shown, settled, holds)
+	}
+	received, err := receiver.Store.ReceivedOffers(t.Context())
+	must(t, err)
+	for _, o := range received {
+		if o.Capacity.Offer == "twee" && o.Capacity.Title != "Gewijzigd" {
+			t.Errorf("got title %q, want the changed one", o.Capacity.Title)
+		}
+	}
+	applied := map[string]int{}
+	records, err := receiver.Store.Journal(t.Context(), 0, 1_000_000)
+	must(t, err)
+	for _, r := range records {
+		if r.Kind == journal.KindReceived && r.Outcome == string(gateway.Received) {
+			if applied[r.Message]++; applied[r.Message] > 1 {
+				t.Errorf("message %s took effect twice", r.Message)
+			}
+		}
+	}
+	for _, n := range []*node.Node{sender, receiver} {
+		if problems := n.Store.Check(t.Context()); len(problems) > 0 {
+			t.Errorf("a database: %v", problems)
+		}
+	}
+	return more
 }
