@@ -12,8 +12,12 @@ build: ## the static binary, in bin/
 demo: build ## a region of six nodes on this machine; Ctrl-C ends it
 	bin/doorstroom demo
 
-test: ## everything, under the race detector; no test may skip
-	$(GO) run .ci/test.go -race -timeout=5m ./...
+# Where goroutines meet; the rest is pure.
+CONCURRENT = ./gateway/store ./gateway/exchange ./gateway/desk ./gateway/identity ./gateway/rest ./gateway/node
+
+test: ## everything, then what is concurrent under the race detector; no test may skip
+	$(GO) run .ci/test.go -timeout=10m ./...
+	$(GO) run .ci/test.go -race -short -timeout=10m $(CONCURRENT)
 
 check: bin/staticcheck ## format, vet, staticcheck, layering, generated files
 	@unformatted=$$(gofmt -l cmd gateway schemas adapters policies .ci); \

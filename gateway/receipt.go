@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -45,6 +46,23 @@ const (
 	ReasonIncarnation  Reason = "incarnation"
 )
 
+// Reasons lists every reason.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonSignature, ReasonKeyUnknown, ReasonKeyExpired, ReasonCompromised, ReasonPartyUnknown, ReasonSource,
+		ReasonPeer, ReasonRecipient, ReasonExpired, ReasonLifetime, ReasonFuture, ReasonMalformed, ReasonSchema,
+		ReasonCode, ReasonType, ReasonIDReused, ReasonPolicy, ReasonMandate, ReasonProvider, ReasonOverload,
+		ReasonOlder, ReasonIncarnation,
+	}
+}
+
+// WellFormed tells whether an item of another party holds nothing but codes of
+// this protocol: only then may it enter a journal or a log.
+func (i ReceiptItem) WellFormed() bool {
+	outcomes := []Outcome{Received, Superseded, Refused, RetryLater, Unsupported}
+	return slices.Contains(outcomes, i.Outcome) && (i.Reason == "" || slices.Contains(Reasons(), i.Reason))
+}
+
 // ReceiptItem is the recipient's statement on one message. It is stored, and a
 // duplicate gets the same item again.
 type ReceiptItem struct {
@@ -83,6 +101,13 @@ type Receipts struct {
 	Head  string        `json:"head"` // compact JWS over a ReceiptHead
 	Items []ReceiptItem `json:"items"`
 }
+
+// What one request may hold is the protocol's, the same for all: a node that
+// took less would never be reached by one that sends more.
+const (
+	MaxBatch = 100 // messages
+	MaxBody  = 8e6 // bytes of a request or answer
+)
 
 // Batch is a request of the peer API: compact JWS, one per message.
 type Batch struct {

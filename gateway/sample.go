@@ -50,22 +50,25 @@ type Sampling struct {
 	Previous *Sample `json:"previous,omitempty"`
 }
 
-// sampleHour is the fixed moment of the day, in the Netherlands, at which
-// samples are taken; sampleDays the least number of days between two samples.
-// A change of band then says only that something changed in at least that many
+// Samples are taken on Mondays at sampleHour in the Netherlands, the same moment
+// for all offers: were each to have its own, one person who counts in several
+// would be seen between them. sampleDays is the least number of days since the
+// last sample; a node that was off on Monday morning samples later that week. A
+// change of band then says only that something changed in at least that many
 // days. TestNoStartDateFromBands is the attack on it.
 const (
 	sampleHour = 4
-	sampleDays = 7
+	sampleDays = 6
 )
 
 // NextSample is when the next sample may be taken: the first fixed moment at
-// least seven days after the last.
+// least six days after the last.
 func (s Sampling) NextSample() time.Time {
 	earliest := s.Current.At.In(Amsterdam()).AddDate(0, 0, sampleDays)
-	moment := time.Date(earliest.Year(), earliest.Month(), earliest.Day(), sampleHour, 0, 0, 0, Amsterdam())
+	days := (int(time.Monday) - int(earliest.Weekday()) + 7) % 7
+	moment := time.Date(earliest.Year(), earliest.Month(), earliest.Day()+days, sampleHour, 0, 0, 0, Amsterdam())
 	if moment.Before(earliest) {
-		moment = moment.AddDate(0, 0, 1)
+		moment = moment.AddDate(0, 0, 7)
 	}
 	return moment.UTC()
 }

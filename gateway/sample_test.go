@@ -144,7 +144,7 @@ func TestSamplesAreAWeekApart(t *testing.T) {
 			if next.Current.At.Equal(s.Current.At) {
 				continue
 			}
-			if !last.IsZero() && next.Current.At.Sub(last) < 7*24*time.Hour {
+			if !last.IsZero() && next.Current.At.Sub(last) < 6*24*time.Hour {
 				t.Fatalf("sampled at %v and again at %v", last, next.Current.At)
 			}
 			if next.Previous != nil && !next.Previous.At.Equal(last) {
@@ -155,14 +155,15 @@ func TestSamplesAreAWeekApart(t *testing.T) {
 	})
 }
 
-// The fixed moment is four o'clock in the Netherlands, also when the clocks
-// change.
+// The fixed moment is Monday, four o'clock in the Netherlands, also when the
+// clocks change.
 func TestFixedMoment(t *testing.T) {
 	for _, c := range []struct{ at, want string }{
-		{"2026-03-02T08:00:00Z", "2026-03-10T03:00:00Z"}, // the first four o'clock at least seven days on
-		{"2026-03-20T03:00:00Z", "2026-03-27T03:00:00Z"}, // exactly seven
-		{"2026-03-24T03:00:00Z", "2026-03-31T02:00:00Z"}, // summer time begins on 29 March
-		{"2026-10-20T02:00:00Z", "2026-10-27T03:00:00Z"}, // and ends on 25 October
+		{"2026-03-02T08:00:00Z", "2026-03-09T03:00:00Z"}, // from a late Monday to the next
+		{"2026-03-03T03:00:00Z", "2026-03-09T03:00:00Z"}, // exactly six days
+		{"2026-03-03T03:01:00Z", "2026-03-16T03:00:00Z"}, // a minute less than six: a week later
+		{"2026-03-23T03:00:00Z", "2026-03-30T02:00:00Z"}, // summer time begins on 29 March
+		{"2026-10-19T02:00:00Z", "2026-10-26T03:00:00Z"}, // and ends on 25 October
 	} {
 		at, _ := time.Parse(time.RFC3339, c.at)
 		s := gateway.Sampling{Current: gateway.Sample{At: at}}

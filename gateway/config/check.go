@@ -128,15 +128,10 @@ func checkNumbers(d *decoder, c Config) {
 	between(d, "capacity.vanish-offers", c.Capacity.VanishOffers, 0, 1_000_000)
 	between(d, "capacity.vanish-percent", c.Capacity.VanishPercent, 0, 100)
 	between(d, "delivery.parallel", c.Delivery.Parallel, 1, 1000)
-	between(d, "limits.batch-items", l.BatchItems, 1, 1000)
 	between(d, "limits.connections", l.Connections, 1, 1_000_000)
 	between(d, "limits.connections-per-peer", l.ConnectionsPerPeer, 1, 10_000)
 	between(d, "limits.requests-per-second", l.RequestsPerSecond, 1, 100_000)
 	between(d, "limits.queue-per-peer", l.QueuePerPeer, 100, 10_000_000)
-	// The protocol allows messages of 1 MB; their tokens are a third larger.
-	if l.BatchBytes < 2e6 || l.BatchBytes > 1e9 {
-		d.failAt("limits.batch-bytes", "expected a size from 2MB to 1GB")
-	}
 	if l.DatabaseBytes < 10e6 {
 		d.failAt("limits.database-bytes", "expected a size of at least 10MB")
 	}

@@ -114,11 +114,9 @@ type Delivery struct {
 	Parallel int           `yaml:"parallel"` // peers at once; a peer has one batch in flight
 }
 
-// Limits bound what others can make the node spend. The size of a message and
-// the depth of its JSON are not here: they are the protocol's, the same for all.
+// Limits bound what others can make the node spend. The sizes of messages and
+// batches are not here: they are the protocol's, the same for all.
 type Limits struct {
-	BatchItems         int           `yaml:"batch-items"`
-	BatchBytes         Bytes         `yaml:"batch-bytes"`
 	Connections        int           `yaml:"connections"`
 	ConnectionsPerPeer int           `yaml:"connections-per-peer"`
 	RequestsPerSecond  int           `yaml:"requests-per-second"`
@@ -148,8 +146,6 @@ func Default() Config {
 		Capacity: Capacity{VanishOffers: 3, VanishPercent: 20},
 		Delivery: Delivery{Timeout: 30 * time.Second, Parallel: 16},
 		Limits: Limits{
-			BatchItems:         100,
-			BatchBytes:         8e6,
 			Connections:        1000,
 			ConnectionsPerPeer: 8,
 			RequestsPerSecond:  50,

@@ -183,8 +183,8 @@ tls:
     directory: http://acme.example
 limits:
   database-bytes: 1 mega
-  batch-items: many
-  batch-items: 5
+  queue-per-peer: many
+  queue-per-peer: 5
   connections: 0
   header-timeout: 1ms
 log:
@@ -217,8 +217,8 @@ log:
 		"x.yaml:26: tls.acme.domain: missing",
 		"x.yaml:26: tls.acme.email: missing",
 		"x.yaml:29: limits.database-bytes: expected a size",
-		"x.yaml:30: limits.batch-items: expected a whole number",
-		"x.yaml:31: limits.batch-items: this key stands here twice",
+		"x.yaml:30: limits.queue-per-peer: expected a whole number",
+		"x.yaml:31: limits.queue-per-peer: this key stands here twice",
 		"x.yaml:32: limits.connections: expected a number from 1",
 		"x.yaml:33: limits.header-timeout: expected at least 1s",
 		"x.yaml:35: log.level: expected one of: debug",
@@ -352,7 +352,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if _, err := gateway.ParseOIN(string(c.Party)); err != nil || !filepath.IsAbs(c.Data) || c.Limits.BatchItems < 1 {
+		if _, err := gateway.ParseOIN(string(c.Party)); err != nil || !filepath.IsAbs(c.Data) || c.Limits.Connections < 1 {
 			t.Fatalf("accepted %+v", c)
 		}
 	})

@@ -18,7 +18,7 @@ import (
 // so that later checks can name the line too. It does not use the library's own
 // decoding into structs: that stops at some errors and speaks of Go types.
 type decoder struct {
-	lines    map[string]int // by key, such as limits.batch-items or callers[0].roles
+	lines    map[string]int // by key, such as limits.connections or callers[0].roles
 	problems []problem
 	broken   bool // not even a tree: further checks would only confuse
 }

@@ -38,6 +38,7 @@ type Options struct {
 	OpenCheckpoint func(note []byte) (journal.Checkpoint, error)
 	SignCheckpoint func(journal.Checkpoint) ([]byte, error)
 	Wake           func(recipients []gateway.OIN) // deliver soon
+	Pause          func() (resume func())         // stops delivery, attempts under way included, until resume
 	RulesChanged   func()                         // register or policy changed: peers, hello
 	Log            *slog.Logger
 }
@@ -47,6 +48,8 @@ type Desk struct {
 	Options
 	publisher *publication.Publisher
 	lists     gateway.CodeLists
+
+	importing sync.Mutex // held from reading the own offers to committing an import
 
 	changing sync.Mutex // held while the rules in force are replaced
 	rules    atomic.Pointer[inForce]

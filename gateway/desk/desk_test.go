@@ -204,7 +204,7 @@ func TestBandsWaitForTheFixedMoment(t *testing.T) {
 			t.Errorf("5 of 15 free after the sample: got band %q, want %q", got, want)
 		}
 		f.Publish(gt.Smile, gt.Occupy(gt.Occupy(gt.Offer("groen"), "alblasserdam", 5), "overig", 9))
-		time.Sleep(5 * 24 * time.Hour)
+		time.Sleep(4 * 24 * time.Hour)
 		before := f.Received(gt.Dordrecht, gt.Smile)["groen"].Places[0].Band
 		time.Sleep(2 * 24 * time.Hour)
 		if got, want := f.Received(gt.Dordrecht, gt.Smile)["groen"].Places[0].Band, gateway.Enkele; before != gateway.Ruim || got != want {

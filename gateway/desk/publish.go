@@ -45,11 +45,15 @@ func (d *Desk) PublishCapacity(ctx context.Context, caller gateway.Caller, imp g
 			return ImportReport{}, err
 		}
 	}
+	d.importing.Lock()
+	defer d.importing.Unlock()
 	return d.publish(ctx, caller, imp, confirm)
 }
 
 // ConfirmImport publishes the held batch of a source.
 func (d *Desk) ConfirmImport(ctx context.Context, caller gateway.Caller, source string) (ImportReport, error) {
+	d.importing.Lock()
+	defer d.importing.Unlock()
 	held, err := d.heldImport(ctx, caller, source)
 	if err != nil {
 		return ImportReport{}, err
@@ -59,6 +63,8 @@ func (d *Desk) ConfirmImport(ctx context.Context, caller gateway.Caller, source 
 
 // DropImport forgets the held batch of a source; nothing changes for anybody.
 func (d *Desk) DropImport(ctx context.Context, caller gateway.Caller, source string) error {
+	d.importing.Lock()
+	defer d.importing.Unlock()
 	if _, err := d.heldImport(ctx, caller, source); err != nil {
 		return err
 	}
@@ -109,7 +115,9 @@ func (d *Desk) publish(ctx context.Context, caller gateway.Caller, imp gateway.I
 		offer.Updated = offer.Updated.UTC() // as the schema has it; the admin wrote local time
 		if problems := d.refuse(offer, mentioned, known, imp.Source, day); len(problems) > 0 {
 			report.Problems = append(report.Problems, problems...)
-			bad[offer.ID] = problems[0].Message
+			if old, ok := known[offer.ID]; !ok || old.Source == imp.Source {
+				bad[offer.ID] = problems[0].Message
+			}
 			continue
 		}
 		mentioned[offer.ID] = true
@@ -134,8 +142,12 @@ func (d *Desk) publish(ctx context.Context, caller gateway.Caller, imp gateway.I
 			continue
 		}
 		mentioned[id] = true
+		old, ok := known[id]
+		if !ok {
+			continue
+		}
 		report.Kept = append(report.Kept, id)
-		if old, ok := known[id]; ok && old.Problem != bad[id] {
+		if old.Problem != bad[id] {
 			old.Problem = bad[id]
 			change.Put = append(change.Put, old)
 		}
@@ -157,12 +169,19 @@ func (d *Desk) commitImport(ctx context.Context, now time.Time, imp gateway.Impo
 		Source: imp.Source, At: now, Offers: report.Offers, Changed: report.New + report.Changed,
 		Withdrawn: len(report.Withdrawn), Bad: len(report.Kept), Problems: report.Problems,
 	}
+	if !imp.Full { // it says nothing of a full export that waits
+		before, _, err := d.Store.ImportState(ctx, imp.Source)
+		if err != nil {
+			return report, fmt.Errorf("read import: %w", err)
+		}
+		change.Import.Held = before.Held
+	}
 	result, err := d.publisher.Publish(ctx, now, change)
+	d.wake(result) // also for what was committed before an error
 	if err != nil {
 		return report, fmt.Errorf("publish import: %w", err)
 	}
 	report.Messages, report.Denied = result.Messages, result.Denied
-	d.wake(result)
 	return report, nil
 }
 
@@ -276,10 +295,10 @@ func (d *Desk) Renew(ctx context.Context) error {
 	now := d.now()
 	d.newDay(now)
 	result, err := d.publisher.Renew(ctx, now, false)
+	d.wake(result)
 	if err != nil {
 		return fmt.Errorf("renew what is shown: %w", err)
 	}
-	d.wake(result)
 	return nil
 }
 
@@ -358,7 +377,7 @@ func (d *Desk) partyName(oin gateway.OIN) string {
 func (r ImportReport) Text() string {
 	var b strings.Builder
 	if len(r.Held) > 0 {
-		fmt.Fprintf(&b, "VASTGEHOUDEN: %d plekken staan niet meer in dit bestand. Er is nog niets veranderd.\n", len(r.Held))
+		fmt.Fprintf(&b, "VASTGEHOUDEN: %d aanbiedingen staan niet meer in dit bestand. Er is nog niets veranderd.\n", len(r.Held))
 		b.WriteString("Klopt het? Geef dan opnieuw door met: doorstroom publish --confirm\n")
 	} else {
 		fmt.Fprintf(&b, "Ingelezen: %d aanbiedingen (%d nieuw, %d gewijzigd, %d ongewijzigd), %d ingetrokken; %d berichten klaargezet.\n",

@@ -11,6 +11,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/gateway/publication"
 	"github.com/doorstroom/doorstroom/gateway/register"
+	"github.com/doorstroom/doorstroom/gateway/store"
 )
 
 // PolicyStatus tells which policy is in force and what is wrong with it.
@@ -92,14 +93,46 @@ func (d *Desk) enforce(ctx context.Context, now time.Time, rules *inForce, entry
 	if err := d.Store.Append(ctx, now, entry); err != nil {
 		return fmt.Errorf("journal new rules: %w", err)
 	}
+	account, err := d.newRules(ctx, rules)
+	if err != nil {
+		return err
+	}
+	// Nothing decided under the old rules may leave once this has returned: an
+	// attempt that is just dialling would.
+	resume := d.Pause()
+	defer resume()
 	d.rules.Store(rules)
-	result, err := d.publisher.Renew(ctx, now, true)
+	result, err := d.publisher.Renew(ctx, now, account)
+	d.wake(result)
+	d.RulesChanged()
 	if err != nil {
 		return fmt.Errorf("decide again under new rules: %w", err)
 	}
-	d.wake(result)
-	d.RulesChanged()
+	if !account {
+		return nil
+	}
+	if err := d.Store.Publish(ctx, now, store.Publication{Correct: true, Policy: rulesID(rules)}); err != nil {
+		return fmt.Errorf("note which rules were accounted for: %w", err)
+	}
 	return nil
+}
+
+// newRules tells whether these rules have not been accounted for in the journal
+// yet. A node that starts again under the rules of yesterday has nothing new to
+// account for.
+func (d *Desk) newRules(ctx context.Context, rules *inForce) (bool, error) {
+	known, err := d.Store.Policy(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read which rules were accounted for: %w", err)
+	}
+	return known != rulesID(rules), nil
+}
+
+func rulesID(rules *inForce) string {
+	if rules.Register == nil {
+		return rules.Policy.Version()
+	}
+	return rules.Policy.Version() + "/" + rules.Register.Hash()
 }
 
 // newDay binds the policy to the code lists and register of a new day: codes
@@ -108,7 +141,7 @@ func (d *Desk) newDay(now time.Time) {
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	old := d.rules.Load()
-	if day := gateway.DateOf(now); old.day != day && old.policyError == "" {
+	if day := gateway.DateOf(now); old.day != day {
 		next := *old
 		next.day = day
 		next.Policy, next.warnings = old.Policy.Rebind(d.policyEnv(old.Register, now))
@@ -134,24 +167,37 @@ func (d *Desk) InstallRegister(ctx context.Context, caller gateway.Caller, file 
 	if err := caller.Authorize(gateway.OpChangeRegister); err != nil {
 		return nil, err
 	}
+	d.changing.Lock()
+	defer d.changing.Unlock()
 	now := d.now()
 	entry := d.entry(caller, journal.KindRegisterInstalled, now)
-	return d.install(ctx, now, file, entry)
+	return d.install(ctx, now, [][]byte{file}, entry)
 }
 
-// FetchedRegister installs a successor that a peer offered; it is as much
-// verified as one installed by hand, and refused without harm.
-func (d *Desk) FetchedRegister(ctx context.Context, from gateway.OIN, file []byte) error {
+// FetchedRegister installs the last of some successors that a peer gave, the
+// first of which is asked for as that version; they are as much verified as one
+// installed by hand, and refused without harm. Those that came into force
+// meanwhile, by another peer, are passed over.
+func (d *Desk) FetchedRegister(ctx context.Context, from gateway.OIN, first uint64, files [][]byte) error {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	if reg := d.Rules().Register; reg != nil && reg.Version() >= first {
+		files = files[min(reg.Version()-first+1, uint64(len(files))):]
+	}
+	if len(files) == 0 {
+		return nil
+	}
 	now := d.now()
-	_, err := d.install(ctx, now, file, journal.Entry{Time: now, Kind: journal.KindRegisterInstalled, Party: from})
+	_, err := d.install(ctx, now, files, journal.Entry{Time: now, Kind: journal.KindRegisterInstalled, Party: from})
 	return err
 }
 
-func (d *Desk) install(ctx context.Context, now time.Time, file []byte, entry journal.Entry) (*register.Register, error) {
-	d.changing.Lock()
-	defer d.changing.Unlock()
+// install puts the last of consecutive versions in force and keeps all of them:
+// those between may have expired, and are no rules to decide anything under.
+// The caller holds d.changing.
+func (d *Desk) install(ctx context.Context, now time.Time, files [][]byte, entry journal.Entry) (*register.Register, error) {
 	old := d.rules.Load()
-	next, err := d.verifyRegister(old.Register, file, now)
+	next, err := d.verifyRegister(old.Register, files, now)
 	if err != nil {
 		refused := entry
 		refused.Kind = journal.KindRegisterRefused
@@ -161,7 +207,7 @@ func (d *Desk) install(ctx context.Context, now time.Time, file []byte, entry jo
 		return old.Register, nil
 	}
 	entry.Register = next.Version()
-	if err := d.Store.SaveRegister(ctx, now, file, next.Version(), entry); err != nil {
+	if err := d.Store.SaveRegister(ctx, now, files, next.Version(), entry); err != nil {
 		return nil, fmt.Errorf("store register: %w", err)
 	}
 	rules := &inForce{
@@ -179,9 +225,8 @@ func (d *Desk) install(ctx context.Context, now time.Time, file []byte, entry jo
 // is a warning there. A node without a policy, because its first register was
 // missing for one, tries its files again.
 func (d *Desk) rebind(rules *inForce, now time.Time) error {
-	env := d.policyEnv(rules.Register, now)
+	rules.Policy, rules.warnings = rules.Policy.Rebind(d.policyEnv(rules.Register, now))
 	if rules.policyError == "" {
-		rules.Policy, rules.warnings = rules.Policy.Rebind(env)
 		return nil
 	}
 	loaded, warnings, err := d.readPolicy(rules.Register, now)
@@ -193,14 +238,18 @@ func (d *Desk) rebind(rules *inForce, now time.Time) error {
 	return nil
 }
 
-func (d *Desk) verifyRegister(current *register.Register, file []byte, now time.Time) (*register.Register, error) {
+func (d *Desk) verifyRegister(current *register.Register, files [][]byte, now time.Time) (*register.Register, error) {
 	if current == nil {
-		return register.Parse(file, d.Anchors)
+		first, err := register.Parse(files[0], d.Anchors)
+		if err != nil {
+			return nil, err
+		}
+		return register.Follow(first, files[1:], now)
 	}
-	if current.SameAs(file) {
+	if len(files) == 1 && current.SameAs(files[0]) {
 		return current, nil
 	}
-	return register.Successor(current, file, now)
+	return register.Follow(current, files, now)
 }
 
 // Explain tells, in plain Dutch, what a recipient sees of an offer and why.

@@ -143,7 +143,7 @@ func (d *Desk) alarms(s Status, now time.Time) []string {
 	}
 	for _, i := range s.Imports {
 		if i.Held != nil {
-			alarms = append(alarms, "een import wacht op bevestiging: er zouden te veel plekken vervallen (doorstroom publish --confirm)")
+			alarms = append(alarms, "een import wacht op bevestiging: er zouden te veel aanbiedingen vervallen (doorstroom publish --confirm)")
 		}
 	}
 	return alarms

@@ -18,8 +18,8 @@ import (
 // answers only after everything it says is on disk. One bad message never
 // stops the others.
 func (e *Exchange) Accept(ctx context.Context, peer gateway.OIN, batch gateway.Batch) (gateway.Receipts, error) {
-	if len(batch.Messages) == 0 || len(batch.Messages) > e.BatchItems {
-		return gateway.Receipts{}, gateway.Errorf(gateway.Invalid, "a batch has 1 to %d messages", e.BatchItems)
+	if len(batch.Messages) == 0 || len(batch.Messages) > gateway.MaxBatch {
+		return gateway.Receipts{}, gateway.Errorf(gateway.Invalid, "a batch has 1 to %d messages", gateway.MaxBatch)
 	}
 	now := e.now()
 	rules := e.Rules()
@@ -190,17 +190,15 @@ func (e *Exchange) outcome(rules publication.Rules, peer gateway.OIN, reason gat
 }
 
 // peerIsAhead tells whether the peer's last hello named a register version that
-// we do not have yet; its worker then fetches it.
+// we do not have yet; its worker is then told to fetch it.
 func (e *Exchange) peerIsAhead(rules publication.Rules, peer gateway.OIN) bool {
-	e.mu.Lock()
-	w := e.workers[peer]
-	e.mu.Unlock()
-	if w == nil {
+	status, err := e.Store.Peer(context.Background(), peer)
+	if err != nil || status.Hello == nil {
 		return false
 	}
-	ahead := rules.Register == nil || w.peerRegister.Load() > rules.Register.Version()
+	ahead := rules.Register == nil || status.Hello.Register > rules.Register.Version()
 	if ahead {
-		w.poke()
+		e.Wake([]gateway.OIN{peer})
 	}
 	return ahead
 }
@@ -267,13 +265,24 @@ func rootOf(items []gateway.ReceiptItem) string {
 	return fmt.Sprintf("%x", root[:])
 }
 
-// RegisterFile is the signed register in force, for peers that are behind.
-func (e *Exchange) RegisterFile(context.Context) ([]byte, error) {
+// RegisterFile is the signed register of a version, 0 being the one in force,
+// for peers that are behind.
+func (e *Exchange) RegisterFile(ctx context.Context, version uint64) ([]byte, error) {
 	reg := e.Rules().Register
 	if reg == nil {
 		return nil, gateway.Errorf(gateway.NotFound, "this node has no register yet")
 	}
-	return reg.Bytes(), nil
+	if version == 0 || version == reg.Version() {
+		return reg.Bytes(), nil
+	}
+	file, err := e.Store.RegisterVersion(ctx, version)
+	if err != nil {
+		return nil, fmt.Errorf("read register version %d: %w", version, err)
+	}
+	if file == nil {
+		return nil, gateway.Errorf(gateway.NotFound, "this node does not have that version of the register")
+	}
+	return file, nil
 }
 
 // contacted notes that a peer reached us: whoever reaches us can probably be

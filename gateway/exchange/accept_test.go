@@ -356,7 +356,7 @@ func TestKeyValidity(t *testing.T) {
 			t.Parallel()
 			gt.Bubble(t, func(t *testing.T) {
 				h := attack(t)
-				time.Sleep(60 * 24 * time.Hour)
+				time.Sleep(31 * 24 * time.Hour)
 				fresh, err := seal.GenerateKey()
 				if err != nil {
 					t.Fatal(err)

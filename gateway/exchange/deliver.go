@@ -12,6 +12,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/publication"
+	"github.com/doorstroom/doorstroom/gateway/register"
 	"github.com/doorstroom/doorstroom/gateway/seal"
 	"github.com/doorstroom/doorstroom/gateway/store"
 )
@@ -20,28 +21,33 @@ import (
 // again, by which two parties that drifted apart find out.
 const idle = 6 * time.Hour
 
+// fetchAgain is how long after a failed fetch of a register it is tried again.
+const fetchAgain = time.Minute
+
 // resendPause keeps a peer that misstates what it holds from making this node
 // send everything over and over.
 const resendPause = time.Hour
 
 // worker delivers to one peer, one batch at a time.
 type worker struct {
-	e            *Exchange
-	peer         gateway.OIN
-	wake         chan struct{}
-	peerRegister atomic.Uint64 // version in the peer's last hello
-	helloed      atomic.Bool   // the peer said hello to us: look at what it holds
+	e       *Exchange
+	peer    gateway.OIN
+	wake    chan struct{}
+	helloed atomic.Bool // the peer said hello to us: look at what it holds
+	changed atomic.Bool // its hello says something new: what it refused may be welcome now
+	attempt *attempt    // under way; guarded by e.mu
 
 	// below: used by run only
-	told    string    // what the last hello that arrived said of us
-	toldAt  time.Time // when
-	fetched uint64    // register version last asked for, so that a bad one is not asked for again and again
-	resent  time.Time // when the present state was last sent again
-	awake   bool      // has had its first turn: a node that starts tries everybody at once
+	told    string               // what the last hello that arrived said of us
+	toldAt  time.Time            // when
+	fetched uint64               // register version last asked for, so that a bad one is not asked for again and again
+	resent  time.Time            // when the present state was last sent again
+	later   map[uint64]time.Time // sequences that the peer will take later, and when to try
+	awake   bool                 // has had its first turn: a node that starts tries everybody at once
 }
 
 func newWorker(e *Exchange, peer gateway.OIN) *worker {
-	return &worker{e: e, peer: peer, wake: make(chan struct{}, 1)}
+	return &worker{e: e, peer: peer, wake: make(chan struct{}, 1), later: map[uint64]time.Time{}}
 }
 
 // poke makes the worker look again soon; pokes do not pile up.
@@ -98,17 +104,41 @@ func (w *worker) turn(ctx context.Context) time.Duration {
 	if err := w.greet(ctx, rules, party, now); err != nil {
 		return w.failed(ctx, now, status, nil, err)
 	}
-	if err := w.e.Publisher.Ready(ctx, now, w.peer); err != nil {
-		return w.trouble("decide again", err)
+	cut, end, ok := w.begin(ctx)
+	if !ok {
+		return idle
 	}
-	due, err := w.e.Store.Due(ctx, now, w.peer, w.e.BatchItems, w.e.BatchBytes)
-	if err != nil {
-		return w.trouble("read queue", err)
-	}
+	due, wait := w.due(cut, now)
 	if len(due) == 0 {
-		return max(0, w.toldAt.Add(idle).Sub(now))
+		end()
+		return wait
 	}
-	return w.deliver(ctx, now, party, status, due)
+	return w.deliver(ctx, cut, end, now, party, status, due)
+}
+
+// due decides again and gives the next batch, or how long to wait for one.
+func (w *worker) due(ctx context.Context, now time.Time) ([]store.Outgoing, time.Duration) {
+	ready, err := w.e.Publisher.Ready(ctx, now, w.peer)
+	if err != nil {
+		return nil, w.trouble("decide again", err)
+	}
+	wait := max(0, w.toldAt.Add(idle).Sub(now))
+	if !ready {
+		return nil, wait
+	}
+	for sequence, until := range w.later {
+		if !now.Before(until) {
+			delete(w.later, sequence)
+			continue
+		}
+		wait = min(wait, until.Sub(now))
+	}
+	skip := func(sequence uint64) bool { return !w.later[sequence].IsZero() }
+	due, err := w.e.Store.Due(ctx, now, w.peer, gateway.MaxBatch, gateway.MaxBody/2, skip) // tokens are a third larger than payloads
+	if err != nil {
+		return nil, w.trouble("read queue", err)
+	}
+	return due, wait
 }
 
 func (w *worker) party(rules publication.Rules) (gateway.Party, bool) {
@@ -127,14 +157,16 @@ func (w *worker) trouble(what string, err error) time.Duration {
 }
 
 // deliver sends one batch. What is recorded before dialling tells, after a
-// crash, what the peer may have.
-func (w *worker) deliver(ctx context.Context, now time.Time, party gateway.Party, status store.PeerStatus, due []store.Outgoing) time.Duration {
+// crash, what the peer may have. cut is cut off by Pause; end says that the
+// bytes have gone, or will not.
+func (w *worker) deliver(ctx, cut context.Context, end func(), now time.Time, party gateway.Party, status store.PeerStatus, due []store.Outgoing) time.Duration {
+	defer end()
 	sequences := make([]uint64, len(due))
 	for i, o := range due {
 		sequences[i] = o.Sequence
 	}
 	next := now.Add(gateway.Backoff(status.Failures+1, rand.Float64()))
-	if err := w.e.Store.BeginAttempt(ctx, now, w.peer, sequences, next); err != nil {
+	if err := w.e.Store.BeginAttempt(cut, now, w.peer, sequences, next); err != nil {
 		if gateway.KindOf(err) == gateway.Conflict { // overtaken or withdrawn in this very moment
 			return 0
 		}
@@ -145,7 +177,7 @@ func (w *worker) deliver(ctx context.Context, now time.Time, party gateway.Party
 	if err != nil {
 		return w.trouble("seal batch", err)
 	}
-	request, cancel := context.WithTimeout(ctx, w.e.Timeout)
+	request, cancel := context.WithTimeout(cut, w.e.Timeout)
 	receipts, err := w.e.Sender.Send(request, party, batch)
 	cancel()
 	if err != nil {
@@ -154,7 +186,7 @@ func (w *worker) deliver(ctx context.Context, now time.Time, party gateway.Party
 	if err := w.e.verifyReceipts(party, receipts, due, payloads); err != nil {
 		return w.failed(ctx, now, status, sequences, err)
 	}
-	return w.settle(ctx, due, receipts, status)
+	return w.settle(ctx, due, receipts)
 }
 
 // seal signs each message over the bytes that are sent.
@@ -199,42 +231,41 @@ func (e *Exchange) verifyReceipts(party gateway.Party, r gateway.Receipts, due [
 		return gateway.Errorf(gateway.Invalid, "the items do not belong to the signed receipt")
 	}
 	for i, item := range r.Items {
+		if !item.WellFormed() {
+			return gateway.Errorf(gateway.Invalid, "the receipt has an item that is not of this protocol")
+		}
 		known := item.Digest == gateway.Hash(payloads[i]) && item.Sender == e.Self && item.Recipient == party.OIN
-		if !known || (item.ID != due[i].ID && item.Outcome == gateway.Received) {
+		unread := item.ID == "" && item.Outcome != gateway.Received && item.Outcome != gateway.Superseded
+		if !known || (item.ID != due[i].ID && !unread) {
 			return gateway.Errorf(gateway.Invalid, "the receipt is for a message that was not sent")
 		}
 	}
 	return nil
 }
 
-// settle records what the peer said. Items that must wait are tried again at
-// the peer's backoff; the rest is done.
-func (w *worker) settle(ctx context.Context, due []store.Outgoing, r gateway.Receipts, status store.PeerStatus) time.Duration {
+// settle records what the peer said. What it takes later waits on its own, with
+// a growing backoff, and does not keep the rest of the queue waiting.
+func (w *worker) settle(ctx context.Context, due []store.Outgoing, r gateway.Receipts) time.Duration {
 	now := w.e.now()
 	settlements := make([]store.Settlement, len(due))
 	var entries []journal.Entry
-	later := false
 	for i, o := range due {
 		event := gateway.EventOf(r.Items[i].Outcome)
 		settlements[i] = store.Settlement{Sequence: o.Sequence, Digest: r.Items[i].Digest, Item: r.Items[i], Event: event}
 		if event == gateway.EventRetryLater {
-			later = true
+			w.later[o.Sequence] = now.Add(gateway.Backoff(o.Attempts+1, rand.Float64()))
 			continue
 		}
 		entries = append(entries, w.settled(now, o, r.Items[i]))
 	}
-	next := now
-	if later {
-		next = now.Add(gateway.Backoff(status.Failures+1, rand.Float64()))
-	}
 	// The peer has answered: what it said is kept, also when the node is stopping.
 	final, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.Timeout)
 	defer cancel()
-	if err := w.e.Store.Settle(final, now, w.peer, settlements, r.Head, next, entries); err != nil {
+	if err := w.e.Store.Settle(final, now, w.peer, settlements, r.Head, now, entries); err != nil {
 		return w.trouble("settle", err)
 	}
 	w.e.counters.Sent.Add(uint64(len(entries)))
-	return next.Sub(now)
+	return 0
 }
 
 func (w *worker) settled(now time.Time, o store.Outgoing, item gateway.ReceiptItem) journal.Entry {
@@ -275,6 +306,9 @@ func (w *worker) greet(ctx context.Context, rules publication.Rules, party gatew
 			w.toldAt = time.Time{}
 		}
 	}
+	if err := w.reconsider(ctx, now); err != nil {
+		return err
+	}
 	fingerprint := w.e.fingerprint(rules, w.peer, now)
 	if fingerprint == w.told && now.Before(w.toldAt.Add(idle)) {
 		return nil
@@ -293,16 +327,28 @@ func (w *worker) greet(ctx context.Context, rules publication.Rules, party gatew
 		return err
 	}
 	w.told, w.toldAt = fingerprint, now
+	if err := w.reconsider(ctx, now); err != nil {
+		return err
+	}
 	differs, err := w.compare(ctx, rules, party)
 	if err != nil || !differs {
 		return err
 	}
-	if now.Before(w.resent.Add(resendPause)) {
+	if again := w.resent.Add(resendPause); now.Before(again) {
+		w.toldAt = again.Add(-idle) // say hello again then
 		return nil
 	}
 	w.resent = now
 	w.e.Log.Info("peer holds another state than it was sent; sending it again", "peer", w.peer)
 	return w.e.Publisher.Resend(ctx, now, w.peer)
+}
+
+// reconsider queues what the peer refused, once its hello says something new.
+func (w *worker) reconsider(ctx context.Context, now time.Time) error {
+	if !w.changed.Swap(false) {
+		return nil
+	}
+	return w.e.Publisher.Reconsider(ctx, now, w.peer)
 }
 
 // compare looks at the peer's last hello: a newer register is fetched, and it
@@ -313,11 +359,12 @@ func (w *worker) compare(ctx context.Context, rules publication.Rules, party gat
 	if err != nil || status.Hello == nil {
 		return false, err
 	}
-	w.peerRegister.Store(status.Hello.Register)
 	if rules.Register.Version() < status.Hello.Register && w.fetched != status.Hello.Register {
-		w.fetched = status.Hello.Register
-		if err := w.fetchRegister(ctx, party); err != nil {
-			return false, err
+		if err := w.fetchRegister(ctx, party, rules.Register, status.Hello.Register); err != nil {
+			w.e.Log.Debug("register not fetched", "peer", w.peer, "error", err)
+			w.toldAt = w.e.now().Add(fetchAgain - idle) // say hello again then, and try again
+		} else {
+			w.fetched = status.Hello.Register
 		}
 	}
 	shown, settled, err := w.e.Store.ShownDigest(ctx, w.peer)
@@ -327,17 +374,47 @@ func (w *worker) compare(ctx context.Context, rules publication.Rules, party gat
 	return settled && shown != status.Hello.Holds, nil
 }
 
-// fetchRegister asks a peer for its newer register. One that does not verify is
-// refused and journaled, and harms nothing: messages go on under the old one.
-func (w *worker) fetchRegister(ctx context.Context, party gateway.Party) error {
-	request, cancel := context.WithTimeout(ctx, w.e.Timeout)
-	defer cancel()
-	file, err := w.e.Sender.Register(request, party)
-	if err != nil {
-		return err
+// fetchRegister asks a peer for all registers after current up to version. Each
+// is verified before the next is asked for, so that no peer can go on for ever.
+// One that does not verify is refused and journaled, and harms nothing: messages
+// go on under the old one.
+func (w *worker) fetchRegister(ctx context.Context, party gateway.Party, current *register.Register, version uint64) error {
+	first := current.Version() + 1
+	var files [][]byte
+	for next := first; next <= version; next++ {
+		file, err := w.fetchVersion(ctx, party, next)
+		if gateway.KindOf(err) == gateway.NotFound {
+			w.e.Log.Warn("peer does not have a register that was missed here", "peer", w.peer, "version", next)
+			break
+		}
+		if err != nil {
+			return err
+		}
+		files = append(files, file)
+		if current, err = current.Next(file, w.e.now()); err != nil {
+			break // the desk finds the same
+		}
 	}
-	if err := w.e.FetchedRegister(ctx, w.peer, file); err != nil {
+	if err := w.e.FetchedRegister(ctx, w.peer, first, files); err != nil {
 		w.e.Log.Warn("register offered by peer was refused", "peer", w.peer, "error", err)
 	}
 	return nil
+}
+
+// fetchVersion asks for one register, and again after a second when it was one
+// too many for the peer's limit of requests per second.
+func (w *worker) fetchVersion(ctx context.Context, party gateway.Party, version uint64) ([]byte, error) {
+	for again := true; ; again = false {
+		request, cancel := context.WithTimeout(ctx, w.e.Timeout)
+		file, err := w.e.Sender.Register(request, party, version)
+		cancel()
+		if !again || gateway.KindOf(err) != gateway.Limit {
+			return file, err
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }

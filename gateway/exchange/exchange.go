@@ -29,7 +29,7 @@ import (
 type Sender interface {
 	Send(ctx context.Context, peer gateway.Party, batch gateway.Batch) (gateway.Receipts, error)
 	Hello(ctx context.Context, peer gateway.Party, token string) (string, error)
-	Register(ctx context.Context, peer gateway.Party) ([]byte, error)
+	Register(ctx context.Context, peer gateway.Party, version uint64) ([]byte, error)
 }
 
 // Protocol is the version of docs/protocol.md that this node speaks.
@@ -43,13 +43,12 @@ type Options struct {
 	Schema    *schema.Validator
 	Publisher *publication.Publisher
 	Rules     func() publication.Rules
-	// FetchedRegister verifies and installs a register that a peer offered.
-	FetchedRegister func(ctx context.Context, from gateway.OIN, file []byte) error
+	// FetchedRegister verifies the registers that a peer gave, from version first
+	// on, and installs the last.
+	FetchedRegister func(ctx context.Context, from gateway.OIN, first uint64, files [][]byte) error
 	Sender          Sender
 	Log             *slog.Logger
 
-	BatchItems int           // messages in one batch, sent or accepted
-	BatchBytes int           // payload bytes in one batch sent
 	KeyOverlap time.Duration // how long a rotated key stays good
 	Timeout    time.Duration // of one request to a peer
 	Parallel   int           // peers that are sent to at the same time
@@ -65,6 +64,7 @@ type Exchange struct {
 
 	mu      sync.Mutex
 	workers map[gateway.OIN]*worker // guarded by mu
+	paused  int                     // guarded by mu; while it is not 0 no attempt begins
 	closed  bool                    // guarded by mu; no worker starts after Stop
 	running sync.WaitGroup
 	ctx     context.Context // of the workers; set by Start, ended by Stop
@@ -122,6 +122,59 @@ func (e *Exchange) RulesChanged() {
 	for _, w := range e.workers {
 		w.poke()
 	}
+}
+
+// Pause cuts off the attempts under way, waits until they have ended, and lets
+// none begin until resume is called. What was cut off is tried again. When new
+// rules are put in force in between, nothing decided under the old ones leaves
+// after that: not even what was just dialling.
+func (e *Exchange) Pause() (resume func()) {
+	e.mu.Lock()
+	e.paused++
+	var ended []chan struct{}
+	for _, w := range e.workers {
+		if w.attempt != nil {
+			w.attempt.cancel()
+			ended = append(ended, w.attempt.ended)
+		}
+	}
+	e.mu.Unlock()
+	for _, c := range ended {
+		<-c
+	}
+	return func() {
+		e.mu.Lock()
+		e.paused--
+		e.mu.Unlock()
+		e.RulesChanged()
+	}
+}
+
+// attempt is one worker's time between deciding what may be sent and having sent
+// it.
+type attempt struct {
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+// begin enters the time in which a worker decides and sends; it is false while
+// paused, and the worker is poked when that is over. end must be called.
+func (w *worker) begin(ctx context.Context) (cut context.Context, end func(), ok bool) {
+	w.e.mu.Lock()
+	defer w.e.mu.Unlock()
+	if w.e.paused > 0 {
+		return ctx, func() {}, false
+	}
+	cut, cancel := context.WithCancel(ctx)
+	now := &attempt{cancel: cancel, ended: make(chan struct{})}
+	w.attempt = now
+	return cut, func() {
+		cancel()
+		w.e.mu.Lock()
+		w.attempt = nil
+		w.e.mu.Unlock()
+		close(now.ended)
+	}, true
 }
 
 // Wake makes the workers of some peers look at their queues now.

@@ -57,6 +57,11 @@ func (e *Exchange) heard(ctx context.Context, rules publication.Rules, peer gate
 	if !changed {
 		return nil
 	}
+	e.mu.Lock()
+	if w := e.workers[peer]; w != nil {
+		w.changed.Store(true)
+	}
+	e.mu.Unlock()
 	if _, err := e.Store.ReleaseHeld(ctx, now, peer); err != nil {
 		return fmt.Errorf("release held messages: %w", err)
 	}

@@ -214,7 +214,7 @@ func (f *Federation) LeaveAttempting(oin, peer gateway.OIN) {
 	if err := s.Contact(ctx, now, peer); err != nil {
 		f.t.Fatal(err)
 	}
-	due, err := s.Due(ctx, now, peer, 100, 1<<20)
+	due, err := s.Due(ctx, now, peer, 100, 1<<20, nil)
 	if err != nil || len(due) == 0 {
 		f.t.Fatalf("nothing to attempt: %v", err)
 	}
@@ -257,6 +257,19 @@ func (f *Federation) Publish(oin gateway.OIN, offers ...gateway.Offer) desk.Impo
 		f.t.Fatalf("publish: %v", err)
 	}
 	return report
+}
+
+// SetConfig changes a line of a node's configuration and restarts it.
+func (f *Federation) SetConfig(oin gateway.OIN, old, line string) {
+	f.t.Helper()
+	path := filepath.Join(f.dirs[oin], node.ConfigFile)
+	file, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(file), old) {
+		f.t.Fatalf("no %q in the configuration: %v", old, err)
+	}
+	f.write(oin, node.ConfigFile, []byte(strings.Replace(string(file), old, line, 1)))
+	f.Stop(oin)
+	f.Start(oin)
 }
 
 // SetPolicy writes a policy and reloads it.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/exchange"
@@ -17,10 +18,18 @@ import (
 // the wire, and is kept for tests that read the bytes.
 type Network struct {
 	mu    sync.Mutex
-	nodes map[gateway.OIN]*exchange.Exchange // guarded by mu
-	down  map[gateway.OIN]bool               // guarded by mu
-	fault Fault                              // guarded by mu
-	wire  []Exchanged                        // guarded by mu
+	nodes map[gateway.OIN]Peer // guarded by mu
+	down  map[gateway.OIN]bool // guarded by mu
+	fault Fault                // guarded by mu
+	wire  []Exchanged          // guarded by mu
+}
+
+// Peer is who answers on the network: a node's exchange, or a test that plays a
+// party.
+type Peer interface {
+	Accept(ctx context.Context, peer gateway.OIN, batch gateway.Batch) (gateway.Receipts, error)
+	Hello(ctx context.Context, peer gateway.OIN, token string) (string, error)
+	RegisterFile(ctx context.Context, version uint64) ([]byte, error)
 }
 
 // Fault decides what happens to one batch: before it arrives, or after it took
@@ -28,6 +37,7 @@ type Network struct {
 type Fault struct {
 	Before func(from, to gateway.OIN) error
 	After  func(from, to gateway.OIN, answer *gateway.Receipts) error
+	Dial   time.Duration // how long a connection takes; cut off with the request
 }
 
 // Exchanged is one batch that crossed the network.
@@ -39,11 +49,11 @@ type Exchanged struct {
 
 // NewNetwork makes a network without nodes.
 func NewNetwork() *Network {
-	return &Network{nodes: map[gateway.OIN]*exchange.Exchange{}, down: map[gateway.OIN]bool{}}
+	return &Network{nodes: map[gateway.OIN]Peer{}, down: map[gateway.OIN]bool{}}
 }
 
 // Attach makes a node reachable, or unreachable with nil.
-func (n *Network) Attach(oin gateway.OIN, e *exchange.Exchange) {
+func (n *Network) Attach(oin gateway.OIN, e Peer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.nodes[oin] = e
@@ -85,7 +95,7 @@ type sender struct {
 
 var errDown = gateway.Errorf(gateway.Unavailable, "the peer cannot be reached")
 
-func (s sender) peer(to gateway.OIN) (*exchange.Exchange, Fault, error) {
+func (s sender) peer(to gateway.OIN) (Peer, Fault, error) {
 	s.net.mu.Lock()
 	defer s.net.mu.Unlock()
 	e := s.net.nodes[to]
@@ -100,6 +110,13 @@ func (s sender) Send(ctx context.Context, to gateway.Party, batch gateway.Batch)
 	e, fault, err := s.peer(to.OIN)
 	if err != nil {
 		return gateway.Receipts{}, err
+	}
+	if fault.Dial > 0 {
+		select {
+		case <-time.After(fault.Dial):
+		case <-ctx.Done():
+			return gateway.Receipts{}, ctx.Err()
+		}
 	}
 	if fault.Before != nil {
 		if err := fault.Before(s.from, to.OIN); err != nil {
@@ -131,13 +148,13 @@ func (s sender) Hello(ctx context.Context, to gateway.Party, token string) (stri
 	return e.Hello(ctx, s.from, token)
 }
 
-// Register fetches the peer's register.
-func (s sender) Register(ctx context.Context, to gateway.Party) ([]byte, error) {
+// Register fetches a version of the register from the peer.
+func (s sender) Register(ctx context.Context, to gateway.Party, version uint64) ([]byte, error) {
 	e, _, err := s.peer(to.OIN)
 	if err != nil {
 		return nil, err
 	}
-	return e.RegisterFile(ctx)
+	return e.RegisterFile(ctx, version)
 }
 
 func throughJSON(r gateway.Receipts) gateway.Receipts {

@@ -33,7 +33,7 @@ func newNetwork(n *Node) (*network, error) {
 		return nil, err
 	}
 	w := &network{n: n, roots: roots, limits: rest.Limits{
-		BodyBytes: int64(c.Limits.BatchBytes), BatchItems: c.Limits.BatchItems,
+		BodyBytes: gateway.MaxBody, BatchItems: gateway.MaxBatch,
 		Connections: c.Limits.Connections, RequestsPerPeer: c.Limits.ConnectionsPerPeer,
 		RequestsPerSecond: c.Limits.RequestsPerSecond,
 		HeaderTimeout:     c.Limits.HeaderTimeout, ReadTimeout: c.Limits.ReadTimeout, IdleTimeout: c.Limits.IdleTimeout,

@@ -111,6 +111,7 @@ func (n *Node) assemble(ctx context.Context) error {
 		Reread: n.reread, Vanish: n.vanish,
 		OpenCheckpoint: n.openCheckpoint, SignCheckpoint: n.signCheckpoint,
 		Wake:         func(peers []gateway.OIN) { n.Exchange.Wake(peers) },
+		Pause:        func() func() { return n.Exchange.Pause() },
 		RulesChanged: func() { n.Exchange.RulesChanged() },
 		Log:          n.log,
 	})
@@ -128,7 +129,6 @@ func (n *Node) assemble(ctx context.Context) error {
 		Self: c.Party, Key: n.keys.signing, Store: n.Store, Schema: validator,
 		Publisher: n.Desk.Publisher(), Rules: n.Desk.Rules, FetchedRegister: n.Desk.FetchedRegister,
 		Sender: sender, Log: n.log,
-		BatchItems: c.Limits.BatchItems, BatchBytes: int(c.Limits.BatchBytes) / 2, // tokens are a third larger than payloads
 		KeyOverlap: 14 * 24 * time.Hour, Timeout: c.Delivery.Timeout, Parallel: c.Delivery.Parallel,
 	})
 	n.Desk.Open(ctx)

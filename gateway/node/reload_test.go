@@ -85,10 +85,10 @@ func TestReloadConfiguration(t *testing.T) {
 		t.Errorf("the token no longer works: %v", err)
 	}
 	s.edit(t, node.ConfigFile, "vanish-offers: veel", "vanish-offers: 0")
-	s.edit(t, node.ConfigFile, "batch-items: 100", "batch-items: 50")
+	s.edit(t, node.ConfigFile, "connections: 1000", "connections: 500")
 	_, err = n.Reload(t.Context(), gt.Everyone())
 	must(t, err)
-	if !strings.Contains(s.log.String(), "only after a restart") || !strings.Contains(s.log.String(), "limits.batch-items") {
+	if !strings.Contains(s.log.String(), "only after a restart") || !strings.Contains(s.log.String(), "limits.connections") {
 		t.Errorf("the log does not name the key: %s", s.log)
 	}
 	// vanish-offers is in force: an export without its one offer is held.
@@ -153,7 +153,7 @@ func TestRegisterFileThatIsBehind(t *testing.T) {
 	n := s.start(t)
 	first, err := os.ReadFile(s.config.Register.File)
 	must(t, err)
-	must(t, n.Desk.FetchedRegister(t.Context(), s.peer.OIN, s.nextRegister(t, first)))
+	must(t, n.Desk.FetchedRegister(t.Context(), s.peer.OIN, 2, [][]byte{s.nextRegister(t, first)}))
 	_, err = n.Reload(t.Context(), gt.Everyone())
 	must(t, err)
 	must(t, n.Stop(t.Context()))

@@ -110,6 +110,9 @@ func (p *Policy) Rebind(env Env) (*Policy, []Problem) {
 // admits every kind of message that the node knows, so that nothing is lost.
 func DenyAll() *Policy { return &Policy{version: noVersion, fallback: true} }
 
+// Loaded tells whether this is a policy from files, and not DenyAll.
+func (p *Policy) Loaded() bool { return !p.fallback }
+
 // Version identifies the files byte for byte: the SHA-256 in hex of what
 // `sha256sum *.yaml` prints for them in the order of their names (LC_ALL=C). It
 // is "none" for DenyAll.

@@ -18,16 +18,21 @@ type plan struct {
 	day        gateway.Date
 	policy     *policy.Policy
 	register   uint64
-	key        string          // policy, register and day: what a queue was planned under
+	key        string          // of the rules, by keyOf
 	recipients []gateway.Party // without ourselves, in the register's order
 	seen       []gateway.Recipient
-	account    bool // journal disclosures and denials
+	account    bool // journal denials also where nothing is sent
+	everyone   bool // for all recipients: samples may be taken
 	force      bool // send also what did not change
+	refused    bool // send also what was refused
+	full       map[gateway.OIN]bool
 }
 
 func (p *Publisher) newPlan(now time.Time) *plan {
 	rules := p.rules()
-	plan := &plan{now: now, day: gateway.DateOf(now), policy: rules.Policy}
+	plan := &plan{
+		now: now, day: gateway.DateOf(now), policy: rules.Policy, key: keyOf(rules, now), full: map[gateway.OIN]bool{},
+	}
 	if rules.Register != nil {
 		plan.register = rules.Register.Version()
 		for _, party := range rules.Register.Parties() {
@@ -38,8 +43,16 @@ func (p *Publisher) newPlan(now time.Time) *plan {
 			plan.seen = append(plan.seen, party.RecipientOn(plan.day, gateway.KindCapacity, rules.Register.Party))
 		}
 	}
-	plan.key = fmt.Sprintf("%s/%d/%s", plan.policy.Version(), plan.register, plan.day)
 	return plan
+}
+
+// keyOf names the rules of a moment: what a queue was planned under.
+func keyOf(r Rules, now time.Time) string {
+	version := uint64(0)
+	if r.Register != nil {
+		version = r.Register.Version()
+	}
+	return fmt.Sprintf("%s/%d/%s", r.Policy.Version(), version, gateway.DateOf(now))
 }
 
 // only narrows the plan to one recipient.
@@ -68,6 +81,9 @@ type view struct {
 
 // planOffer adds to pub what must be sent of one offer.
 func (p *Publisher) planOffer(plan *plan, own store.OwnOffer, shown shownBy, pub *store.Publication) Result {
+	if !plan.policy.Loaded() {
+		return Result{} // nothing can be decided: nothing is sent, and nothing taken back
+	}
 	subject := p.Subject(own.Offer.ID)
 	views := map[string]*view{}
 	denied := map[string][]gateway.OIN{}
@@ -94,10 +110,10 @@ func (p *Publisher) planOffer(plan *plan, own store.OwnOffer, shown shownBy, pub
 			}
 			continue
 		}
-		v.recipients = append(v.recipients, party.OIN)
-		if known && was.Hash == v.hash && !was.Withdrawal && !plan.force && stands(was.State) {
+		if known && was.Hash == v.hash && !was.Withdrawal && !plan.force && plan.stands(was.State) {
 			continue
 		}
+		v.recipients = append(v.recipients, party.OIN)
 		pub.Sends = append(pub.Sends, store.Send{
 			Recipient: party.OIN, Kind: gateway.KindCapacity, Subject: subject,
 			Data: v.data, Hash: v.hash, Basis: plan.basis(decision.Rules),
@@ -111,23 +127,25 @@ func (p *Publisher) planOffer(plan *plan, own store.OwnOffer, shown shownBy, pub
 		}
 	}
 	slices.SortFunc(result.Denied, func(a, b Denial) int { return strings.Compare(a.Rule, b.Rule) })
-	if plan.account {
-		pub.Journal = append(pub.Journal, p.account(plan, views, result.Denied, subject)...)
+	denials := result.Denied
+	if !plan.account {
+		denials = nil
 	}
+	pub.Journal = append(pub.Journal, p.account(plan, views, denials, subject)...)
 	return result
 }
 
 // stands tells whether what was queued last still counts as shown or on its
-// way. A refused snapshot stands too: the same bytes would be refused again.
-func stands(s gateway.DeliveryState) bool {
-	return s != gateway.Withdrawn && s != gateway.Unconfirmed
+// way. A refused snapshot stands too, unless the peer may think better of it.
+func (pl *plan) stands(s gateway.DeliveryState) bool {
+	return s != gateway.Withdrawn && s != gateway.Unconfirmed && (s != gateway.RefusedBy || !pl.refused)
 }
 
 // takeBack plans the withdrawal of what a recipient was shown, or will be. The
 // store does not send it where nothing can have arrived; what waits ends in any
 // case.
 func (p *Publisher) takeBack(plan *plan, o gateway.Offer, to gateway.OIN, subject string, was store.Shown, known bool, pub *store.Publication) bool {
-	if !known || (was.Withdrawal && stands(was.State) && !plan.force) {
+	if !known || (was.Withdrawal && plan.stands(was.State) && !plan.force) {
 		return false
 	}
 	data, hash := gateway.Capacity{Offer: o.ID, Provider: o.Provider, Withdrawn: true}.Encode()
@@ -139,10 +157,10 @@ func (p *Publisher) takeBack(plan *plan, o gateway.Offer, to gateway.OIN, subjec
 }
 
 // view finds or makes the projection for a recipient. Recipients share one when
-// they see the same fields in the same forms and stand in the same relation to
-// every allotment.
+// they see the same fields in the same forms by the same rules, and stand in the
+// same relation to every allotment.
 func (p *Publisher) view(plan *plan, views map[string]*view, own store.OwnOffer, r gateway.Recipient, d gateway.Decision) *view {
-	key := viewKey(own.Offer, r, d.Show)
+	key := viewKey(own.Offer, r, d)
 	if v, ok := views[key]; ok {
 		return v
 	}
@@ -153,10 +171,14 @@ func (p *Publisher) view(plan *plan, views map[string]*view, own store.OwnOffer,
 	return v
 }
 
-func viewKey(o gateway.Offer, r gateway.Recipient, show gateway.Disclosure) string {
+func viewKey(o gateway.Offer, r gateway.Recipient, d gateway.Decision) string {
 	var b strings.Builder
+	for _, rule := range d.Rules { // shown by other rules is accounted for apart
+		b.WriteString(rule)
+		b.WriteByte(',')
+	}
 	for _, f := range gateway.Fields() {
-		b.WriteString(string(show[f]))
+		b.WriteString(string(d.Show[f]))
 		b.WriteByte(',')
 	}
 	for _, a := range o.Allotments {
@@ -172,8 +194,8 @@ func viewKey(o gateway.Offer, r gateway.Recipient, show gateway.Disclosure) stri
 	return b.String()
 }
 
-// account writes one entry per distinct projection and one per rule that
-// denied; the entries hold names of fields and keyed digests, no values.
+// account writes one entry per distinct projection that is sent and one per rule
+// that denied; they hold names of fields and keyed digests, no values.
 func (p *Publisher) account(plan *plan, views map[string]*view, denied []Denial, subject string) []journal.Entry {
 	var entries []journal.Entry
 	for _, v := range views {

@@ -53,6 +53,7 @@ type Publisher struct {
 
 	mu      sync.Mutex             // held while a plan is made and committed
 	planned map[gateway.OIN]string // by recipient: the key of the rules its whole queue was last planned under
+	last    string                 // key of the rules everyone was last planned under
 	next    time.Time              // when the first sample of any offer is due; zero: not known yet
 }
 
@@ -98,111 +99,122 @@ func (r *Result) add(o Result) {
 }
 
 // Publish commits a change of own offers together with the messages it causes.
+// Without a policy it commits the offers alone.
 func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Result, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var total Result
-	offers := slices.Clone(c.Put)
-	for i := range offers {
-		if offers[i].Sampling.Current.At.IsZero() {
-			var err error
-			if offers[i].Sampling, err = p.store.GoneSampling(ctx, offers[i].Offer.ID); err != nil {
-				return Result{}, fmt.Errorf("read earlier sampling: %w", err)
-			}
-		}
-		offers[i].Sampling = offers[i].Sampling.Advance(offers[i].Offer, now)
+	offers, err := p.sampled(ctx, now, c.Put)
+	if err != nil {
+		return Result{}, err
 	}
+	deleted := map[string]bool{}
 	for _, gone := range c.Delete {
 		gone.Offer.ValidUntil = past // planned as over: withdrawn wherever it was shown
 		offers = append(offers, gone)
+		deleted[gone.Offer.ID] = true
 	}
 	plan := p.newPlan(now)
 	plan.account = true
-	deleted := map[string]bool{}
-	for _, gone := range c.Delete {
-		deleted[gone.Offer.ID] = true
-	}
 	shown, err := p.shown(ctx, plan.recipients)
 	if err != nil {
 		return Result{}, err
 	}
-	first := true
+	var total Result
+	entries := []journal.Entry{c.Entry}
 	for part := range slices.Chunk(offers, chunk) {
-		pub := store.Publication{}
+		pub := store.Publication{Journal: entries}
 		for _, o := range part {
 			if deleted[o.Offer.ID] {
 				pub.Delete = append(pub.Delete, o.Offer.ID)
-				continue
+			} else {
+				pub.Put = append(pub.Put, o)
 			}
-			pub.Put = append(pub.Put, o)
-		}
-		if first {
-			pub.Journal = append(pub.Journal, c.Entry)
 		}
 		result, err := p.commit(ctx, plan, part, shown, pub)
+		total.add(result)
 		if err != nil {
 			return total, err
 		}
-		total.add(result)
-		first = false
+		entries = nil
 	}
-	last := store.Publication{Import: c.Import}
-	if first {
-		last.Journal = []journal.Entry{c.Entry}
-	}
-	if err := p.store.Publish(ctx, now, last); err != nil {
+	if err := p.store.Publish(ctx, now, store.Publication{Import: c.Import, Journal: entries}); err != nil {
 		return total, fmt.Errorf("close import: %w", err)
 	}
 	return total, nil
+}
+
+// sampled gives the offers with their samplings as of now; one that was deleted
+// not long ago goes on with its own.
+func (p *Publisher) sampled(ctx context.Context, now time.Time, put []store.OwnOffer) ([]store.OwnOffer, error) {
+	offers := slices.Clone(put)
+	for i := range offers {
+		if offers[i].Sampling.Current.At.IsZero() {
+			var err error
+			if offers[i].Sampling, err = p.store.GoneSampling(ctx, offers[i].Offer.ID); err != nil {
+				return nil, fmt.Errorf("read earlier sampling: %w", err)
+			}
+		}
+		offers[i].Sampling = offers[i].Sampling.Advance(offers[i].Offer, now)
+	}
+	return offers, nil
 }
 
 // past ends an offer's validity for good.
 const past = gateway.Date("0001-01-01")
 
 // Renew brings everything in step with the moment: samples that are due, offers
-// that have expired, rules that changed. account tells whether denials are
-// journaled: after a change of rules they are, on an ordinary day they are not.
+// that have expired, rules that changed. account tells whether disclosures and
+// denials are journaled: under a new policy or register they are, on an ordinary
+// day only what is sent is.
 func (p *Publisher) Renew(ctx context.Context, now time.Time, account bool) (Result, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	plan := p.newPlan(now)
-	plan.account = account
-	if !account && !p.due(plan) {
+	if !account && !p.due(now) {
 		return Result{}, nil
 	}
-	result, err := p.replan(ctx, plan)
-	if err != nil {
-		return result, err
-	}
-	for _, r := range plan.recipients {
-		p.planned[r.OIN] = plan.key
-	}
-	return result, nil
+	plan := p.newPlan(now)
+	plan.account, plan.everyone = account, true
+	return p.replan(ctx, plan)
 }
 
 // due tells whether the moment changes anything: the rules or the day are not
 // those of the last plan, or a sample is to be taken.
-func (p *Publisher) due(plan *plan) bool {
-	if p.next.IsZero() || !plan.now.Before(p.next) {
-		return true
-	}
-	return slices.ContainsFunc(plan.recipients, func(r gateway.Party) bool { return p.planned[r.OIN] != plan.key })
+func (p *Publisher) due(now time.Time) bool {
+	return p.next.IsZero() || !now.Before(p.next) || p.last != keyOf(p.rules(), now)
 }
 
 // Ready makes sure that all that waits for a peer was planned under the rules
-// in force now. It is cheap when it was.
-func (p *Publisher) Ready(ctx context.Context, now time.Time, peer gateway.OIN) error {
+// in force now, and tells whether it may be sent: without a policy nothing can
+// be decided, so nothing is. It is cheap when the plan is not new.
+func (p *Publisher) Ready(ctx context.Context, now time.Time, peer gateway.OIN) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rules := p.rules()
+	if !rules.Policy.Loaded() {
+		return false, nil
+	}
+	if p.planned[peer] == keyOf(rules, now) {
+		return true, nil
+	}
+	plan := p.newPlan(now)
+	plan.only(peer)
+	if _, err := p.replan(ctx, plan); err != nil {
+		return false, fmt.Errorf("decide again for %s: %w", peer, err)
+	}
+	return true, nil
+}
+
+// Reconsider sends what a peer refused once more, when it has said that it now
+// knows other rules, codes or kinds than when it refused.
+func (p *Publisher) Reconsider(ctx context.Context, now time.Time, peer gateway.OIN) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	plan := p.newPlan(now)
-	if p.planned[peer] == plan.key {
-		return nil
-	}
 	plan.only(peer)
+	plan.refused = true
 	if _, err := p.replan(ctx, plan); err != nil {
-		return fmt.Errorf("decide again for %s: %w", peer, err)
+		return fmt.Errorf("reconsider what %s refused: %w", peer, err)
 	}
-	p.planned[peer] = plan.key
 	return nil
 }
 
@@ -212,6 +224,9 @@ func (p *Publisher) Resend(ctx context.Context, now time.Time, peer gateway.OIN)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	plan := p.newPlan(now)
+	if !plan.policy.Loaded() {
+		return nil
+	}
 	plan.only(peer)
 	plan.force = true
 	if _, err := p.replan(ctx, plan); err != nil {
@@ -245,7 +260,9 @@ func (p *Publisher) sendState(ctx context.Context, plan *plan, peer gateway.OIN)
 	return nil
 }
 
-// replan compares every own offer with what the plan's recipients were shown.
+// replan compares every own offer, and every subject that was shown and is no
+// longer an offer, with what the plan's recipients were shown. Samples are taken
+// only in a plan for everyone: nobody sees them before the others.
 func (p *Publisher) replan(ctx context.Context, plan *plan) (Result, error) {
 	offers, err := p.store.OwnOffers(ctx)
 	if err != nil {
@@ -255,26 +272,74 @@ func (p *Publisher) replan(ctx context.Context, plan *plan) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	p.next = plan.now.AddDate(0, 0, 1) // at the latest: an offer may be added without a plan
+	next := plan.now.AddDate(0, 0, 1) // at the latest: an offer may be added without a plan
+	own := map[string]bool{}
 	var total Result
 	for part := range slices.Chunk(offers, chunk) {
-		pub := store.Publication{}
+		pub := store.Publication{Correct: true}
 		for i := range part {
-			if next := part[i].Sampling.Advance(part[i].Offer, plan.now); next.Current.At != part[i].Sampling.Current.At {
-				part[i].Sampling = next
-				pub.Put = append(pub.Put, part[i])
+			own[p.Subject(part[i].Offer.ID)] = true
+			if plan.everyone {
+				if s := part[i].Sampling.Advance(part[i].Offer, plan.now); s.Current.At != part[i].Sampling.Current.At {
+					part[i].Sampling = s
+					pub.Put = append(pub.Put, part[i])
+				}
 			}
-			if due := part[i].Sampling.NextSample(); due.Before(p.next) {
-				p.next = due
+			if due := part[i].Sampling.NextSample(); due.Before(next) {
+				next = due
 			}
 		}
 		result, err := p.commit(ctx, plan, part, shown, pub)
+		total.add(result)
 		if err != nil {
 			return total, err
 		}
-		total.add(result)
+	}
+	result, err := p.takeBackOrphans(ctx, plan, own, shown)
+	total.add(result)
+	if err != nil {
+		return total, err
+	}
+	if plan.everyone {
+		p.next, p.last = next, plan.key
+	}
+	for _, r := range plan.recipients {
+		if !plan.full[r.OIN] {
+			p.planned[r.OIN] = plan.key
+		}
 	}
 	return total, nil
+}
+
+// takeBackOrphans withdraws what recipients were shown, or will be, of offers
+// that are gone: deleted while the recipient was not in the register, or whose
+// withdrawal expired.
+func (p *Publisher) takeBackOrphans(ctx context.Context, plan *plan, own map[string]bool, shown shownBy) (Result, error) {
+	if !plan.policy.Loaded() {
+		return Result{}, nil
+	}
+	var result Result
+	pub := store.Publication{Correct: true}
+	for _, r := range plan.recipients {
+		for _, subject := range slices.Sorted(maps.Keys(shown[r.OIN])) {
+			if own[subject] {
+				continue
+			}
+			// The offer's own id is forgotten; recipients go by the subject.
+			gone := gateway.Offer{ID: subject, Provider: p.self}
+			if p.takeBack(plan, gone, r.OIN, subject, shown[r.OIN][subject], true, &pub) {
+				result.Messages++
+				result.Recipients = append(result.Recipients, r.OIN)
+			}
+		}
+	}
+	if len(pub.Sends) == 0 {
+		return result, nil
+	}
+	if err := p.store.Publish(ctx, plan.now, pub); err != nil {
+		return Result{}, fmt.Errorf("take back offers that are gone: %w", err)
+	}
+	return result, nil
 }
 
 // commit plans a part of the offers and writes offers, messages and journal in
@@ -286,6 +351,10 @@ func (p *Publisher) commit(ctx context.Context, plan *plan, part []store.OwnOffe
 	}
 	if len(pub.Put)+len(pub.Delete)+len(pub.Sends)+len(pub.Journal) == 0 {
 		return result, nil
+	}
+	pub.Full = func(oin gateway.OIN) {
+		plan.full[oin] = true
+		delete(p.planned, oin) // planned again, and more queued, as its queue drains
 	}
 	if err := p.store.Publish(ctx, plan.now, pub); err != nil {
 		return Result{}, fmt.Errorf("commit publication: %w", err)

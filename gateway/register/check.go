@@ -119,7 +119,29 @@ func checkParties(parties []gateway.Party) error {
 			return invalid("party %s: %s", p.OIN, problem)
 		}
 	}
+	return checkGemeenten(parties)
+}
+
+// checkGemeenten: a gemeente code is one party at a time. Were two parties the
+// same gemeente, each would be the sole owner of what is allotted to it.
+func checkGemeenten(parties []gateway.Party) error {
+	held := map[gateway.Gemeente][]gateway.GemeenteFor{}
+	for _, p := range parties {
+		for _, g := range p.Gemeenten {
+			for _, other := range held[g.Code] {
+				if overlap(g, other) {
+					return invalid("party %s: gemeente %s is another party's at the same time", p.OIN, g.Code)
+				}
+			}
+			held[g.Code] = append(held[g.Code], g)
+		}
+	}
 	return nil
+}
+
+func overlap(a, b gateway.GemeenteFor) bool {
+	before := func(until, from gateway.Date) bool { return until != "" && from != "" && until < from }
+	return !before(a.ValidUntil, b.ValidFrom) && !before(b.ValidUntil, a.ValidFrom)
 }
 
 func checkParty(p gateway.Party, known, taken claims) string {

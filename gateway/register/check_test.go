@@ -39,7 +39,12 @@ func TestCheckDocument(t *testing.T) {
 		"signer's key":       {func(d *register.Document) { d.Signers[1].Key.JWK = gateway.RawJSON(`{}`) }, "signer 2"},
 		"many parties":       {func(d *register.Document) { d.Parties = make([]gateway.Party, 5001) }, "parties"},
 		"party twice":        {func(d *register.Document) { d.Parties = append(d.Parties, d.Parties[0]) }, "occurs twice"},
-		"bad OIN":            {func(d *register.Document) { d.Parties[1].OIN = "123" }, "party 2"},
+		"one gemeente, two parties": {func(d *register.Document) {
+			code := []gateway.GemeenteFor{{Code: "gm0482", ValidFrom: "2020-01-01"}}
+			d.Parties = slices.Clone(d.Parties)
+			d.Parties[0].Gemeenten, d.Parties[1].Gemeenten = code, code
+		}, "another party's at the same time"},
+		"bad OIN": {func(d *register.Document) { d.Parties[1].OIN = "123" }, "party 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := r.doc

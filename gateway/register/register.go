@@ -121,7 +121,7 @@ func Successor(current *Register, file []byte, now time.Time) (*Register, error)
 // is verified.
 func Follow(current *Register, files [][]byte, now time.Time) (*Register, error) {
 	for i, file := range files {
-		next, err := current.successor(file, now)
+		next, err := current.Next(file, now)
 		if err != nil {
 			return nil, err
 		}
@@ -133,7 +133,9 @@ func Follow(current *Register, files [][]byte, now time.Time) (*Register, error)
 	return current, nil
 }
 
-func (r *Register) successor(file []byte, now time.Time) (*Register, error) {
+// Next verifies file as the version after r, of which it may be said that it has
+// expired: good to fetch what comes after it, not to be put in force. See Follow.
+func (r *Register) Next(file []byte, now time.Time) (*Register, error) {
 	next, err := Restore(file)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -68,10 +69,14 @@ func (c *PeerClient) Hello(ctx context.Context, peer gateway.Party, token string
 	return answer.Hello, err
 }
 
-// Register fetches the signed register that a peer has in force; the caller
-// verifies it.
-func (c *PeerClient) Register(ctx context.Context, peer gateway.Party) ([]byte, error) {
-	return c.ask(ctx, peer, http.MethodGet, pathRegister, nil, typeJOSE)
+// Register fetches the signed register of a version, 0 being the one that the
+// peer has in force; the caller verifies it.
+func (c *PeerClient) Register(ctx context.Context, peer gateway.Party, version uint64) ([]byte, error) {
+	path := pathRegister
+	if version != 0 {
+		path += "/" + strconv.FormatUint(version, 10)
+	}
+	return c.ask(ctx, peer, http.MethodGet, path, nil, typeJOSE)
 }
 
 // Close closes connections that are not in use.

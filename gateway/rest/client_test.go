@@ -99,7 +99,7 @@ func TestClientWithoutPeer(t *testing.T) {
 		if got := gateway.KindOf(err); err == nil || got != want {
 			t.Errorf("%q: got %v, want kind %d", endpoint, err, want)
 		}
-		if _, err := c.Register(t.Context(), gateway.Party{OIN: dordt, Endpoint: endpoint}); err == nil {
+		if _, err := c.Register(t.Context(), gateway.Party{OIN: dordt, Endpoint: endpoint}, 0); err == nil {
 			t.Errorf("%q: got a register", endpoint)
 		}
 	}

@@ -352,17 +352,25 @@ func headOf(t *testing.T, answer thirdAnswer) (head thirdHead) {
 	return head
 }
 
-// fetchesRegister: the register that the real node gives is the one both have;
-// wrong requests are problems.
+// fetchesRegister: the register that the real node gives, also by its version, is
+// the one both have; wrong requests are problems.
 func (m *encounter) fetchesRegister() {
 	t := m.t
 	t.Helper()
-	status, file, err := m.client.call("getRegister", nil, "application/jose+json")
-	if err != nil || status != http.StatusOK {
-		t.Fatalf("get register: %d %v", status, err)
+	for _, version := range []string{"1", "2"} {
+		m.client.paths["version "+version] = strings.ReplaceAll(m.client.paths["getRegisterVersion"], "{version}", version)
 	}
-	if got, err := thirdReadRegister(m.third.schemas, file, m.third.register); err != nil || got.hash != m.third.register.hash {
-		t.Errorf("another register: %v", err)
+	for _, operation := range []string{"getRegister", "version 1"} {
+		status, file, err := m.client.call(operation, nil, "application/jose+json")
+		if err != nil || status != http.StatusOK {
+			t.Fatalf("%s: %d %v", operation, status, err)
+		}
+		if got, err := thirdReadRegister(m.third.schemas, file, m.third.register); err != nil || got.hash != m.third.register.hash {
+			t.Errorf("%s: another register: %v", operation, err)
+		}
+	}
+	if status, _, err := m.client.call("version 2", nil, "application/jose+json"); err != nil || status != http.StatusNotFound {
+		t.Errorf("a version that is not there: got %d %v, want 404", status, err)
 	}
 	for operation, body := range map[string]any{
 		"sendMessages": map[string]any{"messages": []string{}}, "exchangeHello": map[string]string{"hello": "hallo"},

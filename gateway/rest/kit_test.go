@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -63,8 +64,12 @@ func (e *exchange) Hello(_ context.Context, peer gateway.OIN, token string) (str
 	return "answer to " + token, nil
 }
 
-func (e *exchange) RegisterFile(context.Context) ([]byte, error) {
-	return []byte(`{"payload":"x"}`), nil
+// RegisterFile has versions 1 to 3.
+func (e *exchange) RegisterFile(_ context.Context, version uint64) ([]byte, error) {
+	if version > 3 {
+		return nil, gateway.Errorf(gateway.NotFound, "no such version")
+	}
+	return fmt.Appendf(nil, `{"payload":"%d"}`, version), nil
 }
 
 func testLimits() rest.Limits {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net/http"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -17,8 +18,8 @@ type Exchange interface {
 	Accept(ctx context.Context, peer gateway.OIN, batch gateway.Batch) (gateway.Receipts, error)
 	// Hello takes a peer's signed hello and answers this node's.
 	Hello(ctx context.Context, peer gateway.OIN, token string) (string, error)
-	// RegisterFile is the signed register in force.
-	RegisterFile(ctx context.Context) ([]byte, error)
+	// RegisterFile is the signed register of a version, 0 being the one in force.
+	RegisterFile(ctx context.Context, version uint64) ([]byte, error)
 }
 
 // PeerOf says which party of the register is at the other end of a connection;
@@ -78,13 +79,34 @@ func newPeerAPI(mux *http.ServeMux, ex Exchange, limits Limits, log *slog.Logger
 		Description: "The signed register that this node has in force, to be verified by who fetches it.",
 		Tags:        []string{"register"},
 	}, []int{http.StatusNotFound}, func(ctx context.Context, _ noInput) (fileOutput, error) {
-		file, err := ex.RegisterFile(ctx)
+		file, err := ex.RegisterFile(ctx, 0)
 		return fileOutput{typeJOSE, file}, err
 	})
-	a.OpenAPI().Paths[pathRegister].Get.Responses["200"].Content = map[string]*huma.MediaType{
-		typeJOSE: {Schema: &huma.Schema{Type: huma.TypeObject, Description: "JWS in JSON serialisation (RFC 7515, 7.2)"}},
+	get(a, huma.Operation{
+		OperationID: "getRegisterVersion",
+		Path:        pathVersion,
+		Summary:     "Get one version of the register",
+		Description: "For who has missed versions: each is verified as the successor of the one before it.",
+		Tags:        []string{"register"},
+	}, []int{http.StatusBadRequest, http.StatusNotFound}, func(ctx context.Context, in versionInput) (fileOutput, error) {
+		version, err := strconv.ParseUint(in.Version, 10, 64)
+		if err != nil || version == 0 || in.Version[0] == '0' {
+			return fileOutput{}, gateway.Errorf(gateway.Invalid, "the version of a register is a whole number from 1")
+		}
+		file, err := ex.RegisterFile(ctx, version)
+		return fileOutput{typeJOSE, file}, err
+	})
+	for _, path := range []string{pathRegister, pathVersion} {
+		a.OpenAPI().Paths[path].Get.Responses["200"].Content = map[string]*huma.MediaType{
+			typeJOSE: {Schema: &huma.Schema{Type: huma.TypeObject, Description: "JWS in JSON serialisation (RFC 7515, 7.2)"}},
+		}
 	}
+	a.OpenAPI().Paths[pathVersion].Get.Parameters[0].Schema = &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0)}
 	return a
+}
+
+type versionInput struct {
+	Version string `path:"version" doc:"number of the version, from 1"`
 }
 
 type fileOutput struct {

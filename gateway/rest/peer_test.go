@@ -34,8 +34,13 @@ func TestPeerRoundTrips(t *testing.T) {
 	if got, err := c.Hello(ctx, n.party, "hi"); err != nil || got != "answer to hi" {
 		t.Errorf("Hello: got %q, %v", got, err)
 	}
-	if got, err := c.Register(ctx, n.party); err != nil || string(got) != `{"payload":"x"}` {
-		t.Errorf("Register: got %s, %v", got, err)
+	for version := range uint64(4) {
+		if got, err := c.Register(ctx, n.party, version); err != nil || string(got) != fmt.Sprintf(`{"payload":"%d"}`, version) {
+			t.Errorf("Register %d: got %s, %v", version, got, err)
+		}
+	}
+	if _, err := c.Register(ctx, n.party, 4); gateway.KindOf(err) != gateway.NotFound {
+		t.Errorf("an unknown version: got %v, want kind NotFound", err)
 	}
 	for _, peer := range ex.calls {
 		if peer != smile {
@@ -90,6 +95,17 @@ func TestBadRequests(t *testing.T) {
 		{"path in capitals", post, "/v1/Messages", js, `{"messages":["a"]}`, 404, "nothing"},
 		{"wrong method", get, "/v1/messages", "", "", 405, "another method"},
 		{"other wrong method", http.MethodDelete, "/v1/register", "", "", 405, "another method"},
+		{"unknown version", get, "/v1/register/4", "", "", 404, "no such version"},
+		{"version zero", get, "/v1/register/0", "", "", 400, "whole number from 1"},
+		{"version with a zero before it", get, "/v1/register/01", "", "", 400, "whole number from 1"},
+		{"negative version", get, "/v1/register/-1", "", "", 400, "whole number from 1"},
+		{"signed version", get, "/v1/register/+1", "", "", 400, "whole number from 1"},
+		{"too large a version", get, "/v1/register/18446744073709551616", "", "", 400, "whole number from 1"},
+		{"version in words", get, "/v1/register/" + secret, "", "", 400, "whole number from 1"},
+		{"encoded version", get, "/v1/register/%20", "", "", 400, "whole number from 1"},
+		{"no version", get, "/v1/register/", "", "", 404, "nothing"},
+		{"deeper than a version", get, "/v1/register/1/2", "", "", 404, "nothing"},
+		{"wrong method of a version", post, "/v1/register/1", js, "{}", 405, "another method"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a := do(t, smile, request(t, test.method, n.party.Endpoint+test.path, test.contentType, strings.NewReader(test.body)))
@@ -310,14 +326,14 @@ func TestRate(t *testing.T) {
 	c := client(t, smile, limits)
 	var refused error
 	for range 20 {
-		if _, err := c.Register(t.Context(), n.party); err != nil {
+		if _, err := c.Register(t.Context(), n.party, 0); err != nil {
 			refused = err
 		}
 	}
 	if gateway.KindOf(refused) != gateway.Limit || refused == nil {
 		t.Errorf("20 requests at once: got %v, want kind Limit", refused)
 	}
-	if _, err := client(t, dordt, limits).Register(t.Context(), n.party); err != nil {
+	if _, err := client(t, dordt, limits).Register(t.Context(), n.party, 0); err != nil {
 		t.Errorf("another peer: got %v", err)
 	}
 }

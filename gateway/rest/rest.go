@@ -27,6 +27,7 @@ const (
 	pathMessages = "/v1/messages"
 	pathHello    = "/v1/hello"
 	pathRegister = "/v1/register"
+	pathVersion  = "/v1/register/{version}"
 
 	typeJSON    = "application/json"
 	typeProblem = "application/problem+json"

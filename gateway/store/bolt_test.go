@@ -97,13 +97,13 @@ func TestOperationsShareATransaction(t *testing.T) {
 func TestAFailingNeighbourDoesNoHarm(t *testing.T) {
 	s := open(t, store.Options{})
 	entry := func(n int) journal.Entry { return journal.Entry{Kind: "x", Count: n} }
-	must(t, s.SaveRegister(ctx, start(), []byte("five"), 5, entry(0)))
+	must(t, s.SaveRegister(ctx, start(), [][]byte{[]byte("five")}, 5, entry(0)))
 	broken := errors.New("no key")
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
 	errs := together(t, s,
 		appendEntry(s, 1),
-		func() error { return s.SaveRegister(ctx, start(), []byte("four"), 4, entry(2)) },
+		func() error { return s.SaveRegister(ctx, start(), [][]byte{[]byte("four")}, 4, entry(2)) },
 		func() error {
 			_, err := s.Checkpoint(ctx, start(), func(journal.Checkpoint) ([]byte, error) { return nil, broken })
 			return err
@@ -267,7 +267,9 @@ func TestTooLargeIsTheOwnersError(t *testing.T) {
 	s := open(t, store.Options{MaxBytes: 4 << 20})
 	errs := together(t, s,
 		appendEntry(s, 1),
-		func() error { return s.SaveRegister(ctx, start(), make([]byte, 8<<20), 1, journal.Entry{Kind: "x"}) },
+		func() error {
+			return s.SaveRegister(ctx, start(), [][]byte{make([]byte, 8<<20)}, 1, journal.Entry{Kind: "x"})
+		},
 		appendEntry(s, 2),
 	)
 	if errs[0] != nil || errs[2] != nil || !errors.Is(errs[1], store.ErrFull) {

@@ -13,7 +13,7 @@ import (
 // Check looks at everything that must hold between the rows of the database and
 // gives, in plain words without values, what does not: checksums, queues and
 // their counts, what was shown against what is under way, sequences, references
-// to shared values, remembered messages, and the journal's tree. None means the
+// to shared values, remembered messages, registers, and the journal's tree. None means the
 // database is sound. It reads all of it; use it in tests, after a crash, and on
 // command.
 func (s *Store) Check(ctx context.Context) []string {
@@ -60,6 +60,9 @@ func (c *checkup) all() error {
 	if err := eachPeer(c.r, c.peer); err != nil {
 		return err
 	}
+	if err := c.registers(); err != nil {
+		return err
+	}
 	return c.shared()
 }
 
@@ -90,6 +93,23 @@ func (c *checkup) table(in table) error {
 		}
 		return true, nil
 	})
+}
+
+// registers checks that the newest register that is kept is the one in force.
+func (c *checkup) registers() error {
+	inForce, err := getUint(c.r, keyRegisterVersion())
+	if err != nil {
+		return err
+	}
+	var newest uint64
+	err = c.r.ascend(table{name: tableRegisters}, nil, func(key, _ []byte) (bool, error) {
+		newest = sequenceOf(key)
+		return true, nil
+	})
+	if err == nil && newest != inForce {
+		c.fail("register version %d is in force and version %d is the newest that is kept", inForce, newest)
+	}
+	return err
 }
 
 // entry checks one message under way against its slot.

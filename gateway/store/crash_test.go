@@ -79,7 +79,7 @@ func step(s *store.Store, i int, say func(string, ...any)) error {
 		return err
 	}
 	say("published %s", offer)
-	due, err := s.Due(ctx, start(), peerB, 2, 1<<20)
+	due, err := s.Due(ctx, start(), peerB, 2, 1<<20, nil)
 	if err != nil {
 		return err
 	}

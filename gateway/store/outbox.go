@@ -17,8 +17,9 @@ const (
 // most limit, and at most maxBytes of data unless the first alone is larger. It
 // leaves out what is held and what has expired. Messages that a crash left in
 // attempting come again. When to attempt is for the caller: see
-// PeerStatus.NextAttempt.
-func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit, maxBytes int) (due []Outgoing, err error) {
+// PeerStatus.NextAttempt; skip, if not nil, leaves out messages that it must not
+// try yet.
+func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit, maxBytes int, skip func(sequence uint64) bool) (due []Outgoing, err error) {
 	now = s.EffectiveTime(now)
 	err = s.view(ctx, func(r reader) error {
 		due = nil
@@ -29,7 +30,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit,
 		in, size, common := table{tableOut, peer}, 0, map[sharedKey]terms{}
 		return r.ascend(in, nil, func(key, value []byte) (bool, error) {
 			e, err := decodeEntry(in, value)
-			if err != nil || !now.Before(e.expires) {
+			if err != nil || !now.Before(e.expires) || (skip != nil && skip(sequenceOf(key))) {
 				return true, err
 			}
 			out, err := outgoing(r, in, key, e, common)

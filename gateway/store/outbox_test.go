@@ -379,7 +379,7 @@ func TestDueIsBounded(t *testing.T) {
 	}
 	size := len(due(t, s, start(), peerA)[0].Data)
 	for _, c := range []struct{ limit, bytes, want int }{{2, 1 << 20, 2}, {9, 3 * size, 3}, {9, 3*size - 1, 2}, {9, 1, 1}} {
-		if got := len(get(s.Due(ctx, start(), peerA, c.limit, c.bytes))(t)); got != c.want {
+		if got := len(get(s.Due(ctx, start(), peerA, c.limit, c.bytes, nil))(t)); got != c.want {
 			t.Errorf("limit %d, %d bytes: got %d, want %d", c.limit, c.bytes, got, c.want)
 		}
 	}

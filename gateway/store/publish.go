@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -48,11 +49,12 @@ func (s *Store) Policy(ctx context.Context) (version string, err error) {
 // of what cannot have reached the recipient is not queued: it only ends what
 // waits.
 //
-// It is refused with ErrQueueFull if a new capacity snapshot does not fit the
-// queue of its recipient, and with ErrFull. Withdrawals always fit the queue.
+// It is refused with ErrQueueFull, unless Full is there to be told, if the
+// snapshot of a subject that the recipient is not shown yet does not fit its
+// queue, and with ErrFull. What replaces or withdraws always fits the queue.
 func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error {
 	write := s.grow
-	if len(p.Put) == 0 && !slices.ContainsFunc(p.Sends, func(send Send) bool { return !narrows(send) }) {
+	if p.Correct || len(p.Put) == 0 && !slices.ContainsFunc(p.Sends, func(send Send) bool { return !narrows(send) }) {
 		write = s.update // what shows less must also go when the database is nearly full
 	}
 	return write(ctx, now, func(t *txn) error {
@@ -66,7 +68,12 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 		}
 		checked := map[string]sharedKey{}
 		for _, send := range p.Sends {
-			if err := t.enqueue(send, checked, s.maxQueue); err != nil {
+			err := t.enqueue(send, checked, s.maxQueue)
+			if errors.Is(err, ErrQueueFull) && p.Full != nil {
+				p.Full(send.Recipient)
+				continue
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -144,7 +151,7 @@ func (t *txn) enqueue(s Send, checked map[string]sharedKey, maxQueue int) error 
 	if s.Withdrawal && !sl.exposed && sl.delivered == 0 {
 		return t.neverSeen(s, in, key, sl)
 	}
-	if peer.Queued+peer.Held >= maxQueue && !narrows(s) {
+	if peer.Queued+peer.Held >= maxQueue && !narrows(s) && sl.last == 0 { // what replaces takes no more room
 		return gateway.Wrap(gateway.Limit, ErrQueueFull, fmt.Sprintf("the queue of party %s is full", s.Recipient))
 	}
 	common := encodeJSON(terms{Kind: s.Kind, Principal: s.Principal, Basis: s.Basis})

@@ -71,6 +71,7 @@ const (
 	tableOwn         = "own"         // offer id → OwnOffer
 	tableGone        = "gone"        // offer id → Sampling of an own offer that is no longer there
 	tableImports     = "imports"     // source → ImportState
+	tableRegisters   = "registers"   // version → register file
 	tablePeers       = "peers"       // OIN → peerRow
 	tableHello       = "hello"       // OIN → helloRow
 	tableOut         = "out"         // * sequence → entry that is queued or being attempted

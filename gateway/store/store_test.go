@@ -115,7 +115,7 @@ func publish(t rapid.TB, s *testStore, now time.Time, sends ...store.Send) {
 
 func due(t rapid.TB, s *testStore, now time.Time, peer gateway.OIN) []store.Outgoing {
 	t.Helper()
-	return get(s.Due(ctx, now, peer, 100, 1<<20))(t)
+	return get(s.Due(ctx, now, peer, 100, 1<<20, nil))(t)
 }
 
 func sequences(out []store.Outgoing) (all []uint64) {
@@ -138,7 +138,7 @@ func settlement(peer gateway.OIN, sequence uint64, outcome gateway.Outcome) stor
 // deliver attempts what is due to a peer and settles it with one outcome.
 func deliver(t rapid.TB, s *testStore, now time.Time, peer gateway.OIN, limit int, outcome gateway.Outcome) []store.Outgoing {
 	t.Helper()
-	out := get(s.Due(ctx, now, peer, limit, 1<<20))(t)
+	out := get(s.Due(ctx, now, peer, limit, 1<<20, nil))(t)
 	must(t, s.BeginAttempt(ctx, now, peer, sequences(out), now.Add(time.Minute)))
 	var all []store.Settlement
 	for _, o := range out {
@@ -284,11 +284,16 @@ func TestRegisterNeverGoesBack(t *testing.T) {
 		t.Errorf("before the first: got %q, want nothing", got)
 	}
 	entry := journal.Entry{Kind: journal.KindRegisterInstalled}
-	must(t, s.SaveRegister(ctx, start(), []byte("two"), 2, entry))
-	wantKind(t, s.SaveRegister(ctx, start(), []byte("one"), 1, entry), gateway.Conflict)
-	must(t, s.SaveRegister(ctx, start(), []byte("three"), 3, entry))
-	if got := string(get(s.Register(ctx))(t)); got != "three" {
-		t.Errorf("got %q, want three", got)
+	must(t, s.SaveRegister(ctx, start(), [][]byte{[]byte("two")}, 2, entry))
+	wantKind(t, s.SaveRegister(ctx, start(), [][]byte{[]byte("one")}, 1, entry), gateway.Conflict)
+	must(t, s.SaveRegister(ctx, start(), [][]byte{[]byte("three"), []byte("four")}, 4, entry))
+	if got := string(get(s.Register(ctx))(t)); got != "four" {
+		t.Errorf("got %q, want four", got)
+	}
+	for version, want := range []string{"", "", "two", "three", "four", ""} {
+		if got := get(s.RegisterVersion(ctx, uint64(version)))(t); string(got) != want || (got == nil) != (want == "") {
+			t.Errorf("version %d: got %q, want %q", version, got, want)
+		}
 	}
 	if got := get(s.JournalSize(ctx))(t); got != 2 {
 		t.Errorf("journal: got %d entries, want 2", got)

@@ -40,6 +40,11 @@ type Send struct {
 // Publication is one change of what this node offers with everything that
 // follows from it; Publish stores all of it or nothing.
 type Publication struct {
+	Correct bool // nothing new is offered: goes also when the database is nearly full
+	// Full is told of every recipient whose queue has no room for what it is not
+	// shown yet; nil makes that an error. It is called within the transaction and
+	// may be called more than once.
+	Full    func(gateway.OIN)
 	Put     []OwnOffer
 	Delete  []string // ids of own offers
 	Sends   []Send   // queued in this order
