@@ -174,10 +174,10 @@ func (d *Desk) InstallRegister(ctx context.Context, caller gateway.Caller, file 
 	return d.install(ctx, now, [][]byte{file}, entry)
 }
 
-// FetchedRegister installs the last of some successors that a peer gave, the
-// first of which is asked for as that version; they are as much verified as one
-// installed by hand, and refused without harm. Those that came into force
-// meanwhile, by another peer, are passed over.
+// FetchedRegister installs the last of some successors that a peer gave, which
+// are those from version first on. They are as much verified as one installed by
+// hand, and refused without harm. Versions that another peer brought meanwhile
+// are passed over.
 func (d *Desk) FetchedRegister(ctx context.Context, from gateway.OIN, first uint64, files [][]byte) error {
 	d.changing.Lock()
 	defer d.changing.Unlock()

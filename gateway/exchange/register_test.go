@@ -35,6 +35,16 @@ func registers(f *gt.Federation, oin gateway.OIN) (installed, refused int) {
 	return installed, refused
 }
 
+// fetch is a version of the register as a node gives it.
+func fetch(t *testing.T, f *gt.Federation, oin gateway.OIN, version uint64) []byte {
+	t.Helper()
+	file, err := f.Node(oin).Exchange.RegisterFile(context.Background(), version)
+	if err != nil {
+		t.Fatalf("%s does not give version %d: %v", oin, version, err)
+	}
+	return file
+}
+
 func inForce(f *gt.Federation, oin gateway.OIN) uint64 {
 	return f.Node(oin).Desk.Rules().Register.Version()
 }
@@ -58,6 +68,10 @@ func TestMissedRegistersAreFetched(t *testing.T) {
 		}
 		f.Net.Mend(gt.Dordrecht)
 		time.Sleep(13 * time.Hour)
+		slower := [][]byte{fetch(t, f, gt.GRS, 2), fetch(t, f, gt.GRS, 3)}
+		if err := f.Node(gt.Dordrecht).Desk.FetchedRegister(context.Background(), gt.GRS, 2, slower); err != nil {
+			t.Errorf("a peer that was slower than another: %v", err)
+		}
 		for _, oin := range []gateway.OIN{gt.Smile, gt.Alblasserdam, gt.Dordrecht, gt.GRS} {
 			if got := inForce(f, oin); got != 4 {
 				t.Errorf("%s has register version %d, want 4", oin, got)
@@ -66,12 +80,7 @@ func TestMissedRegistersAreFetched(t *testing.T) {
 				t.Errorf("%s refused %d registers, want none", oin, refused)
 			}
 			for version := uint64(1); version <= 4; version++ {
-				file, err := f.Node(oin).Exchange.RegisterFile(context.Background(), version)
-				if err != nil {
-					t.Errorf("%s does not give version %d: %v", oin, version, err)
-					continue
-				}
-				if reg, err := register.Restore(file); err != nil || reg.Version() != version {
+				if reg, err := register.Restore(fetch(t, f, oin, version)); err != nil || reg.Version() != version {
 					t.Errorf("%s gives another register as version %d: %v", oin, version, err)
 				}
 			}

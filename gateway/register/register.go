@@ -133,8 +133,8 @@ func Follow(current *Register, files [][]byte, now time.Time) (*Register, error)
 	return current, nil
 }
 
-// Next verifies file as the version after r, of which it may be said that it has
-// expired: good to fetch what comes after it, not to be put in force. See Follow.
+// Next verifies file as the version after r as Successor does, but for its
+// expiry: one that has expired still leads to the version after it.
 func (r *Register) Next(file []byte, now time.Time) (*Register, error) {
 	next, err := Restore(file)
 	if err != nil {

@@ -45,7 +45,7 @@ func golden(t *testing.T, file string, generate func() ([]byte, error)) {
 // TestOpenAPIRules holds the description against rules of the NL GOV REST API
 // Design Rules and against leftovers of the library.
 func TestOpenAPIRules(t *testing.T) {
-	checkOpenAPI(t, rest.OpenAPI, 3)
+	checkOpenAPI(t, rest.OpenAPI, 4)
 	checkOpenAPI(t, rest.LocalOpenAPI, 11)
 }
 
@@ -75,7 +75,7 @@ func checkOpenAPI(t *testing.T, generate func() ([]byte, error), paths int) {
 	if !strings.HasPrefix(doc.OpenAPI, "3.1") || len(doc.Paths) != paths {
 		t.Errorf("got OpenAPI %s with %d paths, want 3.1 with %d", doc.OpenAPI, len(doc.Paths), paths)
 	}
-	kebab := regexp.MustCompile(`^/v1(/[a-z]+(-[a-z]+)*)+$`)
+	kebab := regexp.MustCompile(`^/v1(/[a-z]+(-[a-z]+)*)+(/\{[a-z]+\})?$`)
 	for path, operations := range doc.Paths {
 		if !kebab.MatchString(path) {
 			t.Errorf("path %s is not kebab-case below /v1", path)
