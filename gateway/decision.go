@@ -20,8 +20,9 @@ type Decision struct {
 
 // Import is what an adapter made of one export of the admin.
 type Import struct {
-	Source   string       `json:"source"` // which export: the next one of the same source replaces it
-	Full     bool         `json:"full"`   // offers that are no longer in it are withdrawn
+	Source   string       `json:"source"`           // which export: the next one of the same source replaces it
+	Full     bool         `json:"full"`             // offers that are no longer in it are withdrawn
+	Digest   string       `json:"digest,omitempty"` // SHA-256 of the export, hex, so that it is not taken twice
 	Offers   []Offer      `json:"offers"`
 	Problems []RowProblem `json:"problems,omitempty"`
 }

@@ -169,11 +169,12 @@ func (d *Desk) commitImport(ctx context.Context, now time.Time, imp gateway.Impo
 		Source: imp.Source, At: now, Offers: report.Offers, Changed: report.New + report.Changed,
 		Withdrawn: len(report.Withdrawn), Bad: len(report.Kept), Problems: report.Problems,
 	}
+	before, _, err := d.Store.ImportState(ctx, imp.Source)
+	if err != nil {
+		return report, fmt.Errorf("read import: %w", err)
+	}
+	change.Import.Taken = taken(before, imp)
 	if !imp.Full { // it says nothing of a full export that waits
-		before, _, err := d.Store.ImportState(ctx, imp.Source)
-		if err != nil {
-			return report, fmt.Errorf("read import: %w", err)
-		}
 		change.Import.Held = before.Held
 	}
 	result, err := d.publisher.Publish(ctx, now, change)
@@ -183,6 +184,18 @@ func (d *Desk) commitImport(ctx context.Context, now time.Time, imp gateway.Impo
 	}
 	report.Messages, report.Denied = result.Messages, result.Denied
 	return report, nil
+}
+
+// rememberTaken is how many exports of a source are remembered.
+const rememberTaken = 50
+
+// taken adds an export to those of its source that were imported or held.
+func taken(before store.ImportState, imp gateway.Import) []string {
+	if imp.Digest == "" || slices.Contains(before.Taken, imp.Digest) {
+		return before.Taken
+	}
+	all := append(slices.Clone(before.Taken), imp.Digest)
+	return all[max(0, len(all)-rememberTaken):]
 }
 
 // refuse lists what makes an offer unfit to publish, as row problems without a
@@ -273,6 +286,7 @@ func (d *Desk) hold(ctx context.Context, caller gateway.Caller, now time.Time, i
 		report.Held = append(report.Held, o.Offer.ID)
 	}
 	state.Source = imp.Source
+	state.Taken = taken(state, imp)
 	state.Held = &store.HeldImport{At: now, Import: imp, Vanished: report.Held}
 	entry := d.entry(caller, journal.KindImportHeld, now)
 	entry.Count = len(vanished)

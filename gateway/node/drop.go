@@ -2,9 +2,14 @@ package node
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,19 +76,33 @@ func (n *Node) watchDrop(ctx context.Context) {
 	}
 }
 
-// takenBefore is the newest file if it is from before the last import of its
-// source, or nothing: a node that starts again must not bring back what a later
-// import has replaced.
+// takenBefore is the newest file if it was taken before the node stopped: it must
+// not bring back what a later import has replaced.
 func (n *Node) takenBefore(ctx context.Context) dropped {
 	c := n.opt.Config.Drop
 	last, _, err := n.Store.ImportState(ctx, c.Source)
 	n.try("read the last import of the drop folder", err)
 	newest, err := newestExport(c.Folder)
-	if err != nil || newest.name == "" || !newest.modified.Before(last.At) { // lookInDrop tells of an error
+	if err != nil || newest.name == "" { // lookInDrop tells of an error
 		return dropped{}
 	}
-	n.log.Info("the newest export is from before the last import and is not taken again", "file", newest.name)
+	digest, err := digestOf(filepath.Join(c.Folder, newest.name))
+	if err != nil || !slices.Contains(last.Taken, digest) {
+		return dropped{}
+	}
+	n.log.Info("the newest export was imported before and is not taken again", "file", newest.name)
 	return newest
+}
+
+// digestOf is the SHA-256 of a file, in hex.
+func digestOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	return hex.EncodeToString(sum.Sum(nil)), errors.Join(err, f.Close())
 }
 
 // lookInDrop takes the newest export if it is time, and says when to look again
@@ -173,13 +192,18 @@ Is de export klaar? Maak hem dan opnieuw, of zet achter de laatste regel een nie
 
 // leaveReport tells an office worker what became of an export.
 func (n *Node) leaveReport(name, text string) {
-	folder := filepath.Join(n.opt.Config.Drop.Folder, reportFolder)
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		n.log.Warn("no report could be left in the drop folder", "error", err)
-		return
-	}
 	text = fmt.Sprintf("Verslag van %s\n\n%s", name, text)
-	n.try("write report", os.WriteFile(filepath.Join(folder, name+".txt"), []byte(text), 0o644))
+	// Others may write in this folder: no link of theirs leads out of it.
+	root, err := os.OpenRoot(n.opt.Config.Drop.Folder)
+	if err == nil {
+		err = errors.Join(
+			root.MkdirAll(reportFolder, 0o755),
+			root.WriteFile(filepath.Join(reportFolder, name+".txt"), []byte(text), 0o644),
+			root.Close())
+	}
+	if err != nil {
+		n.log.Warn("no report could be left in the drop folder", "error", err)
+	}
 }
 
 // importFile reads one export by the configured mapping and publishes it. Its
@@ -203,6 +227,9 @@ func (n *Node) importFile(ctx context.Context, path string) (desk.ImportReport, 
 		Day: gateway.DateOf(n.Store.EffectiveTime(time.Now())),
 	})
 	if err != nil {
+		return desk.ImportReport{}, err
+	}
+	if imp.Digest, err = digestOf(path); err != nil {
 		return desk.ImportReport{}, err
 	}
 	report, err := n.Desk.PublishCapacity(ctx, operator, imp, false)

@@ -146,6 +146,7 @@ type ImportState struct {
 	Withdrawn int                  `json:"withdrawn"`
 	Bad       int                  `json:"bad"`
 	Problems  []gateway.RowProblem `json:"problems,omitempty"`
+	Taken     []string             `json:"taken,omitempty"` // digests of the last exports
 	Held      *HeldImport          `json:"held,omitempty"`
 }
 
