@@ -43,7 +43,6 @@ type Federation struct {
 	dirs    map[gateway.OIN]string
 	parties map[gateway.OIN]gateway.Party
 	nodes   map[gateway.OIN]*node.Node
-	fault   func(gateway.OIN) func(string) error
 }
 
 // NewFederation makes and starts a node for every member. All are stopped at
@@ -174,9 +173,6 @@ func (f *Federation) Start(oin gateway.OIN) *node.Node {
 	opt := node.Options{
 		Config: c, Log: f.log, Network: f.Net.From(oin),
 		Reread: func() (config.Config, error) { return config.Load(path) },
-	}
-	if f.fault != nil {
-		opt.Fault = f.fault(oin)
 	}
 	n, err := node.New(context.Background(), opt)
 	if err != nil {
