@@ -12,12 +12,15 @@ build: ## the static binary, in bin/
 demo: build ## a region of six nodes on this machine; Ctrl-C ends it
 	bin/doorstroom demo
 
-# Where goroutines meet; the rest is pure.
-CONCURRENT = ./gateway/store ./gateway/exchange ./gateway/desk ./gateway/identity ./gateway/rest ./gateway/node
+# Where goroutines meet; the rest is pure. Of the exchange, the federations in
+# which most happens at once: weeks of virtual time are dear under the detector.
+CONCURRENT = ./gateway/store ./gateway/desk ./gateway/identity ./gateway/node
+FEDERATION = ^(TestEachRecipient|TestLostAnswers|TestNarrowed|TestRestarts|TestRefused|TestBad)
 
 test: ## everything, then what is concurrent under the race detector; no test may skip
 	$(GO) run .ci/test.go -timeout=10m ./...
 	$(GO) run .ci/test.go -race -short -timeout=10m $(CONCURRENT)
+	$(GO) run .ci/test.go -race -short -timeout=10m -run='$(FEDERATION)' ./gateway/exchange ./gateway/rest
 
 check: bin/staticcheck ## format, vet, staticcheck, layering, generated files
 	@unformatted=$$(gofmt -l cmd gateway schemas adapters policies .ci); \

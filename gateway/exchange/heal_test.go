@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -148,17 +150,17 @@ func TestRefusedIsReconsidered(t *testing.T) {
 		f := gt.NewFederation(t, smile(), gemeente(gt.Alblasserdam, "Alblasserdam", "gm0482"))
 		f.Settled(time.Hour)
 		f.Stop(gt.Alblasserdam)
-		peer := &refuser{t: t, key: f.Key(gt.Alblasserdam), lists: "1"}
+		peer := &refuser{t: t, key: f.Key(gt.Alblasserdam)}
 		f.Net.Attach(gt.Alblasserdam, peer)
 		f.Publish(gt.Smile, gt.Offer("groen"))
 		time.Sleep(24 * time.Hour)
-		if peer.refused != 1 {
-			t.Errorf("sent %d times, want once: a refusal is for good", peer.refused)
+		if got := peer.refused.Load(); got != 1 {
+			t.Errorf("sent %d times, want once: a refusal is for good", got)
 		}
-		peer.lists = "2"
+		peer.lists.Add(1)
 		time.Sleep(24 * time.Hour)
-		if peer.refused != 2 {
-			t.Errorf("sent %d times after the peer's code lists changed, want twice", peer.refused)
+		if got := peer.refused.Load(); got != 2 {
+			t.Errorf("sent %d times after the peer's code lists changed, want twice", got)
 		}
 	})
 }
@@ -167,8 +169,8 @@ func TestRefusedIsReconsidered(t *testing.T) {
 type refuser struct {
 	t       *testing.T
 	key     *seal.Key
-	lists   string
-	refused int
+	lists   atomic.Int32 // version of its code lists
+	refused atomic.Int32
 }
 
 func (r *refuser) Accept(_ context.Context, from gateway.OIN, batch gateway.Batch) (gateway.Receipts, error) {
@@ -181,7 +183,7 @@ func (r *refuser) Accept(_ context.Context, from gateway.OIN, batch gateway.Batc
 		if err != nil {
 			return gateway.Receipts{}, err
 		}
-		r.refused++
+		r.refused.Add(1)
 		items = append(items, gateway.ReceiptItem{
 			Digest: gateway.Hash(p), ID: m.ID, Outcome: gateway.Refused, Reason: gateway.ReasonCode,
 			Received: now, Recipient: gt.Alblasserdam, Sender: from,
@@ -202,7 +204,7 @@ func (r *refuser) Accept(_ context.Context, from gateway.OIN, batch gateway.Batc
 func (r *refuser) Hello(_ context.Context, from gateway.OIN, _ string) (string, error) {
 	hello, err := json.Marshal(gateway.Hello{
 		Issuer: gt.Alblasserdam, Audience: from, Time: time.Now().UTC().Truncate(time.Second), Protocol: []int{1},
-		Kinds: []string{"capacity"}, CodeLists: map[string]string{"werksoort": r.lists}, Register: 1, Incarnation: 1,
+		Kinds: []string{"capacity"}, CodeLists: map[string]string{"werksoort": fmt.Sprint(r.lists.Load())}, Register: 1, Incarnation: 1,
 		Holds: gateway.StateDigest{Digest: gateway.Hash(nil)},
 	})
 	if err != nil {
