@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -74,7 +75,7 @@ func TestEveryCommandHasHelp(t *testing.T) {
 // Whatever lists or reports can do so for a program too.
 func TestListingsHaveJSON(t *testing.T) {
 	without := []string{ // they make something, or only hold others
-		"", "init", "run", "demo", "config", "config example", "adapter", "adapter map", "journal", "policy", "register",
+		"", "init", "run", "demo", "config", "config example", "adapter", "journal", "policy", "register",
 		"register key", "register init", "register add", "register remove", "register renew", "register sign",
 	}
 	for _, cmd := range commands(t) {
@@ -101,7 +102,7 @@ func invocations(text string) [][]string {
 		}
 		var args []string
 		for _, word := range regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(rest, -1) {
-			if word == ">" || word == "|" || word == "&&" || word == "#" {
+			if slices.Contains([]string{">", "2>", "|", "&&", "&", "#"}, word) {
 				break
 			}
 			args = append(args, strings.Trim(word, `"`))
@@ -126,6 +127,9 @@ func fits(args []string) error {
 	if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
 		return err
 	}
+	if cmd.Name() == "init" && cmd.Flags().Lookup("phone") != nil && !cmd.Flags().Changed("phone") && !cmd.Flags().Changed("email") {
+		return errors.New("init needs --phone or --email")
+	}
 	return cmd.ValidateRequiredFlags()
 }
 
@@ -141,6 +145,7 @@ func TestFitsNotices(t *testing.T) {
 		{"doorstroom status --jsno", false},
 		{"doorstroom register sign x.jws", false},
 		{"doorstroom register install", false},
+		{"doorstroom init --party 1 --name N --kind grs --endpoint https://n.example", false},
 	} {
 		found := invocations(test.line)
 		if len(found) != 1 {

@@ -56,8 +56,9 @@ func (a *app) report(cmd *cobra.Command, err error) int {
 		}
 		fmt.Fprintln(a.stderr, message)
 	}
-	if a.verbose {
-		fmt.Fprintln(a.stderr, "cause:", err)
+	told := gateway.SafeMessage(err)
+	if cause := strings.TrimPrefix(err.Error(), told+": "); a.verbose && cause != told {
+		fmt.Fprintln(a.stderr, "cause:", cause)
 	}
 	switch gateway.KindOf(err) {
 	case gateway.Unavailable:

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -57,10 +58,10 @@ DIR is the current folder if you leave it out. Nothing is ever overwritten.`,
 	f.StringSliceVar(&o.gemeenten, "gemeente", nil, "gemeente code that this party is, such as gm0482; more than once if need be")
 	f.StringVar(&o.endpoint, "endpoint", "", "where other nodes reach this one: https://host:port")
 	f.StringVar(&o.contact.Name, "contact", "", "function that answers for the node, such as Servicepunt; not a person (default: --name)")
-	f.StringVar(&o.contact.Phone, "phone", "", "telephone number of the contact")
-	f.StringVar(&o.contact.Email, "email", "", "e-mail address of the contact")
+	f.StringVar(&o.contact.Phone, "phone", "", "telephone number of the contact; this or --email")
+	f.StringVar(&o.contact.Email, "email", "", "e-mail address of the contact; this or --phone")
 	f.StringSliceVar(&o.anchors, "anchor", nil, "id of a key that signs the register; more than once if there are more")
-	f.StringVar(&o.listen.Peers, "listen-peers", "", "address for other nodes (default \""+config.Default().Listen.Peers+"\")")
+	f.StringVar(&o.listen.Peers, "listen-peers", "", "address for other nodes (default: the port of --endpoint, else \""+config.Default().Listen.Peers+"\")")
 	f.StringVar(&o.listen.Public, "listen-public", "", "address for the description of the API (default: not served)")
 	f.StringVar(&o.listen.Ops, "listen-ops", "", "address for health and metrics (default \""+config.Default().Listen.Ops+"\")")
 	for _, name := range []string{"party", "name", "kind", "endpoint"} {
@@ -103,9 +104,6 @@ func (a *app) initNode(dir string, o initOptions) error {
 	}
 	fmt.Fprintf(a.stdout, "The id of your signing key is %s\n\nNext:\n", party.SigningKeys[0].KID)
 	fmt.Fprintf(a.stdout, "  1. Send %s to your registrar, and read out the id of your key by telephone.\n", filepath.Join(dir, node.PartyFile))
-	if party.Contact.Phone == "" && party.Contact.Email == "" {
-		fmt.Fprintln(a.stdout, "     First fill in contact.phone or contact.email in it: the register asks for one.")
-	}
 	if len(o.anchors) == 0 {
 		fmt.Fprintf(a.stdout, "  2. Put the signed register in %s, and the id of the registrar's key in register.anchors.\n", filepath.Join(dir, "register.jws"))
 	} else {
@@ -127,6 +125,10 @@ func (o initOptions) plan(now time.Time) (node.Plan, error) {
 		Contact: o.contact, Listen: o.listen, Anchors: o.anchors,
 	}
 	plan.Contact.Name = cmp.Or(plan.Contact.Name, o.name)
+	plan.Listen.Peers = cmp.Or(plan.Listen.Peers, portOf(o.endpoint))
+	if plan.Contact.Phone == "" && plan.Contact.Email == "" {
+		return node.Plan{}, usagef("say how to reach the contact: --phone \"078 000 00 00\" or --email servicepunt@voorbeeld.example")
+	}
 	lists, err := gateway.LoadCodeLists(schemas.FS())
 	if err != nil {
 		return node.Plan{}, err
@@ -146,6 +148,16 @@ func (o initOptions) plan(now time.Time) (node.Plan, error) {
 	return plan, checkEntry(plan, now)
 }
 
+// portOf is the address to listen on for who comes to an endpoint, or "" if the
+// endpoint names no port: 443 is seldom the node's own.
+func portOf(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Port() == "" {
+		return ""
+	}
+	return ":" + u.Port()
+}
+
 // checkEntry asks the register what it thinks of the entry, with keys that are
 // thrown away.
 func checkEntry(p node.Plan, now time.Time) error {
@@ -154,14 +166,10 @@ func checkEntry(p node.Plan, now time.Time) error {
 		return err
 	}
 	public := key.Public(now)
-	contact := p.Contact
-	if contact.Phone == "" && contact.Email == "" {
-		contact.Phone = "000" // may be filled in later
-	}
 	doc := register.New([]register.Signer{{Name: "none", Key: public}}, 1, now)
 	err = register.Check(register.Add(doc, gateway.Party{
 		OIN: p.Party, Name: p.Name, Kind: p.Kind, Gemeenten: p.Gemeenten, Endpoint: p.Endpoint,
-		SigningKeys: []gateway.Key{public}, Contact: contact,
+		SigningKeys: []gateway.Key{public}, Contact: p.Contact,
 	}))
 	if err != nil {
 		_, problem, _ := strings.Cut(gateway.SafeMessage(err), ": ")

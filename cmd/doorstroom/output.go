@@ -27,15 +27,20 @@ func writeJSON(w io.Writer, v any) error {
 	return err
 }
 
-// column is a head and how many characters of a cell there is room for; 0 is
-// for ids, which are of no use in part.
+// column is a head and how many characters of a cell there is room for on a
+// screen; 0 is for ids, which are of no use in part.
 type column struct {
 	head string
 	max  int
 }
 
-// writeTable writes rows in columns.
+// writeTable writes rows in columns. Only for a screen are cells shortened: a
+// program must find in them what it looks for.
 func writeTable(w io.Writer, columns []column, rows [][]string) error {
+	return layTable(w, columns, rows, isTerminal(w))
+}
+
+func layTable(w io.Writer, columns []column, rows [][]string, shorten bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	heads := make([]string, len(columns))
 	for i, c := range columns {
@@ -45,14 +50,18 @@ func writeTable(w io.Writer, columns []column, rows [][]string) error {
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, text := range row {
-			cells[i] = clip(text, columns[i].max)
+			limit := columns[i].max
+			if !shorten {
+				limit = 0
+			}
+			cells[i] = clip(text, limit)
 		}
 		fmt.Fprintln(t, strings.TrimRight(strings.Join(cells, "\t"), "\t "))
 	}
 	return t.Flush()
 }
 
-// clip shortens a text to a cell of a table. What others wrote cannot steer a
+// clip shortens a text to a cell of a table; 0 is no limit. What others wrote cannot steer a
 // terminal from there.
 func clip(text string, limit int) string {
 	text = strings.Map(func(r rune) rune {

@@ -10,17 +10,19 @@ import (
 
 	"github.com/doorstroom/doorstroom/adapters"
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/desk"
 	"github.com/doorstroom/doorstroom/gateway/rest"
 )
 
 func TestTable(t *testing.T) {
 	var b strings.Builder
-	err := writeTable(&b, []column{{"ID", 0}, {"TITLE", 8}, {"LAST", 4}}, [][]string{
+	columns := []column{{"ID", 0}, {"TITLE", 8}, {"LAST", 4}}
+	rows := [][]string{
 		{"A-1-with-a-long-id", "Groen in de wijk", "x"},
 		{"A-2", "", ""},
 		{"A-3", "\x1b[31mrood\n", "é"},
-	})
-	if err != nil {
+	}
+	if err := layTable(&b, columns, rows, true); err != nil {
 		t.Fatal(err)
 	}
 	want := "" +
@@ -30,6 +32,30 @@ func TestTable(t *testing.T) {
 		"A-3                 ·[31mro…  é\n"
 	if got := b.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+
+	b.Reset()
+	if err := writeTable(&b, columns, rows); err != nil {
+		t.Fatal(err)
+	}
+	want = "" +
+		"ID                  TITLE             LAST\n" +
+		"A-1-with-a-long-id  Groen in de wijk  x\n" +
+		"A-2                 –                 –\n" +
+		"A-3                 ·[31mrood·        é\n"
+	if got := b.String(); got != want {
+		t.Errorf("for a program: got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestNameless(t *testing.T) {
+	for _, test := range []struct {
+		version uint64
+		want    string
+	}{{0, "no register has been installed yet"}, {2, "not in the register"}} {
+		if got := nameless(rest.Status{Register: desk.RegisterStatus{Version: test.version}}); got != test.want {
+			t.Errorf("register version %d: got %q, want %q", test.version, got, test.want)
+		}
 	}
 }
 
@@ -85,7 +111,7 @@ func TestExitCodes(t *testing.T) {
 	root := newRootCommand(a)
 	a.verbose = true
 	a.report(root, gateway.Wrap(gateway.Invalid, internal, "bad"))
-	if got, want := b.String(), "doorstroom: bad\ncause: bad: secret detail\n"; got != want {
+	if got, want := b.String(), "doorstroom: bad\ncause: secret detail\n"; got != want {
 		t.Errorf("verbose: got %q, want %q", got, want)
 	}
 }
@@ -201,7 +227,7 @@ func TestInterrupted(t *testing.T) {
 	cancel()
 	dir := t.TempDir()
 	if code, _, stderr := output(t, "init", dir, "--party", "00000099000000001000", "--name", "N", "--kind", "grs",
-		"--endpoint", "https://n.example", "--anchor", "x"); code != exitOK {
+		"--endpoint", "https://n.example", "--phone", "000", "--anchor", "x"); code != exitOK {
 		t.Fatal(stderr)
 	}
 	var out, errs strings.Builder

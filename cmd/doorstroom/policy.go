@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -237,6 +238,9 @@ returns, everything that is shown or waits has been decided again.`,
 			status, err := ask(a, cmd, func(ctx context.Context, client *rest.LocalClient) (desk.PolicyStatus, error) {
 				return client.Reload(ctx)
 			})
+			if gateway.KindOf(err) == gateway.Invalid {
+				return a.inDutch(cmd, err)
+			}
 			if err != nil {
 				return err
 			}
@@ -253,4 +257,29 @@ returns, everything that is shown or waits has been decided again.`,
 	a.nodeFlags(cmd)
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+// inDutch says of what is wrong in policy files the same as policy check does:
+// who mends them has one text to look for.
+func (a *app) inDutch(cmd *cobra.Command, refusal error) error {
+	c, err := a.loadConfig(cmd)
+	if err != nil {
+		return refusal // which tells of the configuration
+	}
+	reg, err := a.findRegister(cmd, c, "")
+	if err != nil {
+		return refusal
+	}
+	report, err := checkPolicy(c, reg, c.Policy.Files)
+	if err != nil {
+		return refusal
+	}
+	message := gateway.SafeMessage(refusal)
+	for _, p := range report.Errors {
+		said := p
+		said.File = filepath.Base(p.File)
+		message = strings.ReplaceAll(message, ": "+said.String(), ":\n"+said.String())
+		message = strings.ReplaceAll(message, said.String(), p.InDutch())
+	}
+	return gateway.Wrap(gateway.Invalid, errors.Unwrap(refusal), message)
 }

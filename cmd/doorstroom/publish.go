@@ -290,9 +290,13 @@ func (a *app) showDenials(names map[gateway.OIN]string, denied []publication.Den
 		}
 		offers[key] = append(offers[key], d.Offer)
 	}
+	limit := 60
+	if !isTerminal(a.stdout) {
+		limit = 0
+	}
 	fmt.Fprintln(a.stdout, "Volgens het beleid niet getoond:")
 	for _, key := range order {
-		fmt.Fprintf(a.stdout, "  %s: %s\n", clip(strings.Join(offers[key], ", "), 60), key)
+		fmt.Fprintf(a.stdout, "  %s: %s\n", clip(strings.Join(offers[key], ", "), limit), key)
 	}
 }
 

@@ -102,7 +102,7 @@ theirs: see register key.`,
 			}
 			fmt.Fprintf(a.stdout, "Made %s, a draft of version 1 without parties.\n", output)
 			for _, s := range signers {
-				fmt.Fprintf(a.stdout, "  signer %s  %s\n", s.Key.KID, clip(s.Name, 50))
+				fmt.Fprintf(a.stdout, "  signer %s  %s\n", s.Key.KID, clip(s.Name, 0))
 			}
 			fmt.Fprintf(a.stdout, "Participants put these ids in register.anchors: read them out by telephone.\n"+
 				"Next: doorstroom register add --register %s PARTY.json\n", output)
@@ -170,9 +170,10 @@ func (d *draft) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&d.output, "output", "o", "", "where to write the draft (default: a draft in its own place, else register-<version>.jws beside the register)")
 }
 
-// edit changes a draft, or makes the draft of the next version, and tells where
-// it is. change is told nothing of versions.
-func (d draft) edit(a *app, change func(register.Document) (register.Document, error)) error {
+// edit changes a draft, or makes the draft of the next version; then it shows
+// the parties that are new, and where the draft is. change is told nothing of
+// versions.
+func (d draft) edit(a *app, change func(register.Document) (register.Document, error), parties ...gateway.Party) error {
 	file, err := readFile(d.register)
 	if err != nil {
 		return err
@@ -201,6 +202,9 @@ func (d draft) edit(a *app, change func(register.Document) (register.Document, e
 	}
 	if err := writeDraft(output, doc, replace); err != nil {
 		return err
+	}
+	for _, p := range parties {
+		showParty(a.stdout, p)
 	}
 	fmt.Fprintf(a.stdout, "Wrote %s, a draft of version %d with %s, valid until %s.\nNext: doorstroom register sign --key KEY %s\n",
 		output, doc.Version, count(len(doc.Parties), "party", "parties"), when(doc.ValidUntil), output)
@@ -231,10 +235,9 @@ Before you sign: call each party at a number you know, and compare the key ids.`
 			return d.edit(a, func(doc register.Document) (register.Document, error) {
 				for _, p := range parties {
 					doc = register.Add(doc, p)
-					showParty(a.stdout, p)
 				}
 				return doc, nil
-			})
+			}, parties...)
 		},
 	}
 	d.flags(cmd)
@@ -307,12 +310,16 @@ If more than one must sign, each signs the file that the one before gave.`,
 			if err := writeFile(args[0], file, true); err != nil {
 				return err
 			}
-			signed, err := signatures(file)
+			v, err := viewRegister(file)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stdout, "Signed %s with %s; it has %s now.\nNext: doorstroom register verify %s\n",
-				args[0], key.KID(), count(len(signed), "signature", "signatures"), args[0])
+			fmt.Fprintf(a.stdout, "Signed %s with %s; it has %s now.\n", args[0], key.KID(), count(len(v.Signatures), "signature", "signatures"))
+			if len(v.Signatures) < v.Threshold {
+				fmt.Fprintf(a.stdout, "It needs %d. Next: doorstroom register sign --key ANOTHER-KEY %s\n", v.Threshold, args[0])
+				return nil
+			}
+			fmt.Fprintf(a.stdout, "Next: doorstroom register verify --anchor %s %s\n", clip(strings.Join(v.Signatures, ","), 0), args[0])
 			return nil
 		},
 	}

@@ -93,11 +93,11 @@ func (a *app) showRegister(file []byte, asJSON bool) error {
 		fmt.Fprintf(a.stdout, "follows     %s\n", v.Previous)
 	}
 	for _, s := range v.Signers {
-		fmt.Fprintf(a.stdout, "signer      %s  %s\n", s.KID, clip(s.Name, 50))
+		fmt.Fprintf(a.stdout, "signer      %s  %s\n", s.KID, clip(s.Name, 0))
 	}
 	fmt.Fprintf(a.stdout, "            the next version needs %d of %d\n", v.Threshold, len(v.Signers))
 	for _, kid := range v.Signatures {
-		fmt.Fprintf(a.stdout, "signed by   %s  %s\n", clip(kid, 64), clip(v.signerName(kid), 50))
+		fmt.Fprintf(a.stdout, "signed by   %s  %s\n", clip(kid, 0), clip(v.signerName(kid), 0))
 	}
 	if len(v.Signatures) == 0 {
 		fmt.Fprintln(a.stdout, "signed by   nobody: this is a draft")
@@ -117,7 +117,7 @@ func (v registerView) signerName(kid string) string {
 }
 
 func showParty(w io.Writer, p gateway.Party) {
-	fmt.Fprintf(w, "%s (%s, OIN %s)\n", clip(p.Name, 60), p.Kind, p.OIN)
+	fmt.Fprintf(w, "%s (%s, OIN %s)\n", clip(p.Name, 0), p.Kind, p.OIN)
 	var codes []string
 	for _, g := range p.Gemeenten {
 		codes = append(codes, string(g.Code)+period(string(g.ValidFrom), string(g.ValidUntil)))
@@ -136,7 +136,7 @@ func showParty(w io.Writer, p gateway.Party) {
 	for _, pin := range p.TLSPins {
 		line("TLS pin", pin)
 	}
-	line("contact", clip(strings.Join(nonEmpty(p.Contact.Name, p.Contact.Phone, p.Contact.Email), ", "), 80))
+	line("contact", clip(strings.Join(nonEmpty(p.Contact.Name, p.Contact.Phone, p.Contact.Email), ", "), 0))
 	for _, m := range p.Mandates {
 		line("acts for", fmt.Sprintf("%s in %s%s", m.Principal, strings.Join(m.Kinds, ", "), period(string(m.ValidFrom), string(m.ValidUntil))))
 	}

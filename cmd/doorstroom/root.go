@@ -47,7 +47,7 @@ Exit codes:
   4  the node is not running or does not answer
   5  the caller may not do this`,
 		Example: `  doorstroom init --party 00000099000000001000 --name Voorbeeld \
-    --kind leerwerkbedrijf --endpoint https://node.voorbeeld.example:8443
+    --kind leerwerkbedrijf --endpoint https://node.voorbeeld.example:8443 --phone "078 000 00 00"
   doorstroom run
   doorstroom publish aanbod.csv
   doorstroom status`,

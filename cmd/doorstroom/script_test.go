@@ -18,9 +18,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+const raceEnv = "GORACE" // options of the race detector
+
 // TestMain lets the test binary be doorstroom itself, so that scripts run real
-// processes.
+// processes. Under the race detector each of these would wait a second before
+// it ends, were it not told otherwise.
 func TestMain(m *testing.M) {
+	if err := os.Setenv(raceEnv, "atexit_sleep_ms=0 "+os.Getenv(raceEnv)); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"doorstroom": main})
 }
 
@@ -45,6 +51,7 @@ func TestScripts(t *testing.T) {
 				}
 				env.Setenv("PORT"+strconv.Itoa(i+1), strconv.Itoa(port))
 			}
+			env.Setenv(raceEnv, os.Getenv(raceEnv))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -95,13 +102,14 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// eventually waits half a minute at most: machines may be busy.
+// eventually waits two minutes at most: machines may be busy, and slow under
+// the race detector.
 func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: eventually RE PROGRAM ARG…")
 	}
 	want := regexp.MustCompile(args[0])
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for {
 		err := ts.Exec(args[1], args[2:]...)
@@ -110,7 +118,7 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		select {
 		case <-ctx.Done():
-			ts.Fatalf("still so after half a minute:\n%s%s", ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+			ts.Fatalf("still so after two minutes:\n%s%s", ts.ReadFile("stdout"), ts.ReadFile("stderr"))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

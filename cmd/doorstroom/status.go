@@ -106,12 +106,12 @@ func isTerminal(stream any) bool {
 }
 
 func writeStatus(w io.Writer, s rest.Status) error {
-	fmt.Fprintf(w, "%s (%s), %s\n", clip(cmp.Or(s.Name, "not in the register"), 60), s.Party, when(s.Time))
+	fmt.Fprintf(w, "%s (%s), %s\n", clip(cmp.Or(s.Name, nameless(s)), 0), s.Party, when(s.Time))
 	for _, alarm := range s.Alarms {
 		fmt.Fprintf(w, "ALARM     %s\n", clip(alarm, 0))
 	}
 	if s.Register.Version == 0 {
-		fmt.Fprintln(w, "register  none")
+		fmt.Fprintln(w, "register  none; see doorstroom register install --help")
 	} else {
 		fmt.Fprintf(w, "register  version %d, %s, valid until %s\n", s.Register.Version, s.Register.State, when(s.Register.ValidUntil))
 	}
@@ -122,7 +122,7 @@ func writeStatus(w io.Writer, s rest.Status) error {
 	fmt.Fprintf(w, "offers    %d\n", s.Offers)
 	for _, i := range s.Imports {
 		fmt.Fprintf(w, "import    %s of %s: %d offers, %d changed, %d withdrawn, %d bad\n",
-			clip(i.Source, 30), when(i.At), i.Offers, i.Changed, i.Withdrawn, i.Bad)
+			clip(i.Source, 0), when(i.At), i.Offers, i.Changed, i.Withdrawn, i.Bad)
 		if len(i.Held) > 0 {
 			fmt.Fprintf(w, "          held: %d offers would vanish; see doorstroom publish --help\n", len(i.Held))
 		}
@@ -133,6 +133,14 @@ func writeStatus(w io.Writer, s rest.Status) error {
 		return nil
 	}
 	return writePeers(w, s.Peers, s.Time)
+}
+
+// nameless is why a node has no name: names are those of the register.
+func nameless(s rest.Status) string {
+	if s.Register.Version == 0 {
+		return "no register has been installed yet"
+	}
+	return "not in the register"
 }
 
 func writePeers(w io.Writer, peers []rest.Peer, now time.Time) error {
