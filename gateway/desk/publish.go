@@ -23,7 +23,8 @@ type ImportReport struct {
 	New       int                  `json:"new"`
 	Changed   int                  `json:"changed"`
 	Unchanged int                  `json:"unchanged"`
-	Kept      []string             `json:"kept,omitempty"`      // bad rows: the last good version stays
+	Bad       int                  `json:"bad"`                 // offers that could not be read or published
+	Kept      []string             `json:"kept,omitempty"`      // of those, whose last good version stays
 	Withdrawn []string             `json:"withdrawn,omitempty"` // no longer in a full export
 	Held      []string             `json:"held,omitempty"`      // would vanish: nothing was done until somebody confirms
 	Messages  int                  `json:"messages"`            // queued for other parties
@@ -142,6 +143,7 @@ func (d *Desk) publish(ctx context.Context, caller gateway.Caller, imp gateway.I
 			continue
 		}
 		mentioned[id] = true
+		report.Bad++
 		old, ok := known[id]
 		if !ok {
 			continue
@@ -167,7 +169,7 @@ func (d *Desk) commitImport(ctx context.Context, now time.Time, imp gateway.Impo
 	change.Entry.Count = report.New + report.Changed + len(report.Withdrawn)
 	change.Import = &store.ImportState{
 		Source: imp.Source, At: now, Offers: report.Offers, Changed: report.New + report.Changed,
-		Withdrawn: len(report.Withdrawn), Bad: len(report.Kept), Problems: report.Problems,
+		Withdrawn: len(report.Withdrawn), Bad: report.Bad, Problems: report.Problems,
 	}
 	before, _, err := d.Store.ImportState(ctx, imp.Source)
 	if err != nil {

@@ -51,7 +51,7 @@ func (d *Desk) loadPolicy(ctx context.Context, now time.Time) error {
 	if err != nil {
 		d.notLoaded(old, err)
 		journalErr := d.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindPolicyFailed, Policy: old.Policy.Version()})
-		return errors.Join(gateway.Wrap(gateway.Invalid, err, "the policy was not loaded; the one in force stays: "+err.Error()), journalErr)
+		return errors.Join(gateway.Errorf(gateway.Invalid, "the policy was not loaded; the one in force stays: %s", err), journalErr)
 	}
 	err = d.enforce(ctx, now, &inForce{
 		Rules: publication.Rules{Register: old.Register, Policy: loaded}, warnings: warnings, day: gateway.DateOf(now),
