@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,6 +14,7 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/config"
+	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
 	"github.com/doorstroom/doorstroom/gateway/node"
 	"github.com/doorstroom/doorstroom/gateway/register"
 	"github.com/doorstroom/doorstroom/gateway/rest"
@@ -42,11 +40,11 @@ func twoMembers(t *testing.T) (sender, receiver *member) {
 	must(t, err)
 	now, dir := time.Now(), t.TempDir()
 	lay := func(folder string, oin gateway.OIN, kind gateway.PartyKind, gemeenten ...gateway.GemeenteFor) *member {
-		peers := freeAddress(t)
+		peers := gt.FreeAddress(t)
 		party, err := node.Create(filepath.Join(dir, folder), node.Plan{
 			Party: oin, Name: folder, Kind: kind, Gemeenten: gemeenten, Endpoint: "https://" + peers,
 			Contact: gateway.Functional{Name: "Servicepunt", Email: "servicepunt@" + folder + ".example"},
-			Listen:  config.Listen{Peers: peers, Ops: freeAddress(t)}, Anchors: []string{registrar.KID()},
+			Listen:  config.Listen{Peers: peers, Ops: gt.FreeAddress(t)}, Anchors: []string{registrar.KID()},
 		}, now)
 		must(t, err)
 		return &member{party: party, dir: filepath.Join(dir, folder)}
@@ -70,21 +68,6 @@ func twoMembers(t *testing.T) (sender, receiver *member) {
 		t.Cleanup(m.end)
 	}
 	return sender, receiver
-}
-
-// freeAddress is a port that nobody listens on, below those that systems give
-// to outgoing connections: one of these would take it while its node is down.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(12000))))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 func (m *member) configFile() string { return filepath.Join(m.dir, node.ConfigFile) }

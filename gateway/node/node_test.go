@@ -6,11 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -60,7 +57,7 @@ func newSite(t *testing.T, changes ...[2]string) *site {
 	contact := gateway.Functional{Name: "Servicepunt", Email: "servicepunt@smile.example"}
 	s.own, err = node.Create(s.dir, node.Plan{
 		Party: gt.Smile, Name: "Smile", Kind: gateway.Leerwerkbedrijf, Endpoint: "https://127.0.0.1:1", Contact: contact,
-		Listen:  config.Listen{Peers: freeAddress(t), Public: freeAddress(t), Ops: freeAddress(t)},
+		Listen:  config.Listen{Peers: gt.FreeAddress(t), Public: gt.FreeAddress(t), Ops: gt.FreeAddress(t)},
 		Anchors: []string{registrar.KID()},
 	}, time.Now())
 	must(t, err)
@@ -165,21 +162,6 @@ func journaled(t *testing.T, n *node.Node, kind string) (count int) {
 		}
 	}
 	return count
-}
-
-// freeAddress is a port that nobody listens on, below those that systems give
-// to outgoing connections.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(12000))))
-		if err == nil {
-			must(t, l.Close())
-			return l.Addr().String()
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 // within waits for something that must happen.

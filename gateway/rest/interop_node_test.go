@@ -60,7 +60,7 @@ func meet(t *testing.T) *encounter {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	peers, public := freeAddress(t), freeAddress(t)
+	peers, public := gatewaytest.FreeAddress(t), gatewaytest.FreeAddress(t)
 	smile, err := ourNode.Create(dir, ourNode.Plan{
 		Party: vSmile, Name: "Smile", Kind: gateway.Leerwerkbedrijf, Endpoint: "https://" + peers,
 		Contact: gateway.Functional{Name: "Servicepunt", Email: "servicepunt@smile.example"},
@@ -94,17 +94,6 @@ func loopback(t *testing.T) net.Listener {
 		t.Fatal(err)
 	}
 	return l
-}
-
-// freeAddress is one that nobody listens on: the register names it before the
-// node does.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l := loopback(t)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
 }
 
 // thirdIdentity is a signing key and a self-signed certificate.
