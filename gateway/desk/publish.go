@@ -138,22 +138,7 @@ func (d *Desk) publish(ctx context.Context, caller gateway.Caller, imp gateway.I
 		}
 		change.Put = append(change.Put, store.OwnOffer{Offer: offer, Sampling: old.Sampling, Source: imp.Source, Changed: now})
 	}
-	for _, id := range slices.Sorted(maps.Keys(bad)) {
-		if mentioned[id] {
-			continue
-		}
-		mentioned[id] = true
-		report.Bad++
-		old, ok := known[id]
-		if !ok {
-			continue
-		}
-		report.Kept = append(report.Kept, id)
-		if old.Problem != bad[id] {
-			old.Problem = bad[id]
-			change.Put = append(change.Put, old)
-		}
-	}
+	change.Put = append(change.Put, keepBad(bad, mentioned, known, &report)...)
 	vanished := vanishedOffers(imp, owned, mentioned)
 	if d.tooMany(vanished, owned, imp.Source) && !confirmed {
 		return d.hold(ctx, caller, now, imp, vanished, report)
@@ -186,6 +171,30 @@ func (d *Desk) commitImport(ctx context.Context, now time.Time, imp gateway.Impo
 	}
 	report.Messages, report.Denied = result.Messages, result.Denied
 	return report, nil
+}
+
+// keepBad counts the offers that could not be read or published, and gives those
+// whose last good version stays and is to be marked. They are mentioned: a full
+// export does not withdraw them.
+func keepBad(bad map[string]string, mentioned map[string]bool, known map[string]store.OwnOffer, report *ImportReport) []store.OwnOffer {
+	var marked []store.OwnOffer
+	for _, id := range slices.Sorted(maps.Keys(bad)) {
+		if mentioned[id] {
+			continue
+		}
+		mentioned[id] = true
+		report.Bad++
+		old, ok := known[id]
+		if !ok {
+			continue
+		}
+		report.Kept = append(report.Kept, id)
+		if old.Problem != bad[id] {
+			old.Problem = bad[id]
+			marked = append(marked, old)
+		}
+	}
+	return marked
 }
 
 // rememberTaken is how many exports of a source are remembered.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -281,19 +282,10 @@ func findRecipient(reg *register.Register, name string, day gateway.Date) (gatew
 	if reg != nil {
 		for _, p := range reg.Parties() {
 			r := p.RecipientOn(day, gateway.KindCapacity, reg.Party)
-			if string(p.OIN) == name || (len(r.Gemeenten) > 0 && containsCode(r.Gemeenten, name)) {
+			if string(p.OIN) == name || slices.Contains(r.Gemeenten, gateway.Gemeente(name)) {
 				return r, nil
 			}
 		}
 	}
 	return gateway.Recipient{}, gateway.Errorf(gateway.NotFound, "no party of the register has that OIN or gemeente code; see doorstroom register show")
-}
-
-func containsCode(codes []gateway.Gemeente, code string) bool {
-	for _, c := range codes {
-		if string(c) == code {
-			return true
-		}
-	}
-	return false
 }

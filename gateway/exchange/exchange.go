@@ -9,6 +9,7 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -255,14 +256,5 @@ func (e *Exchange) journalStrangers(ctx context.Context) {
 }
 
 func compareStrangers(a, b stranger) int {
-	if a.peer != b.peer {
-		if a.peer < b.peer {
-			return -1
-		}
-		return 1
-	}
-	if a.reason < b.reason {
-		return -1
-	}
-	return 1
+	return cmp.Or(cmp.Compare(a.peer, b.peer), cmp.Compare(a.reason, b.reason))
 }

@@ -6,7 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"strings"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -46,7 +47,7 @@ func TestPartyThatLeavesAndReturns(t *testing.T) {
 			}
 		}
 		install(func(d *register.Document) { *d = register.Remove(*d, gt.Dordrecht) })
-		if err := f.SetPolicy(gt.Smile, strings.Replace(showContact, ", contact]", "]", 1)); err != nil {
+		if err := f.SetPolicy(gt.Smile, hideContact()); err != nil {
 			t.Fatal(err)
 		}
 		f.Publish(gt.Smile, gt.Offer("new"))
@@ -100,7 +101,7 @@ func TestNarrowedWhileDialling(t *testing.T) {
 		f.Net.Break(gt.Fault{Dial: 20 * time.Second})
 		f.Publish(gt.Smile, gt.Offer("groen"))
 		time.Sleep(5 * time.Second)
-		if err := f.SetPolicy(gt.Smile, strings.Replace(showContact, ", contact]", "]", 1)); err != nil {
+		if err := f.SetPolicy(gt.Smile, hideContact()); err != nil {
 			t.Fatal(err)
 		}
 		f.Settled(time.Hour)
@@ -240,6 +241,126 @@ func TestFullQueueIsItsOwnTrouble(t *testing.T) {
 		time.Sleep(24 * time.Hour)
 		if got := len(f.Received(gt.Dordrecht, gt.Smile)); got != 150 {
 			t.Errorf("Dordrecht got %d offers after it came back, want 150", got)
+		}
+	})
+}
+
+// loseDatabase restarts a node with an empty one.
+func loseDatabase(t *testing.T, f *gt.Federation, oin gateway.OIN) {
+	t.Helper()
+	f.Stop(oin)
+	if err := os.Remove(filepath.Join(f.Dir(oin), "data", "node.db")); err != nil {
+		t.Fatal(err)
+	}
+	f.Start(oin)
+}
+
+// A recipient loses its whole database: at the next hello the sender sees that
+// it holds something else, and sends the present state again.
+func TestRecipientThatLostItsDatabase(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := region(t)
+		f.Publish(gt.Smile, gt.Offer("een"), gt.Offer("twee"))
+		f.Settled(time.Hour)
+		loseDatabase(t, f, gt.Dordrecht)
+		time.Sleep(time.Hour)
+		f.Settled(time.Hour)
+		if got := len(f.Received(gt.Dordrecht, gt.Smile)); got != 2 {
+			t.Errorf("got %d offers after the loss, want 2", got)
+		}
+		f.Converged()
+	})
+}
+
+// A sender loses its whole database: what it publishes then replaces what the
+// others still held of it, and what it no longer offers goes.
+func TestSenderThatLostItsDatabase(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := region(t)
+		f.Publish(gt.Smile, gt.Offer("een"), gt.Offer("twee"))
+		f.Settled(time.Hour)
+		loseDatabase(t, f, gt.Smile)
+		o := gt.Offer("een")
+		o.Title = "Na het verlies"
+		f.Publish(gt.Smile, o)
+		time.Sleep(13 * time.Hour)
+		f.Settled(time.Hour)
+		f.Converged()
+		got := f.Received(gt.Dordrecht, gt.Smile)
+		if len(got) != 1 || got["een"].Title != "Na het verlies" {
+			t.Errorf("got %s, want the one offer that is there now", gt.Dump(got))
+		}
+	})
+}
+
+// A peer that says at every hello that it holds something else does not make a
+// node send everything each time.
+func TestFalseHelloDoesNotFlood(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := region(t)
+		f.Publish(gt.Smile, gt.Offer("groen"))
+		f.Settled(time.Hour)
+		before := len(crossed(t, f, gt.Dordrecht))
+		key := f.Key(gt.Dordrecht)
+		for range 500 {
+			b, err := json.Marshal(gateway.Hello{
+				Issuer: gt.Dordrecht, Audience: gt.Smile, Time: time.Now().UTC().Truncate(time.Second), Protocol: []int{1},
+				Kinds: []string{}, CodeLists: map[string]string{}, Register: 1, Incarnation: 1,
+				Holds: gateway.StateDigest{Count: 7, Digest: gateway.Hash([]byte("anders"))},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			token, err := seal.Sign(key, seal.Hello, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Node(gt.Smile).Exchange.Hello(context.Background(), gt.Dordrecht, token); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		f.Settled(time.Hour)
+		if got := len(crossed(t, f, gt.Dordrecht)) - before; got > 4 {
+			t.Errorf("got %d messages sent again, want at most one round", got)
+		}
+		f.Converged()
+	})
+}
+
+// A node is killed in the middle of an attempt, and its policy is narrowed before
+// it starts again: what the attempt left is not sent a second time.
+func TestPolicyNarrowedAfterACrashInAnAttempt(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := region(t)
+		if err := f.SetPolicy(gt.Smile, showContact); err != nil {
+			t.Fatal(err)
+		}
+		f.Settled(time.Hour)
+		f.Net.Cut(gt.Dordrecht)
+		f.Publish(gt.Smile, gt.Offer("groen"))
+		time.Sleep(time.Hour)
+		f.Stop(gt.Smile)
+		f.LeaveAttempting(gt.Smile, gt.Dordrecht)
+		if err := os.WriteFile(filepath.Join(f.Dir(gt.Smile), "policy.yaml"),
+			[]byte(hideContact()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f.Net.Mend(gt.Dordrecht)
+		f.Start(gt.Smile)
+		f.Settled(time.Hour)
+		f.Converged()
+		for _, m := range crossed(t, f, gt.Dordrecht) {
+			if bytes.Contains(m.Data, []byte("Fictieve")) {
+				t.Error("the contact crossed the wire")
+			}
+		}
+		if got := f.Received(gt.Dordrecht, gt.Smile)["groen"].Title; got == "" {
+			t.Error("the narrowed offer did not arrive")
 		}
 	})
 }

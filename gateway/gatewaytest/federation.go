@@ -272,7 +272,7 @@ func (f *Federation) SetConfig(oin gateway.OIN, old, line string) {
 func (f *Federation) SetPolicy(oin gateway.OIN, policy string) error {
 	f.t.Helper()
 	f.write(oin, node.PolicyFile, []byte(policy))
-	_, err := f.nodes[oin].Reload(context.Background(), Everyone())
+	_, err := f.nodes[oin].Desk.Reload(context.Background(), Everyone())
 	return err
 }
 

@@ -109,7 +109,7 @@ func (d *day) live(t *testing.T, n *node.Node) {
 	text, err := os.ReadFile(d.file(node.PolicyFile))
 	must(t, err)
 	must(t, os.WriteFile(d.file(node.PolicyFile), append(text, "# een ander beleid\n"...), 0o600))
-	status, err := n.Reload(t.Context(), gt.Everyone())
+	status, err := n.Desk.Reload(t.Context(), gt.Everyone())
 	d.policyLoaded, d.policy = err == nil, status.Version
 	_, err = n.Desk.InstallRegister(t.Context(), gt.Everyone(), d.second)
 	d.register = err == nil
@@ -214,7 +214,7 @@ func exchangeWithFault(t *testing.T, side gateway.OIN, point string, fails int64
 			must(t, n.Start(t.Context()))
 		}
 		if n.Desk.PolicyStatus().Error != "" || n.Desk.Rules().Register == nil { // it alarms: somebody acts
-			_, err := n.Reload(t.Context(), gt.Everyone())
+			_, err := n.Desk.Reload(t.Context(), gt.Everyone())
 			must(t, err)
 		}
 		net.Attach(oin, n.Exchange)

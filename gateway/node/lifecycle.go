@@ -127,7 +127,7 @@ func Run(ctx context.Context, opt Options, ready func(*Node)) error {
 		case <-ctx.Done():
 			return n.Stop(ctx)
 		case <-hup:
-			if _, err := n.Reload(ctx, operator); err != nil {
+			if _, err := n.Desk.Reload(ctx, operator); err != nil {
 				n.log.Error("reload", "error", err)
 			}
 		}

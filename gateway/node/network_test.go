@@ -151,7 +151,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	s.edit(t, node.PolicyFile, "rules:", "regels:")
-	if _, err := n.Reload(t.Context(), gt.Everyone()); err == nil {
+	if _, err := n.Desk.Reload(t.Context(), gt.Everyone()); err == nil {
 		t.Error("got no error of a wrong policy")
 	}
 	if !strings.Contains(s.metrics(t), "doorstroom_policy_error 1\n") {

@@ -191,12 +191,6 @@ func (n *Node) openCheckpoint(note []byte) (journal.Checkpoint, error) {
 	return journal.Open(note, n.origin(), n.keys.journal.Public().(ed25519.PublicKey))
 }
 
-// Reload reads configuration, register file and policy again. What cannot be
-// loaded leaves what is in force as it was, and the error says so.
-func (n *Node) Reload(ctx context.Context, caller gateway.Caller) (desk.PolicyStatus, error) {
-	return n.Desk.Reload(ctx, caller)
-}
-
 // reread is the desk's: it runs before the policy files are read again.
 func (n *Node) reread(ctx context.Context) error {
 	if n.opt.Reread != nil {

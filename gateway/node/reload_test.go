@@ -42,7 +42,7 @@ func TestReloadPolicy(t *testing.T) {
 	before := n.Desk.PolicyStatus().Version
 
 	s.edit(t, node.PolicyFile, "rules:", "regels:")
-	_, err = n.Reload(t.Context(), gt.Everyone())
+	_, err = n.Desk.Reload(t.Context(), gt.Everyone())
 	wantError(t, err, gateway.Invalid, "policy.yaml:")
 	if got := n.Desk.PolicyStatus(); got.Version != before || got.Error == "" {
 		t.Errorf("got policy %s with error %q, want the one in force and an error", got.Version, got.Error)
@@ -51,7 +51,7 @@ func TestReloadPolicy(t *testing.T) {
 	// Another file, named in the configuration, that shows nobody anything.
 	must(t, os.WriteFile(s.file("niets.yaml"), []byte("policy: niets\nparty: \"00000099000000001000\"\ndescription: niets\nrules: []\naccept: []\n"), 0o600))
 	s.edit(t, node.ConfigFile, "files: [policy.yaml]", "files: [niets.yaml]")
-	status, err := n.Reload(t.Context(), gt.Everyone())
+	status, err := n.Desk.Reload(t.Context(), gt.Everyone())
 	must(t, err)
 	if status.Version == before || status.Error != "" {
 		t.Errorf("got policy %s with error %q, want another", status.Version, status.Error)
@@ -79,14 +79,14 @@ func TestReloadConfiguration(t *testing.T) {
 	s := newSite(t)
 	n := s.start(t)
 	s.edit(t, node.ConfigFile, "vanish-offers: 3", "vanish-offers: veel")
-	_, err := n.Reload(t.Context(), gt.Everyone())
+	_, err := n.Desk.Reload(t.Context(), gt.Everyone())
 	wantError(t, err, gateway.Invalid, "config.yaml:", "vanish-offers")
 	if _, err := s.local(t).Status(t.Context()); err != nil {
 		t.Errorf("the token no longer works: %v", err)
 	}
 	s.edit(t, node.ConfigFile, "vanish-offers: veel", "vanish-offers: 0")
 	s.edit(t, node.ConfigFile, "connections: 1000", "connections: 500")
-	_, err = n.Reload(t.Context(), gt.Everyone())
+	_, err = n.Desk.Reload(t.Context(), gt.Everyone())
 	must(t, err)
 	if !strings.Contains(s.log.String(), "only after a restart") || !strings.Contains(s.log.String(), "limits.connections") {
 		t.Errorf("the log does not name the key: %s", s.log)
@@ -106,7 +106,7 @@ func TestReloadConfiguration(t *testing.T) {
 func TestReloadWantsARole(t *testing.T) {
 	t.Parallel()
 	n := newSite(t).start(t)
-	_, err := n.Reload(t.Context(), gateway.Caller{Name: "meekijker", Roles: []gateway.Role{gateway.PrivacyOfficer}})
+	_, err := n.Desk.Reload(t.Context(), gateway.Caller{Name: "meekijker", Roles: []gateway.Role{gateway.PrivacyOfficer}})
 	wantError(t, err, gateway.Denied)
 }
 
@@ -125,7 +125,7 @@ func TestReloadRegister(t *testing.T) {
 	}
 	put := func(file []byte) error {
 		must(t, os.WriteFile(s.config.Register.File, file, 0o600))
-		_, err := n.Reload(t.Context(), gt.Everyone())
+		_, err := n.Desk.Reload(t.Context(), gt.Everyone())
 		return err
 	}
 	must(t, put(second))
@@ -154,7 +154,7 @@ func TestRegisterFileThatIsBehind(t *testing.T) {
 	first, err := os.ReadFile(s.config.Register.File)
 	must(t, err)
 	must(t, n.Desk.FetchedRegister(t.Context(), s.peer.OIN, 2, [][]byte{s.nextRegister(t, first)}))
-	_, err = n.Reload(t.Context(), gt.Everyone())
+	_, err = n.Desk.Reload(t.Context(), gt.Everyone())
 	must(t, err)
 	must(t, n.Stop(t.Context()))
 
@@ -162,7 +162,7 @@ func TestRegisterFileThatIsBehind(t *testing.T) {
 	if !strings.Contains(s.log.String(), "older than the register in force") || strings.Contains(s.log.String(), "level=ERROR") {
 		t.Errorf("got the log %s, want a warning", s.log)
 	}
-	_, err = n.Reload(t.Context(), gt.Everyone())
+	_, err = n.Desk.Reload(t.Context(), gt.Everyone())
 	must(t, err)
 	if got := n.Desk.Rules().Register.Version(); got != 2 {
 		t.Errorf("got register version %d in force, want 2", got)

@@ -242,7 +242,7 @@ func (p *Publisher) sendState(ctx context.Context, plan *plan, peer gateway.OIN)
 	}
 	state := gateway.CapacityState{Subjects: []string{}}
 	for _, s := range shown {
-		if s.Subject != p.subject("state") && !s.Withdrawal && s.State != gateway.Withdrawn {
+		if !s.Withdrawal && s.State != gateway.Withdrawn {
 			state.Subjects = append(state.Subjects, s.Subject)
 		}
 	}

@@ -29,8 +29,8 @@ func (s *Store) OwnOffer(ctx context.Context, id string) (o OwnOffer, ok bool, e
 
 func keyPolicy() []byte { return []byte("policy") }
 
-// Policy is the version of the policy that the last publication was made under;
-// "" before the first.
+// Policy names the rules that the journal last accounted for, as the Publication
+// did; "" before the first.
 func (s *Store) Policy(ctx context.Context) (version string, err error) {
 	err = s.view(ctx, func(r reader) error {
 		value, err := r.get(table{name: tableMeta}, keyPolicy())

@@ -49,7 +49,7 @@ type Publication struct {
 	Delete  []string // ids of own offers
 	Sends   []Send   // queued in this order
 	Import  *ImportState
-	Policy  string // version now in force, if it changed
+	Policy  string // the rules that the journal now accounts for, if they changed
 	Journal []journal.Entry
 }
 
