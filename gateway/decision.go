@@ -6,7 +6,10 @@ import (
 )
 
 // Decision is what policy says of one disclosure or one admission, with what
-// is needed to account for it.
+// is needed to account for it. Policy hands out one value for all that is decided
+// the same: many goroutines and callers hold it at once, so nobody changes it or
+// anything in it. Two pointers that are equal are the same decision; the reverse
+// is so as a rule, not always, so nothing but effort may depend on it.
 type Decision struct {
 	Allowed   bool
 	Show      Disclosure // outbound only

@@ -45,12 +45,16 @@ func sensitiveFields(lists gateway.CodeLists) []sensitiveField {
 
 func needsException(c gateway.DataClass) bool { return c != gateway.Gewoon && c != gateway.Persoon }
 
-// withheld looks at the codes of the offer. A code that its list does not know
-// counts as both classes.
-func (p *Policy) withheld(o *gateway.Offer) withheld {
+// withheld looks at the codes of the offer in those of the fields that may hold
+// sensitive ones. A code that its list does not know counts as both classes.
+func (p *Policy) withheld(o *gateway.Offer, fields fieldSet) withheld {
 	var w withheld
 	var buf [8]string
-	for _, s := range p.sensitive {
+	for i := range p.sensitive {
+		s := &p.sensitive[i]
+		if !fields.has(s.place) {
+			continue
+		}
 		for _, code := range codes(s.field, o, buf[:0]) {
 			switch s.classes[code] {
 			case gateway.Gewoon, gateway.Persoon:

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,175 +34,183 @@ type Request struct {
 // Where several rules allow, Retention is the shortest of theirs, and Purpose
 // holds their purposes, sorted, with spaces between. DeniedBy is the never rule
 // that took the last field, or "default".
-func (p *Policy) Decide(q Request) gateway.Decision {
-	d := gateway.Decision{Policy: p.version, DeniedBy: byDefault}
+//
+// Decisions are shared; see gateway.Decision.
+func (p *Policy) Decide(q Request) *gateway.Decision {
 	switch {
 	case p.fallback:
-		return d
-	case q.Kind == gateway.KindCapacityState:
-		if !q.Recipient.Public {
-			d.Allowed, d.DeniedBy = true, ""
-		}
-		return d
-	case q.Offer == nil:
-		return d
+		return p.shows.fallback
+	case q.Kind == gateway.KindCapacityState && !q.Recipient.Public:
+		return p.shows.open
+	case q.Kind == gateway.KindCapacityState || q.Offer == nil:
+		return p.shows.fallback
 	}
-	show, never := p.match(q)
+	var room [4 * someWords]uint64
+	show, never := p.match(&q, p.outbound.room(room[:]))
 	hidden := p.hidden(never)
-	withheld := p.withheld(q.Offer)
+	withheld := p.withheld(q.Offer, p.maySee(show))
 	var shown, unhidden forms
 	for i := range show.all() {
-		r := &p.outbound.rules[i]
-		f := r.discloses(withheld)
+		f := p.outbound.rules[i].discloses(withheld)
 		unhidden.or(f)
-		if f = f.without(hidden); f.fields() != 0 {
-			shown.or(f)
-			r.account(&d)
+		if f = f.without(hidden); f.fields() == 0 {
+			show.set(i, false)
+			continue
 		}
+		shown.or(f)
 	}
 	if shown.fields() == 0 {
-		d.DeniedBy = p.deniedBy(never, unhidden.fields())
-		return d
+		return p.deniedBy(never, unhidden.fields())
 	}
-	slices.Sort(d.Basis)
-	d.Allowed, d.DeniedBy, d.Show = true, "", shown.disclosure(p.fields)
-	return d
+	return p.shows.find(&p.outbound, show, shown, p.fields)
 }
 
 // Admit says whether a message of a kind may come in from the sender, in its own
 // name (principal is empty, or the sender) or in that of a principal whose
 // mandate it holds. The sender carries its mandates for the kind on the day.
 // DeniedBy is "mandate" if it holds none of the principal, else "default".
-func (p *Policy) Admit(sender gateway.Recipient, principal gateway.OIN, kind string, _ gateway.Date) gateway.Decision {
-	d := gateway.Decision{Policy: p.version, DeniedBy: byDefault}
-	name, acting := sender, p.inbound.own
+//
+// Decisions are shared; see gateway.Decision.
+func (p *Policy) Admit(sender gateway.Recipient, principal gateway.OIN, kind string, _ gateway.Date) *gateway.Decision {
+	name, acting := &sender, p.inbound.own
 	if principal != "" && principal != sender.Party {
 		i := slices.IndexFunc(sender.ActsFor, func(r gateway.Recipient) bool { return r.Party == principal })
 		if i < 0 {
-			d.DeniedBy = byMandate
-			return d
+			return p.admits.mandate
 		}
-		name, acting = sender.ActsFor[i], p.inbound.mandate
+		name, acting = &sender.ActsFor[i], p.inbound.mandate
 	}
-	if sender.Public {
-		return d
+	switch {
+	case sender.Public:
+		return p.admits.fallback
+	case p.fallback && slices.Contains(kinds(), kind):
+		return p.admits.open
+	case p.fallback:
+		return p.admits.fallback
 	}
-	if p.fallback {
-		if d.Allowed = slices.Contains(kinds(), kind); d.Allowed {
-			d.DeniedBy = ""
-		}
-		return d
-	}
-	rules := p.inbound.empty()
+	var room [4 * someWords]uint64
+	rules := ruleSet(p.inbound.room(room[:])[:p.inbound.words])
 	p.inbound.reach(rules, name)
 	rules.and(acting)
 	p.inbound.axes[termKind].narrow(rules, []string{kind}, false)
-	for i := range rules.all() {
-		d.Allowed, d.DeniedBy = true, ""
-		d.Rules = append(d.Rules, p.inbound.rules[i].id)
+	if rules.empty() {
+		return p.admits.fallback
 	}
-	return d
+	return p.admits.find(&p.inbound, rules, forms{}, nil)
 }
 
-// match gives the show rules and the never rules that apply to a request.
-func (p *Policy) match(q Request) (show, never ruleSet) {
+// match gives the show rules and the never rules that apply to a request. They
+// lie in room, which is four sets long and empty. What is asked of the message
+// comes first: it leaves few rules for which the names in which the recipient
+// asks must be looked at.
+func (p *Policy) match(q *Request, room []uint64) (show, never ruleSet) {
 	t := &p.outbound
-	room := make(ruleSet, 3*t.words)
-	show, never, one := room[:t.words], room[t.words:2*t.words], room[2*t.words:]
-	p.standing(show, q, q.Recipient)
-	show.and(t.own)
-	for _, principal := range principals(q.Recipient) {
+	n := t.words
+	show, never = room[:n:n], room[n:2*n:2*n]
+	open, one := ruleSet(room[2*n:3*n:3*n]), ruleSet(room[3*n:])
+	t.reachAny(open, &q.Recipient)
+	p.narrow(open, termKind, termRole, q, nil)
+	t.inForce(open, q.Day)
+	if open.empty() {
+		return show, never
+	}
+
+	acts := principals(&q.Recipient)
+	if len(acts) == 0 {
+		show.or(open) // which its only name reaches
+	} else {
+		t.reach(show, &q.Recipient)
+	}
+	p.standing(show, open, t.own, q, &q.Recipient)
+	for i := range acts {
 		clear(one)
-		p.standing(one, q, principal)
-		one.and(t.mandate)
+		t.reach(one, &acts[i])
+		p.standing(one, open, t.mandate, q, &acts[i])
 		show.or(one)
 	}
-	t.axes[termRole].narrow(show, []string{string(q.Recipient.Kind)}, false)
-	p.anyStanding(never, q)
+	p.narrow(show, termRole, termRole+1, q, &q.Recipient)
+
+	copy(never, open)
 	never.and(t.never)
-	var buf [8]string
-	for k := termKind; k < termRole; k++ {
-		if t.axes[k] == nil {
-			continue
-		}
-		values, silent := q.values(k, buf[:0])
-		t.axes[k].narrow(show, values, silent)
-		t.axes[k].narrow(never, values, silent)
-	}
-	t.inForce(show, q.Day)
-	t.inForce(never, q.Day)
+	p.narrowAny(never, q)
 	return show, never
 }
 
-// standing adds the rules that the recipient meets in the name of a party.
-func (p *Policy) standing(rules ruleSet, q Request, in gateway.Recipient) {
-	p.outbound.reach(rules, in)
+// standing keeps of the rules that reach a party those of open and of acting that
+// the recipient meets in its name.
+func (p *Policy) standing(rules, open, acting ruleSet, q *Request, in *gateway.Recipient) {
+	rules.and(open)
+	rules.and(acting)
+	p.narrow(rules, termResponsible, terms, q, in)
+}
+
+// narrow keeps the rules whose terms from first up to end accept the request,
+// asked in the name of a party. A term that none of the rules sets costs nothing.
+func (p *Policy) narrow(rules ruleSet, first, end term, q *Request, in *gateway.Recipient) {
 	var buf [8]string
-	for k := termResponsible; k < terms; k++ {
-		if a := p.outbound.axes[k]; a != nil {
-			values, silent := p.standingValues(k, q, in, buf[:0])
+	for k := first; k < end; k++ {
+		if a := p.outbound.axes[k]; a.asked(rules) {
+			values, silent := p.values(k, q, in, buf[:0])
 			a.narrow(rules, values, silent)
 		}
 	}
 }
 
-// anyStanding adds the rules that the recipient meets in any name at all, each
+// narrowAny keeps the rules that the recipient meets in any name at all, each
 // term in whichever name: what is forbidden to one is forbidden to all who act
 // for it, through however many mandates.
-func (p *Policy) anyStanding(rules ruleSet, q Request) {
-	p.outbound.reachAny(rules, q.Recipient)
+func (p *Policy) narrowAny(rules ruleSet, q *Request) {
 	var buf [8]string
 	for k := termResponsible; k < terms; k++ {
-		if a := p.outbound.axes[k]; a != nil {
-			values, silent := p.anyValues(k, q, q.Recipient, buf[:0])
+		if a := p.outbound.axes[k]; a.asked(rules) {
+			values, silent := p.anyValues(k, q, &q.Recipient, buf[:0])
 			a.narrow(rules, values, silent)
 		}
 	}
 }
 
-func (p *Policy) anyValues(k term, q Request, in gateway.Recipient, to []string) (values []string, silent bool) {
-	values, silent = p.standingValues(k, q, in, to)
-	for _, principal := range principals(in) {
-		values, _ = p.anyValues(k, q, principal, values)
+func (p *Policy) anyValues(k term, q *Request, in *gateway.Recipient, to []string) (values []string, silent bool) {
+	values, silent = p.values(k, q, in, to)
+	for i := range principals(in) {
+		values, _ = p.anyValues(k, q, &in.ActsFor[i], values)
 	}
 	return values, silent
 }
 
 // inForce drops the rules whose dates do not hold the day.
 func (t *table) inForce(rules ruleSet, day gateway.Date) {
-	for i := range rules.all() {
-		if r := &t.rules[i]; !day.Within(r.from, r.until) {
-			rules.set(i, false)
+	for w, dated := range t.dated {
+		for left := rules[w] & dated; left != 0; left &= left - 1 {
+			i := w*64 + bits.TrailingZeros64(left)
+			if r := &t.rules[i]; !day.Within(r.from, r.until) {
+				rules.set(i, false)
+			}
 		}
 	}
 }
 
 // principals are those for whom a recipient may act; the public acts for nobody.
-func principals(r gateway.Recipient) []gateway.Recipient {
+func principals(r *gateway.Recipient) []gateway.Recipient {
 	if r.Public {
 		return nil
 	}
 	return r.ActsFor
 }
 
-// values appends the request's values on a term about the message, and tells
-// whether the offer is silent on it.
-func (q Request) values(k term, to []string) (values []string, silent bool) {
-	if k == termKind {
-		return append(to, q.Kind), false
-	}
-	values = k.offerValues(q.Offer, to)
-	return values, len(values) == 0
-}
-
-// standingValues is values for the terms about the name in which the recipient
-// asks.
-func (p *Policy) standingValues(k term, q Request, in gateway.Recipient, to []string) (values []string, silent bool) {
+// values appends the request's values on a term, and tells whether the offer is
+// silent on it. in is the name in which the recipient asks, for the terms about
+// that.
+func (p *Policy) values(k term, q *Request, in *gateway.Recipient, to []string) (values []string, silent bool) {
 	switch k {
+	case termKind:
+		return append(to, q.Kind), false
+	case termRole:
+		return append(to, string(in.Kind)), false
 	case termResponsible:
 		for _, g := range in.Gemeenten {
 			to = append(to, string(g))
 		}
+		return to, false
 	case termFunctionaliteit:
 		f := q.Offer.Functionaliteit
 		if f == "" {
@@ -210,17 +219,19 @@ func (p *Policy) standingValues(k term, q Request, in gateway.Recipient, to []st
 		if slices.ContainsFunc(in.Gemeenten, func(g gateway.Gemeente) bool { return slices.Contains(p.performed[g], f) }) {
 			to = append(to, f)
 		}
+		return to, false
 	case termAllotment:
 		return allotmentValues(q, in, to), false
 	}
-	return to, false
+	values = k.offerValues(q.Offer, to)
+	return values, len(values) == 0
 }
 
-func allotmentValues(q Request, in gateway.Recipient, to []string) []string {
+func allotmentValues(q *Request, in *gateway.Recipient, to []string) []string {
 	own, sole := false, false
 	for _, a := range q.Offer.Allotments {
-		if q.Day.Within(a.ValidFrom, a.ValidUntil) {
-			own, sole = own || a.Names(in), sole || a.SoleOwner(in)
+		if q.Day.Within(a.ValidFrom, a.ValidUntil) && a.Names(*in) {
+			own, sole = true, sole || a.SoleOwner(*in)
 		}
 	}
 	if !own {
@@ -230,6 +241,15 @@ func allotmentValues(q Request, in gateway.Recipient, to []string) []string {
 		to = append(to, allotmentSole)
 	}
 	return append(to, allotmentOwn)
+}
+
+// maySee are the fields that any of the rules shows.
+func (p *Policy) maySee(show ruleSet) fieldSet {
+	var all forms
+	for i := range show.all() {
+		all.or(p.outbound.rules[i].show)
+	}
+	return all.fields()
 }
 
 // hidden are the fields that never rules take away.
@@ -243,14 +263,14 @@ func (p *Policy) hidden(never ruleSet) fieldSet {
 
 // deniedBy names the rule to account a denial to: the first that forbids the
 // whole offer, else the first that took a field that was allowed.
-func (p *Policy) deniedBy(never ruleSet, allowed fieldSet) string {
-	first := byDefault
+func (p *Policy) deniedBy(never ruleSet, allowed fieldSet) *gateway.Decision {
+	first := p.shows.fallback
 	for i := range never.all() {
 		switch r := &p.outbound.rules[i]; {
 		case r.hide == allFields:
-			return r.id
-		case r.hide&allowed != 0 && first == byDefault:
-			first = r.id
+			return p.shows.denied[i]
+		case r.hide&allowed != 0 && first == p.shows.fallback:
+			first = p.shows.denied[i]
 		}
 	}
 	return first

@@ -11,7 +11,7 @@ import (
 )
 
 // sight writes a decision in one line: the fields by form, or who denied.
-func sight(d gateway.Decision) string {
+func sight(d *gateway.Decision) string {
 	if !d.Allowed {
 		return "denied by " + d.DeniedBy
 	}

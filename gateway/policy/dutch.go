@@ -245,7 +245,7 @@ func (p *Policy) label(list, code string) string {
 	return code
 }
 
-func (p *Policy) purposes(d gateway.Decision) []string {
+func (p *Policy) purposes(d *gateway.Decision) []string {
 	var texts []string
 	for _, code := range strings.Fields(d.Purpose) {
 		texts = append(texts, p.label("doel", code))
@@ -253,7 +253,7 @@ func (p *Policy) purposes(d gateway.Decision) []string {
 	return texts
 }
 
-func (p *Policy) bases(d gateway.Decision) []string {
+func (p *Policy) bases(d *gateway.Decision) []string {
 	var texts []string
 	for _, code := range d.Basis {
 		list := groundsList

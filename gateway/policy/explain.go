@@ -12,7 +12,7 @@ import (
 // Dutch (B1). It holds terms of the policy and names of fields, never a value of
 // the offer. Text puts it in sentences.
 type Explanation struct {
-	Decision  gateway.Decision   `json:"-"`
+	Decision  *gateway.Decision  `json:"-"`
 	Allowed   bool               `json:"allowed"`
 	DeniedBy  string             `json:"deniedBy,omitempty"`
 	Policy    string             `json:"policy"` // version
@@ -96,7 +96,7 @@ type explainer struct {
 }
 
 func (p *Policy) explainer(q Request) *explainer {
-	e := &explainer{p: p, q: q, withheld: p.withheld(q.Offer)}
+	e := &explainer{p: p, q: q, withheld: p.withheld(q.Offer, allFields)}
 	for i := range p.outbound.rules {
 		e.unmet = append(e.unmet, e.reasons(i))
 	}
@@ -117,7 +117,7 @@ func (e *explainer) reasons(i int) []string {
 	})
 	add(e.q.Day.Within(r.from, r.until), func() string { return periodText(r) })
 	for k := termKind; k < termRole; k++ {
-		values, silent := e.q.values(k, nil)
+		values, silent := e.p.values(k, &e.q, nil, nil)
 		add(t.axes[k].accepts(i, values, silent), func() string { return e.p.termText(k, r, silent) })
 	}
 	if r.never {
@@ -137,7 +137,7 @@ func (e *explainer) nearestStanding(i int) []string {
 		tries = append(tries, e.standingReasons(i, e.q.Recipient))
 	}
 	if r.mandate {
-		for _, principal := range principals(e.q.Recipient) {
+		for _, principal := range principals(&e.q.Recipient) {
 			tries = append(tries, e.standingReasons(i, principal))
 		}
 	}
@@ -150,7 +150,7 @@ func (e *explainer) nearestStanding(i int) []string {
 // allNames are all in whose name a recipient may ask.
 func allNames(r gateway.Recipient) []gateway.Recipient {
 	all := []gateway.Recipient{r}
-	for _, principal := range principals(r) {
+	for _, principal := range principals(&r) {
 		all = append(all, allNames(principal)...)
 	}
 	return all
@@ -161,9 +161,9 @@ func allNames(r gateway.Recipient) []gateway.Recipient {
 func (e *explainer) standingReasons(i int, names ...gateway.Recipient) []string {
 	r, t := &e.p.outbound.rules[i], &e.p.outbound
 	var reasons []string
-	reached := t.empty()
-	for _, in := range names {
-		t.reach(reached, in)
+	reached := t.none()
+	for j := range names {
+		t.reach(reached, &names[j])
 	}
 	if !r.void && !reached.has(i) {
 		reasons = append(reasons, e.p.toText(r))
@@ -171,8 +171,8 @@ func (e *explainer) standingReasons(i int, names ...gateway.Recipient) []string 
 	for k := termResponsible; k < terms; k++ {
 		var values []string
 		silent := false
-		for _, in := range names {
-			values, silent = e.p.standingValues(k, e.q, in, values)
+		for j := range names {
+			values, silent = e.p.values(k, &e.q, &names[j], values)
 		}
 		if !t.axes[k].accepts(i, values, silent) {
 			reasons = append(reasons, e.p.termText(k, r, silent))
@@ -190,7 +190,7 @@ func (e *explainer) rule(i int) RuleExplanation {
 }
 
 // field explains one field of the decision.
-func (e *explainer) field(i int, d gateway.Decision) FieldExplanation {
+func (e *explainer) field(i int, d *gateway.Decision) FieldExplanation {
 	name := e.p.fields[i]
 	f := FieldExplanation{Field: name, Label: fieldLabel(name), Form: gateway.None}
 	if form, shown := d.Show[name]; shown {

@@ -50,14 +50,16 @@ type File struct {
 	Data []byte
 }
 
-// Policy is a policy that was loaded. It never changes, and any number of
-// goroutines may use it.
+// Policy is a policy that was loaded. What it decides never changes, and any
+// number of goroutines may use it.
 type Policy struct {
 	version   string
 	docs      []document
 	env       Env
 	outbound  table
 	inbound   table
+	shows     *decisions // of outbound
+	admits    *decisions // of inbound
 	performed map[gateway.Gemeente][]string
 	fields    []gateway.Field // gateway.Fields, whose places are the bits of a fieldSet
 	sensitive []sensitiveField
@@ -108,7 +110,11 @@ func (p *Policy) Rebind(env Env) (*Policy, []Problem) {
 
 // DenyAll is for a node whose policy cannot be loaded: it discloses nothing, and
 // admits every kind of message that the node knows, so that nothing is lost.
-func DenyAll() *Policy { return &Policy{version: noVersion, fallback: true} }
+func DenyAll() *Policy {
+	return &Policy{
+		version: noVersion, fallback: true, shows: newDecisions(noVersion, nil), admits: newDecisions(noVersion, nil),
+	}
+}
 
 // Loaded tells whether this is a policy from files, and not DenyAll.
 func (p *Policy) Loaded() bool { return !p.fallback }
@@ -129,6 +135,7 @@ func version(files []File) string {
 func build(version string, docs []document, env Env, b bound) *Policy {
 	return &Policy{
 		version: version, docs: docs, env: env, outbound: compile(b.rules), inbound: compile(b.accept),
+		shows: newDecisions(version, b.rules), admits: newDecisions(version, b.accept),
 		performed: b.performed, fields: gateway.Fields(), sensitive: sensitiveFields(env.Lists),
 	}
 }

@@ -20,6 +20,15 @@ func (s ruleSet) set(i int, in bool) {
 	}
 }
 
+func (s ruleSet) empty() bool {
+	for _, w := range s {
+		if w != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // or adds the rules of o; nil is the empty set.
 func (s ruleSet) or(o ruleSet) {
 	for i := range o {

@@ -75,7 +75,7 @@ type view struct {
 	data       []byte
 	hash       string
 	reason     gateway.Reason // why it may not be sent at all; empty if it may
-	decision   gateway.Decision
+	decision   *gateway.Decision
 	recipients []gateway.OIN
 }
 
@@ -90,7 +90,7 @@ func (p *Publisher) planOffer(plan *plan, own store.OwnOffer, shown shownBy, pub
 	var result Result
 	for i, party := range plan.recipients {
 		was, known := shown[party.OIN][subject]
-		decision := gateway.Decision{DeniedBy: "expired"}
+		decision := &gateway.Decision{DeniedBy: "expired"}
 		if !own.Offer.Expired(plan.day) {
 			decision = plan.policy.Decide(policy.Request{
 				Kind: gateway.KindCapacity, Offer: &own.Offer, Recipient: plan.seen[i], Day: plan.day,
@@ -99,7 +99,7 @@ func (p *Publisher) planOffer(plan *plan, own store.OwnOffer, shown shownBy, pub
 		var v *view
 		if decision.Allowed {
 			if v = p.view(plan, views, own, plan.seen[i], decision); v.reason != "" {
-				decision = gateway.Decision{DeniedBy: "invalid"} // a code that has expired since, for one
+				decision = &gateway.Decision{DeniedBy: "invalid"} // a code that has expired since, for one
 			}
 		}
 		if !decision.Allowed {
@@ -159,7 +159,7 @@ func (p *Publisher) takeBack(plan *plan, o gateway.Offer, to gateway.OIN, subjec
 // view finds or makes the projection for a recipient. Recipients share one when
 // they see the same fields in the same forms by the same rules, and stand in the
 // same relation to every allotment.
-func (p *Publisher) view(plan *plan, views map[string]*view, own store.OwnOffer, r gateway.Recipient, d gateway.Decision) *view {
+func (p *Publisher) view(plan *plan, views map[string]*view, own store.OwnOffer, r gateway.Recipient, d *gateway.Decision) *view {
 	key := viewKey(own.Offer, r, d)
 	if v, ok := views[key]; ok {
 		return v
@@ -171,7 +171,7 @@ func (p *Publisher) view(plan *plan, views map[string]*view, own store.OwnOffer,
 	return v
 }
 
-func viewKey(o gateway.Offer, r gateway.Recipient, d gateway.Decision) string {
+func viewKey(o gateway.Offer, r gateway.Recipient, d *gateway.Decision) string {
 	var b strings.Builder
 	for _, rule := range d.Rules { // shown by other rules is accounted for apart
 		b.WriteString(rule)

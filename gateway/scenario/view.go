@@ -20,7 +20,7 @@ type View struct {
 	Provider  Member
 	Recipient Member
 	Offer     gateway.Offer
-	Decision  gateway.Decision
+	Decision  *gateway.Decision
 	Fields    []policy.FieldExplanation // why each field is shown or not, in the order of gateway.Fields
 	Capacity  gateway.Capacity
 }
