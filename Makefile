@@ -4,7 +4,7 @@ GO     ?= go
 CYCLES ?= 200
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check generate bench crash clean
+.PHONY: build demo test check generate monitoring bench crash clean
 
 build: ## the static binary, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
@@ -34,7 +34,12 @@ bin/staticcheck: .ci/tools/go.mod
 	$(GO) -C .ci/tools build -o $(CURDIR)/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 
 generate: ## writes anew what is generated and committed
-	$(GO) test -run='^TestGenerated' ./gateway/config ./gateway/rest ./cmd/doorstroom -update
+	$(GO) test -run='^TestGenerated' ./gateway/config ./gateway/node ./gateway/rest ./cmd/doorstroom -update
+
+monitoring: ## the alert rules under Prometheus's promtool, where that is installed
+	@if command -v promtool >/dev/null; then promtool check rules docs/monitoring/alerts.yaml && \
+		promtool test rules docs/monitoring/alerts_test.yaml; \
+	else echo "promtool is not installed: it comes with Prometheus (Debian: apt install prometheus)"; exit 1; fi
 
 bench: ## what each part costs, side by side in one run
 	$(GO) test -run='^$$' -bench=. -benchmem ./...

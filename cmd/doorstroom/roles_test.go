@@ -1,11 +1,8 @@
 package main
 
 import (
-	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -59,30 +56,4 @@ func roleTable(text string) (heads []string, rows map[string][]string) {
 		}
 	}
 	return heads, rows
-}
-
-// TestMetricsInDocument: people are told of every metric there is, and of no other.
-func TestMetricsInDocument(t *testing.T) {
-	source, err := os.ReadFile(filepath.Join("..", "..", "gateway", "node", "metrics.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "operators.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]bool{}
-	for _, found := range regexp.MustCompile(`desc\("([a-z_]+)"`).FindAllStringSubmatch(string(source), -1) {
-		want["doorstroom_"+found[1]] = true
-	}
-	if len(want) < 10 {
-		t.Fatalf("found only %d metrics", len(want))
-	}
-	got := map[string]bool{}
-	for _, name := range regexp.MustCompile("`(doorstroom_[a-z_]+)`").FindAllStringSubmatch(string(text), -1) {
-		got[name[1]] = true
-	}
-	if !maps.Equal(got, want) {
-		t.Errorf("got %v, want %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
-	}
 }

@@ -53,6 +53,8 @@ type Desk struct {
 
 	changing sync.Mutex // held while the rules in force are replaced
 	rules    atomic.Pointer[inForce]
+
+	verified atomic.Pointer[Verification]
 }
 
 // inForce is one consistent set of rules and what is wrong with it.

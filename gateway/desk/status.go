@@ -170,5 +170,24 @@ func (d *Desk) VerifyJournal(ctx context.Context, caller gateway.Caller) (store.
 	if err := d.read(ctx, caller, gateway.OpVerifyJournal); err != nil {
 		return store.JournalReport{}, err
 	}
-	return d.Store.VerifyJournal(ctx, d.OpenCheckpoint)
+	report, err := d.Store.VerifyJournal(ctx, d.OpenCheckpoint)
+	if err == nil || ctx.Err() == nil {
+		d.verified.Store(&Verification{At: d.now(), OK: err == nil})
+	}
+	return report, err
+}
+
+// Verification is what came of recomputing the journal.
+type Verification struct {
+	At time.Time
+	OK bool
+}
+
+// LastVerification is that of the last VerifyJournal since the node started;
+// false if there was none.
+func (d *Desk) LastVerification() (Verification, bool) {
+	if v := d.verified.Load(); v != nil {
+		return *v, true
+	}
+	return Verification{}, false
 }

@@ -43,7 +43,7 @@ func (e *Exchange) Accept(ctx context.Context, peer gateway.OIN, batch gateway.B
 	for j, item := range stored {
 		items[position[j]] = item
 	}
-	e.count(items)
+	e.counters.accepted(peer, items)
 	e.contacted(ctx, now, peer)
 	return e.receipts(now, peer, items)
 }

@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"maps"
+	"sync"
 	"sync/atomic"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -8,26 +10,76 @@ import (
 
 // Counters count since start; the node shows them as metrics.
 type Counters struct {
-	Accepted, Superseded, Refused, RetryLater, Unsupported atomic.Uint64 // inbound messages by outcome
-	Sent, Attempts, Failures                               atomic.Uint64 // outbound: messages settled, batches tried, batches failed
+	In, Out            Outcomes      // messages: what we said of those of others, and they of ours
+	Attempts, Failures atomic.Uint64 // batches tried; batches, hellos and fetches that failed
+
+	mu       sync.Mutex
+	refusals map[Refusal]uint64 // guarded by mu
+}
+
+// Outcomes counts messages by what their recipient said of them.
+type Outcomes struct {
+	Received, Superseded, Refused, RetryLater, Unsupported atomic.Uint64
+}
+
+// Each visits every count.
+func (o *Outcomes) Each(visit func(gateway.Outcome, uint64)) {
+	for _, outcome := range []gateway.Outcome{
+		gateway.Received, gateway.Superseded, gateway.Refused, gateway.RetryLater, gateway.Unsupported,
+	} {
+		visit(outcome, o.of(outcome).Load())
+	}
+}
+
+func (o *Outcomes) of(outcome gateway.Outcome) *atomic.Uint64 {
+	switch outcome {
+	case gateway.Received:
+		return &o.Received
+	case gateway.Superseded:
+		return &o.Superseded
+	case gateway.RetryLater:
+		return &o.RetryLater
+	case gateway.Unsupported:
+		return &o.Unsupported
+	}
+	return &o.Refused
+}
+
+// Refusal is why a message of a peer was not taken.
+type Refusal struct {
+	Peer    gateway.OIN
+	Outcome gateway.Outcome
+	Reason  gateway.Reason
+}
+
+// Refusals counts the messages of others that were not taken. There are as many
+// as peers times reasons at the most: only parties of the register get here.
+func (c *Counters) Refusals() map[Refusal]uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.refusals)
 }
 
 // Counters are updated while the exchange runs.
 func (e *Exchange) Counters() *Counters { return &e.counters }
 
-func (e *Exchange) count(items []gateway.ReceiptItem) {
+func (c *Counters) accepted(peer gateway.OIN, items []gateway.ReceiptItem) {
 	for _, item := range items {
-		switch item.Outcome {
-		case gateway.Received:
-			e.counters.Accepted.Add(1)
-		case gateway.Superseded:
-			e.counters.Superseded.Add(1)
-		case gateway.Refused:
-			e.counters.Refused.Add(1)
-		case gateway.RetryLater:
-			e.counters.RetryLater.Add(1)
-		case gateway.Unsupported:
-			e.counters.Unsupported.Add(1)
+		c.In.of(item.Outcome).Add(1)
+		if item.Outcome == gateway.Received || item.Outcome == gateway.Superseded {
+			continue
 		}
+		c.mu.Lock()
+		if c.refusals == nil {
+			c.refusals = map[Refusal]uint64{}
+		}
+		c.refusals[Refusal{peer, item.Outcome, item.Reason}]++
+		c.mu.Unlock()
+	}
+}
+
+func (c *Counters) settled(items []gateway.ReceiptItem) {
+	for _, item := range items {
+		c.Out.of(item.Outcome).Add(1)
 	}
 }

@@ -178,8 +178,10 @@ func (w *worker) deliver(ctx, cut context.Context, end func(), now time.Time, pa
 		return w.trouble("seal batch", err)
 	}
 	request, cancel := context.WithTimeout(cut, w.e.Timeout)
+	dialled := time.Now()
 	receipts, err := w.e.Sender.Send(request, party, batch)
 	cancel()
+	w.e.Sent(time.Since(dialled), err)
 	if err != nil {
 		return w.failed(ctx, now, status, sequences, err)
 	}
@@ -264,7 +266,7 @@ func (w *worker) settle(ctx context.Context, due []store.Outgoing, r gateway.Rec
 	if err := w.e.Store.Settle(final, now, w.peer, settlements, r.Head, now, entries); err != nil {
 		return w.trouble("settle", err)
 	}
-	w.e.counters.Sent.Add(uint64(len(entries)))
+	w.e.counters.settled(r.Items)
 	return 0
 }
 

@@ -48,6 +48,7 @@ type Options struct {
 	// on, and installs the last.
 	FetchedRegister func(ctx context.Context, from gateway.OIN, first uint64, files [][]byte) error
 	Sender          Sender
+	Sent            func(took time.Duration, err error) // told of every batch that was sent, with or without an answer
 	Log             *slog.Logger
 
 	KeyOverlap time.Duration // how long a rotated key stays good

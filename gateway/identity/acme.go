@@ -186,6 +186,23 @@ func (a *ACME) ServerTLS(own tls.Certificate, resolver *Resolver) *tls.Config {
 	return c
 }
 
+// Expiry is when the certificate of the ACME server ends; false while there is
+// none.
+func (a *ACME) Expiry() (time.Time, bool) {
+	a.mu.Lock()
+	cache := a.cache
+	a.mu.Unlock()
+	if cache == nil {
+		return time.Time{}, false
+	}
+	for _, cert := range cache.AllMatchingCertificates(a.conf.Domain) {
+		if cert.Leaf != nil {
+			return cert.Leaf.NotAfter, true
+		}
+	}
+	return time.Time{}, false
+}
+
 // certificate is certmagic's answer, also to a challenge.
 func (a *ACME) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	a.mu.Lock()

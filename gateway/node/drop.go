@@ -110,9 +110,9 @@ func digestOf(path string) (string, error) {
 func (n *Node) lookInDrop(ctx context.Context, d *dropWatch) time.Duration {
 	c := n.opt.Config.Drop
 	newest, err := newestExport(c.Folder)
+	n.try("look into the drop folder", err)
 	switch {
 	case err != nil:
-		n.try("look into the drop folder", err)
 		return c.Poll
 	case newest == dropped{} || newest == d.done:
 		return c.Poll

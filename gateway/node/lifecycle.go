@@ -12,6 +12,7 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/journal"
+	"github.com/doorstroom/doorstroom/gateway/store"
 )
 
 // stopWithin bounds the whole of Stop.
@@ -60,7 +61,7 @@ func (n *Node) Start(ctx context.Context) error {
 		err := n.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindStop})
 		return errors.Join(err, n.Desk.Checkpoint(ctx))
 	})
-	n.try("sign checkpoint", n.Desk.Checkpoint(ctx))
+	n.checkpoint(ctx)
 	n.passOldRegister()
 	if err := n.installRegisterFile(ctx); err != nil {
 		n.log.Error("the register file was not installed", "error", err)
@@ -155,12 +156,23 @@ func (n *Node) clock(ctx context.Context) {
 			continue
 		}
 		hour = now
-		_, err := n.Store.Expire(ctx, now)
+		expired, err := n.Store.Expire(ctx, now)
+		n.meters.expired.Add(float64(expired))
 		n.try("expire messages", err)
-		n.try("sign checkpoint", n.Desk.Checkpoint(ctx))
-		_, err = n.Store.Purge(ctx, time.Now())
-		n.try("purge", err)
+		n.checkpoint(ctx)
+		if _, err = n.Store.Purge(ctx, time.Now()); !errors.Is(err, store.ErrClock) { // which compareClock tells
+			n.try("purge", err)
+		}
 	}
+}
+
+// checkpoint signs the head of the journal.
+func (n *Node) checkpoint(ctx context.Context) {
+	err := n.Desk.Checkpoint(ctx)
+	if err == nil {
+		n.meters.checkpoint.Store(n.Store.EffectiveTime(time.Now()).Unix())
+	}
+	n.try("sign checkpoint", err)
 }
 
 // compareClock journals, once each time, that the clock was set back: from then
@@ -176,8 +188,5 @@ func (n *Node) compareClock(ctx context.Context, alarmed bool) bool {
 	return behind > gateway.ClockSkew
 }
 
-func (n *Node) try(what string, err error) {
-	if err != nil && !errors.Is(err, context.Canceled) {
-		n.log.Error(what, "error", err)
-	}
-}
+// try notes how something in the background went: call it after every try.
+func (n *Node) try(what string, err error) { n.trying.report(n.log, what, err) }

@@ -3,106 +3,198 @@ package node
 import (
 	"context"
 	"net/http"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/doorstroom/doorstroom/gateway/rest"
+	"github.com/doorstroom/doorstroom/gateway/store"
 )
 
-// metrics is the handler of /metrics. Labels are OINs and outcomes, never
-// anything of an offer.
-func (n *Node) metrics() http.Handler {
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), (*collector)(n))
-	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
+// Metric describes one metric of a node. Its labels are OINs of the register,
+// names that the operator gave, and fixed words: never anything of an offer.
+type Metric struct {
+	Name, Type, Help string
+	Labels           []string
 }
 
-// collector reads the node when it is asked, so nothing is counted twice.
-type collector Node
-
-var (
-	descIn       = desc("messages_in_total", "Messages received since start, by outcome.", "outcome")
-	descSent     = desc("messages_out_total", "Messages settled by peers since start.")
-	descAttempts = desc("batches_total", "Batches tried since start.")
-	descFailures = desc("batch_failures_total", "Batches, hellos and fetches that failed since start.")
-	descQueued   = desc("queue_messages", "Messages that wait for a peer.", "peer")
-	descHeld     = desc("held_messages", "Messages held until a peer supports them.", "peer")
-	descOldest   = desc("queue_oldest_seconds", "Age of the oldest message that waits for a peer.", "peer")
-	descFailing  = desc("peer_failures", "Failed attempts in a row.", "peer")
-	descJournal  = desc("journal_entries", "Entries of the journal.")
-	descPolicy   = desc("policy_error", "1 if the policy files on disk cannot be loaded.")
-	descRegister = desc("register_expiry_timestamp_seconds", "When the register in force expires.")
-	descDatabase = desc("database_bytes", "Size of the database, by use.", "use")
+// Types of metrics.
+const (
+	gauge     = "gauge"
+	counter   = "counter"
+	histogram = "histogram"
 )
 
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("doorstroom_"+name, help, labels, nil)
+// Metrics lists every metric that a node shows beside those of the Go runtime
+// and the process. docs/monitoring.md is made from it.
+func Metrics() []Metric {
+	const p = "peer"
+	return []Metric{
+		{"doorstroom_build_info", gauge, "1; the labels say which program this is and what it speaks.", []string{"version", "go", "protocol", "format"}},
+		{"doorstroom_database_readable", gauge, "1 if the database could be read for these metrics; 0: metrics that come from it are missing.", nil},
+		{"doorstroom_policy_error", gauge, "1 if the policy files on disk cannot be loaded; the policy in force is then an older one, or none.", nil},
+		{"doorstroom_policy_warnings", gauge, "Warnings about the policy in force, such as a party that has left the register.", nil},
+		{"doorstroom_clock_behind_seconds", gauge, "How far the clock of this computer is behind the last transaction.", nil},
+
+		{"doorstroom_messages_in_total", counter, "Messages of others since start, by what they were answered.", []string{"outcome"}},
+		{"doorstroom_messages_refused_total", counter, "Messages of others since start that were not taken, by sender, outcome and reason code.", []string{p, "outcome", "reason"}},
+		{"doorstroom_messages_out_total", counter, "Own messages since start, by what their recipient answered.", []string{"outcome"}},
+		{"doorstroom_messages_expired_total", counter, "Own messages since start that were given up because nobody confirmed them in time.", nil},
+		{"doorstroom_batches_total", counter, "Batches tried since start.", nil},
+		{"doorstroom_batch_failures_total", counter, "Batches, hellos and fetches of a register since start that failed.", nil},
+		{"doorstroom_delivery_duration_seconds", histogram, "From dialling a peer with a batch to its answer, or to giving up.", []string{"outcome"}},
+
+		{"doorstroom_queue_messages", gauge, "Messages that wait for a peer.", []string{p}},
+		{"doorstroom_held_messages", gauge, "Messages held until a peer supports them.", []string{p}},
+		{"doorstroom_queue_oldest_seconds", gauge, "Age of the oldest message that waits or is held; 0: none.", []string{p}},
+		{"doorstroom_peer_failures", gauge, "Failed attempts in a row.", []string{p}},
+		{"doorstroom_peer_last_contact_timestamp_seconds", gauge, "Last success in either direction; missing if there never was one.", []string{p}},
+		{"doorstroom_peer_next_attempt_timestamp_seconds", gauge, "When a peer that failed is tried again; missing if nothing keeps it waiting.", []string{p}},
+
+		{"doorstroom_peer_request_duration_seconds", histogram, "Requests of peers, until the answer was written.", []string{"operation", "status"}},
+		{"doorstroom_peer_requests_refused_total", counter, "Requests of peers since start that were not served: rate, large, slow, malformed, identity, full, unavailable or failed.", []string{p, "reason"}},
+
+		{"doorstroom_journal_entries", gauge, "Entries of the journal. It only grows: if it falls, another database is in place.", nil},
+		{"doorstroom_journal_checkpoint_timestamp_seconds", gauge, "When the head of the journal was last signed, or found signed already.", nil},
+		{"doorstroom_journal_verified_timestamp_seconds", gauge, "When somebody last had the journal recomputed; missing if not since start.", nil},
+		{"doorstroom_journal_verify_error", gauge, "1 if the journal did not fit its hashes and checkpoints when last recomputed.", nil},
+
+		{"doorstroom_database_bytes", gauge, "Size of the database: file, of that free to be written again, and the most it may become (max, 0: no limit).", []string{"use"}},
+		{"doorstroom_database_commit_duration_seconds", histogram, "Transactions that were written, syncing included.", nil},
+		{"doorstroom_database_operations_total", counter, "Operations since start that were written; several share a transaction.", nil},
+
+		{"doorstroom_register_version", gauge, "Version of the register in force.", nil},
+		{"doorstroom_register_expiry_timestamp_seconds", gauge, "When the register in force expires.", nil},
+		{"doorstroom_signing_key_registered", gauge, "1 if the register in force lists the key with which this node signs, and it is valid now.", nil},
+		{"doorstroom_signing_key_expiry_timestamp_seconds", gauge, "When that key expires by the register; missing if it does not.", nil},
+		{"doorstroom_certificate_expiry_timestamp_seconds", gauge, "When a certificate of this node expires: its own, or the one from the ACME server.", []string{"certificate"}},
+
+		{"doorstroom_import_last_timestamp_seconds", gauge, "When an export of the admin was last taken, by source.", []string{"source"}},
+		{"doorstroom_import_offers", gauge, "Good offers in that export.", []string{"source"}},
+		{"doorstroom_import_bad_offers", gauge, "Offers in that export that could not be read or published.", []string{"source"}},
+		{"doorstroom_import_held", gauge, "1 if an export waits for somebody to confirm or drop it.", []string{"source"}},
+	}
 }
 
-// Describe sends every description.
-func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
-		descIn, descSent, descAttempts, descFailures, descQueued, descHeld, descOldest, descFailing,
-		descJournal, descPolicy, descRegister, descDatabase,
-	} {
-		ch <- d
-	}
+// meters count what is told, not asked.
+type meters struct {
+	registry   *prometheus.Registry
+	requests   *prometheus.HistogramVec
+	refused    *prometheus.CounterVec
+	deliveries *prometheus.HistogramVec
+	commits    prometheus.Histogram
+	operations prometheus.Counter
+	expired    prometheus.Counter
+	checkpoint atomic.Int64 // Unix time of the last
 }
 
-// Collect sends every value.
-func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	n := (*Node)(c)
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+func newMeters() *meters {
+	help := map[string]Metric{}
+	for _, m := range Metrics() {
+		help[m.Name] = m
 	}
-	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	timing := func(name string, buckets []float64) (prometheus.HistogramOpts, []string) {
+		return prometheus.HistogramOpts{Name: name, Help: help[name].Help, Buckets: buckets}, help[name].Labels
 	}
-	count := n.Exchange.Counters()
-	counter(descIn, count.Accepted.Load(), "received")
-	counter(descIn, count.Superseded.Load(), "superseded")
-	counter(descIn, count.Refused.Load(), "refused")
-	counter(descIn, count.RetryLater.Load(), "retry-later")
-	counter(descIn, count.Unsupported.Load(), "unsupported")
-	counter(descSent, count.Sent.Load())
-	counter(descAttempts, count.Attempts.Load())
-	counter(descFailures, count.Failures.Load())
-	n.collectPeers(ctx, gauge)
-	if size, err := n.Store.JournalSize(ctx); err == nil {
-		gauge(descJournal, float64(size))
+	counting := func(name string) (prometheus.CounterOpts, []string) {
+		return prometheus.CounterOpts{Name: name, Help: help[name].Help}, help[name].Labels
 	}
-	failed := 0.0
-	if n.Desk.PolicyStatus().Error != "" {
-		failed = 1
+	m := &meters{registry: prometheus.NewRegistry()}
+	m.requests = prometheus.NewHistogramVec(timing("doorstroom_peer_request_duration_seconds", seconds()))
+	m.refused = prometheus.NewCounterVec(counting("doorstroom_peer_requests_refused_total"))
+	m.deliveries = prometheus.NewHistogramVec(timing("doorstroom_delivery_duration_seconds", seconds()))
+	commits, _ := timing("doorstroom_database_commit_duration_seconds", seconds())
+	m.commits = prometheus.NewHistogram(commits)
+	operations, _ := counting("doorstroom_database_operations_total")
+	m.operations = prometheus.NewCounter(operations)
+	expired, _ := counting("doorstroom_messages_expired_total")
+	m.expired = prometheus.NewCounter(expired)
+	for _, outcome := range []string{answered, unanswered} {
+		m.deliveries.WithLabelValues(outcome) // there from the start, so that a rise from nothing is seen
 	}
-	gauge(descPolicy, failed)
-	if reg := n.Desk.Rules().Register; reg != nil {
-		gauge(descRegister, float64(reg.Document().ValidUntil.Unix()))
-	}
-	usage := n.Store.Usage()
-	gauge(descDatabase, float64(usage.FileBytes), "file")
-	gauge(descDatabase, float64(usage.FreeBytes), "free")
+	m.registry.MustRegister(m.requests, m.refused, m.deliveries, m.commits, m.operations, m.expired,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
 }
 
-func (n *Node) collectPeers(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) {
-	peers, err := n.Store.Peers(ctx)
+// seconds are the buckets of all durations: an fsync takes one of the first, a
+// batch to a slow peer one of the last.
+func seconds() []float64 {
+	return []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30}
+}
+
+// handler is that of /metrics.
+func (n *Node) handler() http.Handler {
+	n.meters.registry.MustRegister((*collector)(n))
+	return promhttp.HandlerFor(n.meters.registry, promhttp.HandlerOpts{})
+}
+
+// Outcomes of a delivery.
+const (
+	answered   = "answered"
+	unanswered = "unanswered"
+)
+
+// sent is told of every batch.
+func (m *meters) sent(took time.Duration, err error) {
+	outcome := answered
 	if err != nil {
-		n.log.Error("collect metrics", "error", err)
-		return
+		outcome = unanswered
 	}
-	now := n.Store.EffectiveTime(time.Now())
-	for _, p := range peers {
-		peer := string(p.OIN)
-		gauge(descQueued, float64(p.Queued), peer)
-		gauge(descHeld, float64(p.Held), peer)
-		gauge(descFailing, float64(p.Failures), peer)
-		oldest := 0.0
-		if !p.Oldest.IsZero() {
-			oldest = now.Sub(p.Oldest).Seconds()
+	m.deliveries.WithLabelValues(outcome).Observe(took.Seconds())
+}
+
+// committed is told of every transaction.
+func (m *meters) committed(c store.Commit) {
+	m.commits.Observe(c.Took.Seconds())
+	m.operations.Add(float64(c.Operations))
+}
+
+// request is told of every request of a peer.
+func (m *meters) request(ctx context.Context) (context.Context, func(rest.Observed)) {
+	began := time.Now()
+	return ctx, func(seen rest.Observed) {
+		operation := seen.Operation
+		if operation == "" {
+			operation = "none"
 		}
-		gauge(descOldest, oldest, peer)
+		m.requests.WithLabelValues(operation, strconv.Itoa(seen.Status)).Observe(time.Since(began).Seconds())
+		if reason := refusal(seen); reason != "" {
+			peer := string(seen.Peer)
+			if peer == "" {
+				peer = "unknown"
+			}
+			m.refused.WithLabelValues(peer, reason).Inc()
+		}
 	}
+}
+
+// refusal says why a request was not served; "" if it was.
+func refusal(seen rest.Observed) string {
+	switch {
+	case seen.Limited:
+		return "rate"
+	case seen.Status < 400:
+		return ""
+	}
+	switch seen.Status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return "identity"
+	case http.StatusRequestTimeout:
+		return "slow"
+	case http.StatusRequestEntityTooLarge:
+		return "large"
+	case http.StatusTooManyRequests:
+		return "full"
+	case http.StatusServiceUnavailable:
+		return "unavailable"
+	}
+	if seen.Status >= 500 {
+		return "failed"
+	}
+	return "malformed"
 }

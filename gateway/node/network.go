@@ -87,14 +87,14 @@ func (w *network) listen(ctx context.Context) error {
 		return err
 	}
 	n.serve("peer API", tls.NewListener(w.limits.Limit(peers), serverTLS),
-		rest.NewPeerHandler(n.Exchange, w.peerOf, w.limits, n.log), w.limits)
+		rest.Observe(rest.NewPeerHandler(n.Exchange, w.peerOf, w.limits, n.log), n.meters.request), w.limits)
 	n.running.push("peer client", func(context.Context) error { w.client.Close(); return nil })
 	for _, l := range []struct {
 		name, address string
 		handler       http.Handler
 	}{
 		{"public API", c.Listen.Public, rest.NewPublicHandler(n.ready, n.log)},
-		{"ops", c.Listen.Ops, rest.NewOpsHandler(n.ready, n.metrics(), n.log)},
+		{"ops", c.Listen.Ops, rest.NewOpsHandler(n.ready, n.handler(), n.log)},
 	} {
 		if l.address == "" {
 			continue
@@ -138,6 +138,7 @@ func (w *network) serverTLS(ctx context.Context) (*tls.Config, error) {
 		return nil, fmt.Errorf("start ACME: %w", err)
 	}
 	n.running.push("ACME", acme.Stop)
+	n.acme = acme
 	return acme.ServerTLS(n.keys.tls, w.resolver), nil
 }
 

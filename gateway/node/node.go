@@ -57,6 +57,10 @@ type Node struct {
 	keys    keys
 	network *network // nil with Options.Network
 
+	meters *meters
+	trying troubles
+	acme   *identity.ACME // nil without; set by Start, before anything listens
+
 	mu      sync.Mutex
 	config  config.Config // guarded by mu; the one in force
 	settled []byte        // guarded by mu; register file that needs nothing more: installed, or gone past
@@ -80,14 +84,14 @@ const (
 // New opens the node's keys and database. It starts no work; Stop must be
 // called also when Start never was.
 func New(ctx context.Context, opt Options) (*Node, error) {
-	n := &Node{opt: opt, log: opt.Log.With("party", opt.Config.Party), config: opt.Config}
+	n := &Node{opt: opt, log: opt.Log.With("party", opt.Config.Party), config: opt.Config, meters: newMeters()}
 	var err error
 	if n.keys, err = loadKeys(opt.Config.Keys); err != nil {
 		return nil, err
 	}
 	if n.Store, err = store.Open(filepath.Join(opt.Config.Data, "node.db"), store.Options{
 		MaxBytes: int64(opt.Config.Limits.DatabaseBytes), MaxQueue: opt.Config.Limits.QueuePerPeer,
-		LockTimeout: 2 * time.Second, Fault: opt.Fault,
+		LockTimeout: 2 * time.Second, Committed: n.meters.committed, Fault: opt.Fault,
 	}); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -128,7 +132,7 @@ func (n *Node) assemble(ctx context.Context) error {
 	n.Exchange = exchange.New(exchange.Options{
 		Self: c.Party, Key: n.keys.signing, Store: n.Store, Schema: validator,
 		Publisher: n.Desk.Publisher(), Rules: n.Desk.Rules, FetchedRegister: n.Desk.FetchedRegister,
-		Sender: sender, Log: n.log,
+		Sender: sender, Sent: n.meters.sent, Log: n.log,
 		KeyOverlap: 14 * 24 * time.Hour, Timeout: c.Delivery.Timeout, Parallel: c.Delivery.Parallel,
 	})
 	n.Desk.Open(ctx)

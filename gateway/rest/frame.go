@@ -55,6 +55,7 @@ func routes(mux *http.ServeMux) http.Handler {
 			return
 		}
 		if _, pattern := mux.Handler(r); pattern != "" {
+			observedIn(r.Context()).Operation = pattern
 			mux.ServeHTTP(w, r)
 			return
 		}

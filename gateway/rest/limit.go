@@ -60,6 +60,7 @@ func perPeer(limits Limits, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer := peerIn(r.Context())
 		if !l.begin(peer, time.Now()) {
+			observedIn(r.Context()).Limited = true
 			w.Header().Set("Connection", "close")
 			writeProblem(w, newProblem(http.StatusTooManyRequests, "more requests than this node accepts of one party"))
 			return

@@ -135,6 +135,7 @@ func identified(peerOf PeerOf, log *slog.Logger, next http.Handler) http.Handler
 			writeProblem(w, problemOf(r.Context(), log, err))
 			return
 		}
+		observedIn(r.Context()).Peer = peer
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), peerKey{}, peer)))
 	})
 }

@@ -37,6 +37,7 @@ const (
 type boltEngine struct {
 	db       *bbolt.DB
 	limit    int64                    // bytes at which growing may stop; 0: none
+	told     func(Commit)             // nil, or told of each transaction
 	fault    func(point string) error // nil but in tests
 	requests chan *request
 	quit     chan struct{} // closed by close
@@ -73,7 +74,7 @@ func openBolt(path string, opt Options) (e *boltEngine, err error) {
 		return nil, openError(err)
 	}
 	e = &boltEngine{
-		db: db, limit: opt.MaxBytes / 4 * 3, fault: opt.Fault,
+		db: db, limit: opt.MaxBytes / 4 * 3, told: opt.Committed, fault: opt.Fault,
 		requests: make(chan *request), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	if opt.MaxBytes > 0 {
@@ -264,6 +265,7 @@ func (e *boltEngine) commit(group []*request) (rest []*request, err error) {
 	if e.broken != nil {
 		return nil, e.broken
 	}
+	began := time.Now()
 	var tx *bbolt.Tx
 	defer func() {
 		if p := recover(); p != nil {
@@ -295,6 +297,9 @@ func (e *boltEngine) commit(group []*request) (rest []*request, err error) {
 	rest = group[len(answers):]
 	if err := e.finish(tx, written > 0); err != nil {
 		return rest, err
+	}
+	if written > 0 && e.told != nil {
+		e.told(Commit{Operations: len(answers), Took: time.Since(began)})
 	}
 	for i, err := range answers {
 		group[i].answer <- err

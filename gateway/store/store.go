@@ -32,6 +32,9 @@ var (
 	ErrFormat    = errors.New("the database has a new format") // kind Conflict
 )
 
+// Format is the number of the database format that this program writes.
+const Format = format
+
 const (
 	format          = 1 // of the database; a newer one is refused
 	defaultMaxQueue = 100_000
@@ -44,10 +47,20 @@ type Options struct {
 	LockTimeout time.Duration // how long to wait for another process; 0: a second
 	NoSync      bool          // never but in tests that do not test durability
 
+	// Committed is told of every transaction that was written, by the goroutine
+	// that writes: it must not wait for anything. nil: nobody wants to know.
+	Committed func(Commit)
+
 	// Fault is for tests, nil otherwise: it is called at "before-commit" and
 	// "after-commit", and its error is that of the transaction, which took no
 	// effect in the first case and all of it in the second.
 	Fault func(point string) error
+}
+
+// Commit is one transaction on disk.
+type Commit struct {
+	Operations int           // that shared it
+	Took       time.Duration // from its begin to its end, syncing included
 }
 
 // Usage is the size of the database.
