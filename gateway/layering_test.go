@@ -77,6 +77,7 @@ func homes() map[string]string {
 		"github.com/santhosh-tekuri/jsonschema/v6": "gateway/schema",
 		"go.etcd.io/bbolt":                         "gateway/store",
 		"github.com/danielgtaylor/huma/v2":         "gateway/rest",
+		"github.com/prometheus/client_golang":      "gateway/node",
 		"golang.org/x/mod/sumdb/tlog":              "gateway/journal",
 		"golang.org/x/mod/sumdb/note":              "gateway/journal",
 		"github.com/xuri/excelize/v2":              "adapters",

@@ -333,3 +333,29 @@ func flip(t *testing.T, path, bucket, key string) {
 		return b.Put([]byte(key), value)
 	}))
 }
+
+func TestCommitted(t *testing.T) {
+	var told []store.Commit
+	broken := errors.New("no")
+	fail := false
+	s := open(t, store.Options{Committed: func(c store.Commit) { told = append(told, c) }, Fault: func(string) error {
+		if fail {
+			return broken
+		}
+		return nil
+	}})
+	told = nil // of making the database
+	if err := s.Append(ctx, start(), journal.Entry{Kind: journal.KindStart}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Journal(ctx, 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	fail = true
+	if err := s.Append(ctx, start(), journal.Entry{Kind: journal.KindStart}); !errors.Is(err, broken) {
+		t.Fatalf("got %v, want the fault", err)
+	}
+	if len(told) != 1 || told[0].Operations != 1 || told[0].Took <= 0 {
+		t.Errorf("got %+v, want to be told of the one transaction that was written", told)
+	}
+}
