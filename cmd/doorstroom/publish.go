@@ -288,7 +288,7 @@ func (a *app) showDenials(names map[gateway.OIN]string, denied []publication.Den
 		if offers[key] == nil {
 			order = append(order, key)
 		}
-		offers[key] = append(offers[key], d.Offer)
+		offers[key] = append(offers[key], d.Offers...)
 	}
 	limit := 60
 	if !isTerminal(a.stdout) {

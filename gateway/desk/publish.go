@@ -101,13 +101,9 @@ func (d *Desk) publish(ctx context.Context, caller gateway.Caller, imp gateway.I
 	now := d.now()
 	day := gateway.DateOf(now)
 	report := ImportReport{Source: imp.Source, Problems: imp.Problems}
-	owned, err := d.Store.OwnOffers(ctx)
+	known, err := d.Store.OwnOffersOf(ctx, mentionedIn(imp))
 	if err != nil {
 		return report, fmt.Errorf("read own offers: %w", err)
-	}
-	known := map[string]store.OwnOffer{}
-	for _, o := range owned {
-		known[o.Offer.ID] = o
 	}
 	bad := problemsByOffer(imp.Problems)
 	change := publication.Change{Entry: d.entry(caller, journal.KindImport, now)}
@@ -139,8 +135,11 @@ func (d *Desk) publish(ctx context.Context, caller gateway.Caller, imp gateway.I
 		change.Put = append(change.Put, store.OwnOffer{Offer: offer, Sampling: old.Sampling, Source: imp.Source, Changed: now})
 	}
 	change.Put = append(change.Put, keepBad(bad, mentioned, known, &report)...)
-	vanished := vanishedOffers(imp, owned, mentioned)
-	if d.tooMany(vanished, owned, imp.Source) && !confirmed {
+	vanished, total, err := d.vanishedOffers(ctx, imp, mentioned)
+	if err != nil {
+		return report, err
+	}
+	if d.tooMany(len(vanished), total) && !confirmed {
 		return d.hold(ctx, caller, now, imp, vanished, report)
 	}
 	for _, gone := range vanished {
@@ -263,29 +262,52 @@ func sameOffer(a, b gateway.Offer) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-func vanishedOffers(imp gateway.Import, owned []store.OwnOffer, mentioned map[string]bool) []store.OwnOffer {
-	if !imp.Full {
-		return nil
+// mentionedIn are the ids of the offers of which an import says something.
+func mentionedIn(imp gateway.Import) []string {
+	ids := make([]string, 0, len(imp.Offers))
+	for _, o := range imp.Offers {
+		ids = append(ids, o.ID)
 	}
-	var vanished []store.OwnOffer
-	for _, o := range owned {
-		if o.Source == imp.Source && !mentioned[o.Offer.ID] {
-			vanished = append(vanished, o)
+	for _, p := range imp.Problems {
+		ids = append(ids, p.Offer)
+	}
+	return slices.DeleteFunc(ids, func(id string) bool { return id == "" })
+}
+
+// ownAtOnce is how many own offers are read into memory together.
+const ownAtOnce = 1000
+
+// vanishedOffers are those that a full export of their source no longer
+// mentions, out of so many in total.
+func (d *Desk) vanishedOffers(ctx context.Context, imp gateway.Import, mentioned map[string]bool) (vanished []store.OwnOffer, total int, err error) {
+	if !imp.Full {
+		return nil, 0, nil
+	}
+	for after := ""; ; {
+		some, err := d.Store.OwnOffersAfter(ctx, after, ownAtOnce)
+		if err != nil {
+			return nil, 0, fmt.Errorf("read own offers: %w", err)
+		}
+		if len(some) == 0 {
+			return vanished, total, nil
+		}
+		for _, o := range some {
+			after = o.Offer.ID
+			if o.Source != imp.Source {
+				continue
+			}
+			total++
+			if !mentioned[o.Offer.ID] {
+				vanished = append(vanished, o)
+			}
 		}
 	}
-	return vanished
 }
 
 // tooMany: more than so many offers *and* more than such a share of the source.
-func (d *Desk) tooMany(vanished, owned []store.OwnOffer, source string) bool {
-	total := 0
-	for _, o := range owned {
-		if o.Source == source {
-			total++
-		}
-	}
+func (d *Desk) tooMany(vanished, total int) bool {
 	offers, percent := d.Vanish()
-	return len(vanished) > offers && len(vanished)*100 > total*percent
+	return vanished > offers && vanished*100 > total*percent
 }
 
 func (d *Desk) hold(ctx context.Context, caller gateway.Caller, now time.Time, imp gateway.Import, vanished []store.OwnOffer, report ImportReport) (ImportReport, error) {

@@ -66,11 +66,10 @@ func (d *Desk) Status(ctx context.Context, caller gateway.Caller) (Status, error
 }
 
 func (d *Desk) fillStatus(ctx context.Context, s *Status, now time.Time) error {
-	offers, err := d.Store.OwnOffers(ctx)
-	if err != nil {
-		return fmt.Errorf("read own offers: %w", err)
+	var err error
+	if s.Offers, err = d.Store.CountOwnOffers(ctx); err != nil {
+		return fmt.Errorf("count own offers: %w", err)
 	}
-	s.Offers = len(offers)
 	if s.Imports, err = d.Store.ImportStates(ctx); err != nil {
 		return fmt.Errorf("read imports: %w", err)
 	}

@@ -13,13 +13,11 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -30,10 +28,6 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/schema"
 	"github.com/doorstroom/doorstroom/gateway/store"
 )
-
-// chunk bounds the work of one transaction: offers whose messages are planned
-// and committed together.
-const chunk = 200
 
 // Rules are what decides at one moment. They are swapped as one value, so that
 // a plan never mixes the policy of one moment with the register of another.
@@ -72,6 +66,10 @@ type Change struct {
 	Delete []store.OwnOffer
 	Import *store.ImportState
 	Entry  journal.Entry // of the import itself
+
+	// Progress, if not nil, is told now and then how many of the offers have been
+	// committed with what follows from them.
+	Progress func(done, total int)
 }
 
 // Result says what a plan came to.
@@ -81,25 +79,17 @@ type Result struct {
 	Denied     []Denial      `json:"denied,omitempty"`
 }
 
-// Denial is one offer that a rule kept from a set of recipients.
+// Denial is what a rule kept from a set of recipients.
 type Denial struct {
-	Offer      string        `json:"offer"`
+	Offers     []string      `json:"offers"`
 	Rule       string        `json:"rule"`
 	Recipients []gateway.OIN `json:"recipients"`
 }
 
-func (r *Result) add(o Result) {
-	r.Messages += o.Messages
-	r.Denied = append(r.Denied, o.Denied...)
-	for _, oin := range o.Recipients {
-		if !slices.Contains(r.Recipients, oin) {
-			r.Recipients = append(r.Recipients, oin)
-		}
-	}
-}
-
 // Publish commits a change of own offers together with the messages it causes.
-// Without a policy it commits the offers alone.
+// Without a policy it commits the offers alone. It goes by the order of the
+// subjects, in transactions of some hundred offers each; what was committed
+// before an error stays.
 func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Result, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,40 +97,27 @@ func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Resul
 	if err != nil {
 		return Result{}, err
 	}
-	deleted := map[string]bool{}
+	items := make([]item, 0, len(offers)+len(c.Delete))
+	for _, o := range offers {
+		items = append(items, item{OwnOffer: o, subject: p.Subject(o.Offer.ID), put: true})
+	}
 	for _, gone := range c.Delete {
 		gone.Offer.ValidUntil = past // planned as over: withdrawn wherever it was shown
-		offers = append(offers, gone)
-		deleted[gone.Offer.ID] = true
+		items = append(items, item{OwnOffer: gone, subject: p.Subject(gone.Offer.ID), deleted: true})
 	}
 	plan := p.newPlan(now)
 	plan.account = true
-	shown, err := p.shown(ctx, plan.recipients)
-	if err != nil {
-		return Result{}, err
+	r := p.newRun(plan, store.Publication{Journal: []journal.Entry{c.Entry}})
+	if c.Progress != nil {
+		r.progress = func(done int) { c.Progress(done, len(items)) }
 	}
-	var total Result
-	entries := []journal.Entry{c.Entry}
-	for part := range slices.Chunk(offers, chunk) {
-		pub := store.Publication{Journal: entries}
-		for _, o := range part {
-			if deleted[o.Offer.ID] {
-				pub.Delete = append(pub.Delete, o.Offer.ID)
-			} else {
-				pub.Put = append(pub.Put, o)
-			}
-		}
-		result, err := p.commit(ctx, plan, part, shown, pub)
-		total.add(result)
-		if err != nil {
-			return total, err
-		}
-		entries = nil
+	if err := r.send(ctx, items); err != nil {
+		return r.result(), err
 	}
-	if err := p.store.Publish(ctx, now, store.Publication{Import: c.Import, Journal: entries}); err != nil {
-		return total, fmt.Errorf("close import: %w", err)
+	if err := p.store.Publish(ctx, now, store.Publication{Import: c.Import, Journal: r.next.Journal}); err != nil {
+		return r.result(), fmt.Errorf("close import: %w", err)
 	}
-	return total, nil
+	return r.result(), nil
 }
 
 // sampled gives the offers with their samplings as of now; one that was deleted
@@ -236,22 +213,24 @@ func (p *Publisher) Resend(ctx context.Context, now time.Time, peer gateway.OIN)
 }
 
 func (p *Publisher) sendState(ctx context.Context, plan *plan, peer gateway.OIN) error {
-	shown, err := p.store.Shown(ctx, peer)
-	if err != nil {
-		return fmt.Errorf("read what was shown: %w", err)
-	}
 	state := gateway.CapacityState{Subjects: []string{}}
-	for _, s := range shown {
-		if !s.Withdrawal && s.State != gateway.Withdrawn {
-			state.Subjects = append(state.Subjects, s.Subject)
+	err := p.eachLast(ctx, peer, func(shown []store.Last) error {
+		for _, s := range shown {
+			if !s.Withdrawal && s.State != gateway.Withdrawn {
+				state.Subjects = append(state.Subjects, s.Subject)
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	data, err := json.Marshal(state)
 	if err != nil {
 		return fmt.Errorf("encode state: %w", err)
 	}
 	send := store.Send{
-		Recipient: peer, Kind: gateway.KindCapacityState, Subject: p.subject("state"),
+		Recipients: []gateway.OIN{peer}, Kind: gateway.KindCapacityState, Subject: p.subject("state"),
 		Data: data, Hash: gateway.Hash(data), Basis: plan.basis(nil),
 	}
 	if err := p.store.Publish(ctx, plan.now, store.Publication{Sends: []store.Send{send}}); err != nil {
@@ -260,127 +239,111 @@ func (p *Publisher) sendState(ctx context.Context, plan *plan, peer gateway.OIN)
 	return nil
 }
 
+// eachLast visits what was last queued for a peer, some subjects at a time.
+func (p *Publisher) eachLast(ctx context.Context, peer gateway.OIN, visit func([]store.Last) error) error {
+	for after := ""; ; {
+		some, err := p.store.LastAfter(ctx, peer, after, readAtOnce)
+		if err != nil {
+			return fmt.Errorf("read what was shown: %w", err)
+		}
+		if len(some) == 0 {
+			return nil
+		}
+		if err := visit(some); err != nil {
+			return err
+		}
+		after = some[len(some)-1].Subject
+	}
+}
+
 // replan compares every own offer, and every subject that was shown and is no
 // longer an offer, with what the plan's recipients were shown. Samples are taken
 // only in a plan for everyone: nobody sees them before the others.
 func (p *Publisher) replan(ctx context.Context, plan *plan) (Result, error) {
-	offers, err := p.store.OwnOffers(ctx)
-	if err != nil {
-		return Result{}, fmt.Errorf("read own offers: %w", err)
+	r := p.newRun(plan, store.Publication{Correct: true})
+	own, next, err := p.replanOffers(ctx, r)
+	if err == nil {
+		err = p.takeBackOrphans(ctx, r, own)
 	}
-	shown, err := p.shown(ctx, plan.recipients)
 	if err != nil {
-		return Result{}, err
-	}
-	next := plan.now.AddDate(0, 0, 1) // at the latest: an offer may be added without a plan
-	own := map[string]bool{}
-	var total Result
-	for part := range slices.Chunk(offers, chunk) {
-		pub := store.Publication{Correct: true}
-		for i := range part {
-			own[p.Subject(part[i].Offer.ID)] = true
-			if plan.everyone {
-				if s := part[i].Sampling.Advance(part[i].Offer, plan.now); s.Current.At != part[i].Sampling.Current.At {
-					part[i].Sampling = s
-					pub.Put = append(pub.Put, part[i])
-				}
-			}
-			if due := part[i].Sampling.NextSample(); due.Before(next) {
-				next = due
-			}
-		}
-		result, err := p.commit(ctx, plan, part, shown, pub)
-		total.add(result)
-		if err != nil {
-			return total, err
-		}
-	}
-	result, err := p.takeBackOrphans(ctx, plan, own, shown)
-	total.add(result)
-	if err != nil {
-		return total, err
+		return r.result(), err
 	}
 	if plan.everyone {
 		p.next, p.last = next, plan.key
 	}
-	for _, r := range plan.recipients {
-		if !plan.full[r.OIN] {
-			p.planned[r.OIN] = plan.key
+	for _, party := range plan.recipients {
+		if !plan.full[party.OIN] {
+			p.planned[party.OIN] = plan.key
 		}
 	}
-	return total, nil
+	return r.result(), nil
+}
+
+// replanOffers goes through the own offers, and gives their subjects and when
+// the next sample is due.
+func (p *Publisher) replanOffers(ctx context.Context, r *run) (own *subjects, next time.Time, err error) {
+	next = r.plan.now.AddDate(0, 0, 1) // at the latest: an offer may be added without a plan
+	own = &subjects{}
+	for after := ""; ; {
+		offers, err := p.store.OwnOffersAfter(ctx, after, readAtOnce)
+		if err != nil {
+			return nil, next, fmt.Errorf("read own offers: %w", err)
+		}
+		if len(offers) == 0 {
+			return own, next, nil
+		}
+		after = offers[len(offers)-1].Offer.ID
+		items := make([]item, len(offers))
+		for i, o := range offers {
+			items[i] = item{OwnOffer: o, subject: p.Subject(o.Offer.ID)}
+			own.add(items[i].subject)
+			if r.plan.everyone {
+				items[i].Sampling = o.Sampling.Advance(o.Offer, r.plan.now)
+				items[i].put = items[i].Sampling.Current.At != o.Sampling.Current.At
+			}
+			if due := items[i].Sampling.NextSample(); due.Before(next) {
+				next = due
+			}
+		}
+		if err := r.send(ctx, items); err != nil {
+			return nil, next, err
+		}
+	}
 }
 
 // takeBackOrphans withdraws what recipients were shown, or will be, of offers
 // that are gone: deleted while the recipient was not in the register, or whose
 // withdrawal expired.
-func (p *Publisher) takeBackOrphans(ctx context.Context, plan *plan, own map[string]bool, shown shownBy) (Result, error) {
-	if !plan.policy.Loaded() {
-		return Result{}, nil
+func (p *Publisher) takeBackOrphans(ctx context.Context, r *run, own *subjects) error {
+	if !r.plan.policy.Loaded() {
+		return nil
 	}
-	var result Result
-	pub := store.Publication{Correct: true}
-	for _, r := range plan.recipients {
-		for _, subject := range slices.Sorted(maps.Keys(shown[r.OIN])) {
-			if own[subject] {
-				continue
+	own.sort()
+	for _, party := range r.plan.recipients {
+		err := p.eachLast(ctx, party.OIN, func(shown []store.Last) error {
+			pub := store.Publication{Correct: true}
+			for _, last := range shown {
+				if own.has(last.Subject) || !r.plan.takesBack(last) {
+					continue
+				}
+				// The offer's own id is forgotten; recipients go by the subject.
+				gone := gateway.Offer{ID: last.Subject, Provider: p.self}
+				pub.Sends = append(pub.Sends, r.plan.withdrawal(gone, last.Subject, []gateway.OIN{party.OIN}))
 			}
-			// The offer's own id is forgotten; recipients go by the subject.
-			gone := gateway.Offer{ID: subject, Provider: p.self}
-			if p.takeBack(plan, gone, r.OIN, subject, shown[r.OIN][subject], true, &pub) {
-				result.Messages++
-				result.Recipients = append(result.Recipients, r.OIN)
+			if len(pub.Sends) == 0 {
+				return nil
 			}
-		}
-	}
-	if len(pub.Sends) == 0 {
-		return result, nil
-	}
-	if err := p.store.Publish(ctx, plan.now, pub); err != nil {
-		return Result{}, fmt.Errorf("take back offers that are gone: %w", err)
-	}
-	return result, nil
-}
-
-// commit plans a part of the offers and writes offers, messages and journal in
-// one transaction.
-func (p *Publisher) commit(ctx context.Context, plan *plan, part []store.OwnOffer, shown shownBy, pub store.Publication) (Result, error) {
-	var result Result
-	for _, o := range part {
-		result.add(p.planOffer(plan, o, shown, &pub))
-	}
-	if len(pub.Put)+len(pub.Delete)+len(pub.Sends)+len(pub.Journal) == 0 {
-		return result, nil
-	}
-	pub.Full = func(oin gateway.OIN) {
-		plan.full[oin] = true
-		delete(p.planned, oin) // planned again, and more queued, as its queue drains
-	}
-	if err := p.store.Publish(ctx, plan.now, pub); err != nil {
-		return Result{}, fmt.Errorf("commit publication: %w", err)
-	}
-	return result, nil
-}
-
-type shownBy map[gateway.OIN]map[string]store.Shown
-
-func (p *Publisher) shown(ctx context.Context, recipients []gateway.Party) (shownBy, error) {
-	if len(recipients) != 1 {
-		shown, err := p.store.ShownAll(ctx)
+			r.note(pub.Sends)
+			if err := p.store.Publish(ctx, r.plan.now, pub); err != nil {
+				return fmt.Errorf("take back offers that are gone: %w", err)
+			}
+			return nil
+		})
 		if err != nil {
-			return nil, fmt.Errorf("read what was shown: %w", err)
+			return err
 		}
-		return shown, nil
 	}
-	list, err := p.store.Shown(ctx, recipients[0].OIN)
-	if err != nil {
-		return nil, fmt.Errorf("read what was shown: %w", err)
-	}
-	bySubject := map[string]store.Shown{}
-	for _, s := range list {
-		bySubject[s.Subject] = s
-	}
-	return shownBy{recipients[0].OIN: bySubject}, nil
+	return nil
 }
 
 // Subject is the opaque name of an offer in messages.
@@ -389,7 +352,7 @@ func (p *Publisher) Subject(offer string) string { return p.subject("offer:" + o
 func (p *Publisher) subject(of string) string {
 	mac := hmac.New(sha256.New, p.secret)
 	mac.Write([]byte("subject:" + of))
-	return strings.ToLower(base32.StdEncoding.EncodeToString(mac.Sum(nil)[:15]))
+	return subjectText().EncodeToString(mac.Sum(nil)[:len(rawSubject{})])
 }
 
 // digest is the journal's keyed form of a content hash.

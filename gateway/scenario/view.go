@@ -130,7 +130,7 @@ func sameView(a, b gateway.Capacity) bool {
 
 func deniedBy(denied []publication.Denial, v View) string {
 	for _, d := range denied {
-		if d.Offer == v.Offer.ID && slices.Contains(d.Recipients, v.Recipient.OIN) {
+		if slices.Contains(d.Offers, v.Offer.ID) && slices.Contains(d.Recipients, v.Recipient.OIN) {
 			return d.Rule
 		}
 	}

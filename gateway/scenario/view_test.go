@@ -179,7 +179,7 @@ func truth(all []scenario.View) (held []scenario.Held, denied map[gateway.OIN][]
 			continue
 		}
 		denied[v.Provider.OIN] = append(denied[v.Provider.OIN], publication.Denial{
-			Offer: v.Offer.ID, Rule: v.Decision.DeniedBy, Recipients: []gateway.OIN{v.Recipient.OIN},
+			Offers: []string{v.Offer.ID}, Rule: v.Decision.DeniedBy, Recipients: []gateway.OIN{v.Recipient.OIN},
 		})
 	}
 	return held, denied

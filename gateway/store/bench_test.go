@@ -98,10 +98,11 @@ func BenchmarkPublishShared(b *testing.B) {
 		var sends []store.Send
 		for offer := range 10 {
 			one := capacity("", fmt.Sprintf("offer-%08d", n+offer), strings.Repeat("x", 900))
+			one.Recipients = nil
 			for r := range recipients {
-				one.Recipient = gateway.OIN(fmt.Sprintf("000000990000%08d", r))
-				sends = append(sends, one)
+				one.Recipients = append(one.Recipients, gateway.OIN(fmt.Sprintf("000000990000%08d", r)))
 			}
+			sends = append(sends, one)
 		}
 		if err := s.Publish(ctx, start(), store.Publication{Sends: sends}); err != nil {
 			b.Fatal(err)

@@ -1,18 +1,13 @@
 package store
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -176,7 +171,7 @@ func (e *boltEngine) view(ctx context.Context, read func(reader) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := e.db.View(func(tx *bbolt.Tx) error { return read(boltReader{tx}) })
+	err := e.db.View(func(tx *bbolt.Tx) error { return read(newBoltTx(tx)) })
 	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return errClosed()
 	}
@@ -278,15 +273,16 @@ func (e *boltEngine) commit(group []*request) (rest []*request, err error) {
 	if tx, err = e.db.Begin(true); err != nil {
 		return nil, err
 	}
+	view := newBoltTx(tx)
 	now, written := Usage{FileBytes: tx.Size(), FreeBytes: e.freeBytes()}, 0
 	var answers []error
 	for len(answers) < len(group) && written < maxGroupBytes {
-		changes, err := e.decide(group[len(answers)], boltReader{tx}, now)
+		changes, err := e.decide(group[len(answers)], view, now)
 		answers = append(answers, err)
 		if err != nil {
 			continue
 		}
-		n, err := write(tx, changes)
+		n, err := view.write(changes)
 		if err != nil {
 			abandon(tx)
 			return group[len(answers):], err
@@ -358,62 +354,11 @@ func (e *boltEngine) full(u Usage) bool {
 	return e.limit > 0 && u.FileBytes > e.limit && u.FileBytes-u.FreeBytes > e.limit/2
 }
 
-// write gives the number of bytes written. After an error the transaction is of
-// no use.
-func write(tx *bbolt.Tx, changes batch) (n int, err error) {
-	for _, t := range slices.SortedFunc(maps.Keys(changes), compareTables) {
-		bucket, err := makeBucket(tx, t)
-		if err != nil {
-			return n, err
-		}
-		seed, rows := t.seed(), changes[t]
-		for _, key := range slices.Sorted(maps.Keys(rows)) {
-			n += len(key) + len(rows[key])
-			if value := rows[key]; value == nil {
-				err = bucket.Delete([]byte(key))
-			} else {
-				err = bucket.Put([]byte(key), frame(seed, []byte(key), value))
-			}
-			if err != nil {
-				return n, err
-			}
-		}
-	}
-	return n, nil
-}
-
-// checkBatch refuses what bbolt would refuse half-way through a batch.
-func checkBatch(changes batch) error {
-	for _, rows := range changes {
-		for key, value := range rows {
-			if len(key) == 0 || len(key) > maxKey || len(value) > math.MaxInt32-checksumSize {
-				return gateway.Errorf(gateway.Invalid, "a key or value is too long to store")
-			}
-		}
-	}
-	return nil
-}
-
 func abandon(tx *bbolt.Tx) {
 	defer func() { _ = recover() }() // a transaction over damaged pages may not even end
 	if tx != nil {
 		_ = tx.Rollback()
 	}
-}
-
-func makeBucket(tx *bbolt.Tx, t table) (*bbolt.Bucket, error) {
-	b, err := tx.CreateBucketIfNotExists([]byte(t.name))
-	if err == nil && t.party != "" {
-		b, err = b.CreateBucketIfNotExists([]byte(t.party))
-	}
-	if err == nil && appendOnly(t.name) {
-		b.FillPercent = 0.95
-	}
-	return b, err
-}
-
-func compareTables(a, b table) int {
-	return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.party, b.party))
 }
 
 func commitError(err error) error {
@@ -424,76 +369,4 @@ func commitError(err error) error {
 		return err
 	}
 	return gateway.Wrap(gateway.Internal, err, "the transaction was not confirmed")
-}
-
-// boltReader reads in one transaction of bbolt.
-type boltReader struct{ tx *bbolt.Tx }
-
-func (r boltReader) bucket(t table) *bbolt.Bucket {
-	b := r.tx.Bucket([]byte(t.name))
-	if b != nil && t.party != "" {
-		b = b.Bucket([]byte(t.party))
-	}
-	return b
-}
-
-func (r boltReader) get(t table, key []byte) (value []byte, err error) {
-	defer recoverCorrupt(&err, t)()
-	b := r.bucket(t)
-	if b == nil {
-		return nil, nil
-	}
-	framed := b.Get(key)
-	if framed == nil {
-		return nil, nil
-	}
-	return unframe(t, key, framed)
-}
-
-func (r boltReader) ascend(t table, from []byte, visit func(key, value []byte) (bool, error)) error {
-	var c *bbolt.Cursor
-	// step is all that touches pages, so that a panic of visit is not mistaken
-	// for a damaged page.
-	step := func(first bool) (key, value []byte, err error) {
-		defer recoverCorrupt(&err, t)()
-		var framed []byte
-		switch {
-		case first:
-			b := r.bucket(t)
-			if b == nil {
-				return nil, nil, nil
-			}
-			c = b.Cursor()
-			key, framed = c.Seek(from)
-		default:
-			key, framed = c.Next()
-		}
-		if key == nil || framed == nil { // the end, or a bucket
-			return bytes.Clone(key), nil, nil
-		}
-		value, err = unframe(t, key, framed)
-		return bytes.Clone(key), value, err
-	}
-	key, value, err := step(true)
-	for ; err == nil && key != nil; key, value, err = step(false) {
-		if value == nil {
-			continue
-		}
-		if more, err := visit(key, value); err != nil || !more {
-			return err
-		}
-	}
-	return err
-}
-
-func (r boltReader) tables() (all []table, err error) {
-	defer recoverCorrupt(&err, table{name: "file"})()
-	err = r.tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
-		all = append(all, table{name: string(name)})
-		return b.ForEachBucket(func(party []byte) error {
-			all = append(all, table{name: string(name), party: gateway.OIN(party)})
-			return nil
-		})
-	})
-	return all, err
 }

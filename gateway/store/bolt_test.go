@@ -116,7 +116,7 @@ func TestAFailingNeighbourDoesNoHarm(t *testing.T) {
 		func() error { // fails after it has written to its own batch
 			return s.Publish(ctx, start(), store.Publication{
 				Put: []store.OwnOffer{{Offer: gateway.Offer{ID: "o1"}}}, Journal: []journal.Entry{entry(4)},
-				Sends: []store.Send{capacity(peerA, "o1", "a"), {Recipient: peerA, Kind: gateway.KindCapacity, Hash: "wrong"}},
+				Sends: []store.Send{capacity(peerA, "o1", "a"), {Recipients: []gateway.OIN{peerA}, Kind: gateway.KindCapacity, Hash: "wrong"}},
 			})
 		},
 		func() error { return s.Append(ctx, start(), journal.Entry{Kind: "y"}, journal.Entry{}) },

@@ -205,10 +205,16 @@ func decodeStored(value []byte) (journal.Stored, error) {
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 // newID is a UUIDv7 (RFC 9562 section 5.7).
-func newID(now time.Time) (id [16]byte) {
-	_, _ = rand.Read(id[6:]) // never fails
-	binary.BigEndian.PutUint16(id[0:], uint16(now.UnixMilli()>>32))
-	binary.BigEndian.PutUint32(id[2:], uint32(now.UnixMilli()))
+func (t *txn) newID() (id [16]byte) {
+	const random = 10
+	if len(t.random) < random {
+		t.random = make([]byte, 512*random)
+		_, _ = rand.Read(t.random) // never fails
+	}
+	copy(id[6:], t.random[:random])
+	t.random = t.random[random:]
+	binary.BigEndian.PutUint16(id[0:], uint16(t.now.UnixMilli()>>32))
+	binary.BigEndian.PutUint32(id[2:], uint32(t.now.UnixMilli()))
 	id[6] = id[6]&0x0f | 0x70
 	id[8] = id[8]&0x3f | 0x80
 	return id

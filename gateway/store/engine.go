@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"hash/crc32"
-	"maps"
-	"slices"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -22,15 +20,16 @@ type table struct {
 type reader interface {
 	// get gives the value of a key, or nil.
 	get(t table, key []byte) ([]byte, error)
+	// each visits the value, or nil, of each of some keys, which ascend. It costs
+	// little where the keys lie together, and next to nothing beyond the end of
+	// the table.
+	each(t table, keys [][]byte, visit func(i int, value []byte) error) error
 	// ascend visits the keys from from on, in order, until visit says it has
 	// enough.
 	ascend(t table, from []byte, visit func(key, value []byte) (more bool, err error)) error
 	// tables lists every table that was ever written, in order.
 	tables() ([]table, error)
 }
-
-// batch is everything one operation writes: by table and key, nil deletes.
-type batch map[table]map[string][]byte
 
 // engine is the seam between the transactions of this package and what keeps
 // them. An engine has one writer; it is safe for concurrent use.
@@ -55,17 +54,16 @@ func (t table) seed() uint32 {
 	return crc32.Checksum([]byte(t.name+"/"+string(t.party)), castagnoli())
 }
 
-// frame puts a checksum over table, key and value before the value: the pages
-// of the file have none.
-func frame(seed uint32, key, value []byte) []byte {
-	framed := make([]byte, checksumSize, checksumSize+len(value))
-	binary.BigEndian.PutUint32(framed, checksum(seed, key, value))
-	return append(framed, value...)
+// appendFrame appends a value after a checksum over table, key and value: the
+// pages of the file have none.
+func appendFrame(to []byte, seed uint32, key, value []byte) []byte {
+	to = binary.BigEndian.AppendUint32(to, checksum(seed, key, value))
+	return append(to, value...)
 }
 
-// unframe gives a copy of the framed value.
-func unframe(t table, key, framed []byte) ([]byte, error) {
-	if len(framed) < checksumSize || binary.BigEndian.Uint32(framed) != checksum(t.seed(), key, framed[checksumSize:]) {
+// unframe gives a copy of the framed value, which is never nil.
+func unframe(t table, seed uint32, key, framed []byte) ([]byte, error) {
+	if len(framed) < checksumSize || binary.BigEndian.Uint32(framed) != checksum(seed, key, framed[checksumSize:]) {
 		return nil, corrupt(t, "a checksum does not match")
 	}
 	return append(make([]byte, 0, len(framed)-checksumSize), framed[checksumSize:]...), nil
@@ -83,6 +81,7 @@ type overlay struct {
 	changes batch
 }
 
+// put keeps key and value.
 func (o *overlay) put(t table, key, value []byte) {
 	if value == nil {
 		value = []byte{}
@@ -92,32 +91,32 @@ func (o *overlay) put(t table, key, value []byte) {
 
 func (o *overlay) delete(t table, key []byte) { o.change(t, key, nil) }
 
-func (o *overlay) change(t table, key, value []byte) {
-	rows := o.changes[t]
-	if rows == nil {
-		rows = map[string][]byte{}
-		o.changes[t] = rows
-	}
-	rows[string(key)] = value
-}
+func (o *overlay) change(t table, key, value []byte) { o.changes.rows(t).set(key, value) }
 
 func (o *overlay) get(t table, key []byte) ([]byte, error) {
-	if value, ok := o.changes[t][string(key)]; ok {
+	if value, ok := o.changes[t].get(key); ok {
 		return bytes.Clone(value), nil
 	}
 	return o.reader.get(t, key)
 }
 
+func (o *overlay) each(t table, keys [][]byte, visit func(i int, value []byte) error) error {
+	return o.reader.each(t, keys, func(i int, value []byte) error {
+		if changed, ok := o.changes[t].get(keys[i]); ok {
+			value = bytes.Clone(changed)
+		}
+		return visit(i, value)
+	})
+}
+
 func (o *overlay) ascend(t table, from []byte, visit func(key, value []byte) (bool, error)) error {
-	changed := slices.Sorted(maps.Keys(o.changes[t]))
-	start, _ := slices.BinarySearch(changed, string(from))
-	changed = changed[start:]
+	changed := o.changes[t].from(from)
 	more := true
 	// visitBefore visits the changed keys that come before key, or all.
 	visitBefore := func(key []byte) (err error) {
-		for more && len(changed) > 0 && (key == nil || changed[0] < string(key)) {
-			if value := o.changes[t][changed[0]]; value != nil {
-				more, err = visit([]byte(changed[0]), bytes.Clone(value))
+		for more && len(changed) > 0 && (key == nil || bytes.Compare(changed[0].key, key) < 0) {
+			if value := changed[0].value; value != nil {
+				more, err = visit(bytes.Clone(changed[0].key), bytes.Clone(value))
 			}
 			changed = changed[1:]
 			if err != nil {
@@ -130,9 +129,9 @@ func (o *overlay) ascend(t table, from []byte, visit func(key, value []byte) (bo
 		if err := visitBefore(key); err != nil || !more {
 			return false, err
 		}
-		if len(changed) > 0 && changed[0] == string(key) {
-			changed = changed[1:]
-			if value = bytes.Clone(o.changes[t][string(key)]); value == nil {
+		if len(changed) > 0 && bytes.Equal(changed[0].key, key) {
+			value = bytes.Clone(changed[0].value)
+			if changed = changed[1:]; value == nil {
 				return true, nil
 			}
 		}

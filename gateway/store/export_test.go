@@ -34,7 +34,9 @@ func (s *Store) Rows(ctx context.Context) (map[string]int, error) {
 }
 
 // Frame puts a fitting checksum before a value.
-func Frame(name string, key, value []byte) []byte { return frame(table{name: name}.seed(), key, value) }
+func Frame(name string, key, value []byte) []byte {
+	return appendFrame(nil, table{name: name}.seed(), key, value)
+}
 
 // Decoders reads each kind of compact row and writes it again.
 func Decoders() map[string]func([]byte) ([]byte, error) {

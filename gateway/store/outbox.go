@@ -199,7 +199,7 @@ func (t *txn) settle(peer gateway.OIN, one Settlement) error {
 	if err != nil {
 		return err
 	}
-	common, err := readTerms(t, e.terms)
+	common, err := t.termsOf(e.terms)
 	if err != nil {
 		return err
 	}

@@ -134,12 +134,13 @@ func (m *queueModel) shown() (lines []string) {
 func TestQueueFollowsTheModel(t *testing.T) {
 	dir := t.TempDir()
 	runs := 0
+	subjects := []string{"a", "b", "c", "d", "e", "f"}
 	rapid.Check(t, func(t *rapid.T) {
 		runs++
 		s := &testStore{path: fmt.Sprintf("%s/%d.db", dir, runs), opt: store.Options{NoSync: true}}
 		s.reopen(t)
 		defer func() { _ = s.Close(); _ = os.Remove(s.path) }()
-		m, now := newQueueModel(), start()
+		m, other, now := newQueueModel(), newQueueModel(), start() // the other party's queue only grows and expires
 		pick := func(t *rapid.T, states ...gateway.DeliveryState) []uint64 {
 			return slices.DeleteFunc(m.sequences(states...), func(uint64) bool { return rapid.Bool().Draw(t, "leave out") })
 		}
@@ -147,9 +148,27 @@ func TestQueueFollowsTheModel(t *testing.T) {
 			"": func(t *rapid.T) { compareQueue(t, s, m, now) },
 			"publish": func(t *rapid.T) {
 				var p store.Publication
-				for range rapid.IntRange(1, 4).Draw(t, "sends") {
-					send := capacity(peerA, rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "offer"), rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "title"))
+				for range rapid.IntRange(1, 8).Draw(t, "sends") {
+					send := capacity(peerA, rapid.SampledFrom(subjects).Draw(t, "offer"), rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "title"))
+					if rapid.Bool().Draw(t, "for two") {
+						send.Recipients = append(send.Recipients, peerB)
+						other.publish(send.Subject, send.Hash, send.Withdrawal, now)
+					}
 					p.Sends = append(p.Sends, send)
+					m.publish(send.Subject, send.Hash, send.Withdrawal, now)
+				}
+				must(t, s.Publish(ctx, now, p))
+			},
+			"publish in order": func(t *rapid.T) {
+				var p store.Publication
+				for _, offer := range subjects {
+					if rapid.Bool().Draw(t, "leave out") {
+						continue
+					}
+					send := capacity(peerA, offer, rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "title"))
+					send.Recipients = []gateway.OIN{peerB, peerA}
+					p.Sends = append(p.Sends, send)
+					other.publish(send.Subject, send.Hash, send.Withdrawal, now)
 					m.publish(send.Subject, send.Hash, send.Withdrawal, now)
 				}
 				must(t, s.Publish(ctx, now, p))
@@ -207,10 +226,12 @@ func TestQueueFollowsTheModel(t *testing.T) {
 			"time passes": func(t *rapid.T) {
 				now = now.Add(rapid.SampledFrom([]time.Duration{time.Second, time.Hour, gateway.Lifetime / 2}).Draw(t, "time"))
 				n := 0
-				for sequence, e := range maps.Clone(m.live) {
-					if !now.Before(e.expires) {
-						m.end(sequence, gateway.Unconfirmed, "")
-						n++
+				for _, m := range []*queueModel{m, other} {
+					for sequence, e := range maps.Clone(m.live) {
+						if !now.Before(e.expires) {
+							m.end(sequence, gateway.Unconfirmed, "")
+							n++
+						}
 					}
 				}
 				if got := get(s.Expire(ctx, now))(t); got != n {
@@ -252,6 +273,7 @@ func compareQueue(t *rapid.T, s *testStore, m *queueModel, now time.Time) {
 	if want := m.shown(); !slices.Equal(shown, want) {
 		t.Fatalf("shown: got %q, want %q", shown, want)
 	}
+	compareLast(t, s)
 	delivered := 0
 	for _, sub := range m.subjects {
 		if sub.delivered > 0 {
@@ -260,5 +282,34 @@ func compareQueue(t *rapid.T, s *testStore, m *queueModel, now time.Time) {
 	}
 	if d, settled, err := s.ShownDigest(ctx, peerA); err != nil || d.Count != delivered || settled != (queued+held == 0) {
 		t.Fatalf("digest: got %d, %t and %v, want %d", d.Count, settled, err, delivered)
+	}
+}
+
+// compareLast holds Last, read in two ways, to Shown.
+func compareLast(t *rapid.T, s *testStore) {
+	shown, subjects := get(s.Shown(ctx, peerA))(t), []string{"0"}
+	for _, one := range shown {
+		subjects = append(subjects, one.Subject, one.Subject+"-")
+	}
+	last := get(s.Last(ctx, []gateway.OIN{peerA}, subjects))(t)[0]
+	if len(shown) == 0 && last != nil {
+		t.Fatalf("last: got %v, want nothing", last)
+	}
+	last = slices.DeleteFunc(slices.Clone(last), func(l store.Last) bool { return l.Subject == "" })
+	var after []store.Last
+	for page := get(s.LastAfter(ctx, peerA, "", 2))(t); len(page) > 0; page = get(s.LastAfter(ctx, peerA, page[len(page)-1].Subject, 2))(t) {
+		after = append(after, page...)
+	}
+	if !slices.Equal(last, after) || len(last) != len(shown) {
+		t.Fatalf("last: got %v, after: got %v, want %v", last, after, shown)
+	}
+	for i, one := range shown {
+		state := one.State
+		if !state.Final() {
+			state = ""
+		}
+		if l := last[i]; l.Subject != one.Subject || fmt.Sprintf("%x", l.Hash) != one.Hash || l.Withdrawal != one.Withdrawal || l.State != state {
+			t.Fatalf("last: got %+v, want %+v", l, one)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -385,12 +386,18 @@ func TestDueIsBounded(t *testing.T) {
 	}
 }
 
-func TestShownAllAndPeers(t *testing.T) {
+func TestLastAndPeers(t *testing.T) {
 	s := open(t, store.Options{})
 	publish(t, s, start(), capacity(peerB, "o1", "a"), capacity(peerA, "o2", "b"), capacity(peerA, "o1", "a"))
-	all := get(s.ShownAll(ctx))(t)
-	if len(all) != 2 || len(all[peerA]) != 2 || all[peerA]["o2"].Sequence != 1 || all[peerB]["o1"].Basis.Policy != "p1" {
-		t.Errorf("got %+v, want both recipients", all)
+	all := get(s.Last(ctx, []gateway.OIN{peerB, self, peerA}, []string{"o0", "o1", "o2", "o3"}))(t)
+	var got []string
+	for i, row := range all {
+		for _, last := range row {
+			got = append(got, fmt.Sprint(i, last.Subject))
+		}
+	}
+	if want := "0 0o1 0 0 2 2o1 2o2 2"; strings.Join(got, " ") != want {
+		t.Errorf("got %q, want %q", strings.Join(got, " "), want)
 	}
 	peers := get(s.Peers(ctx))(t)
 	if len(peers) != 2 || peers[0].OIN != peerA || peers[0].Queued != 2 || peers[1].OIN != peerB {

@@ -2,18 +2,16 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
-	"github.com/doorstroom/doorstroom/gateway/journal"
 )
 
-// OwnOffers gives all offers of this node's own party, by id.
+// OwnOffers gives all offers of this node's own party, by id. It takes memory
+// for all of them: see OwnOffersAfter.
 func (s *Store) OwnOffers(ctx context.Context) ([]OwnOffer, error) {
 	return allJSON[OwnOffer](ctx, s, table{name: tableOwn})
 }
@@ -25,6 +23,58 @@ func (s *Store) OwnOffer(ctx context.Context, id string) (o OwnOffer, ok bool, e
 		return err
 	})
 	return o, ok, err
+}
+
+// OwnOffersOf gives the own offers among some ids, by id.
+func (s *Store) OwnOffersOf(ctx context.Context, ids []string) (map[string]OwnOffer, error) {
+	var keys [][]byte
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		keys = append(keys, []byte(id))
+	}
+	found := map[string]OwnOffer{}
+	in := table{name: tableOwn}
+	err := s.view(ctx, func(r reader) error {
+		return r.each(in, keys, func(i int, value []byte) error {
+			if value == nil {
+				return nil
+			}
+			var o OwnOffer
+			err := readJSON(in, value, &o)
+			found[string(keys[i])] = o
+			return err
+		})
+	})
+	return found, err
+}
+
+// OwnOffersAfter gives the first own offers after an id, at most limit.
+func (s *Store) OwnOffersAfter(ctx context.Context, id string, limit int) (all []OwnOffer, err error) {
+	in := table{name: tableOwn}
+	err = s.view(ctx, func(r reader) error {
+		all = nil
+		return r.ascend(in, []byte(id), func(key, value []byte) (bool, error) {
+			if string(key) == id {
+				return true, nil
+			}
+			var o OwnOffer
+			err := readJSON(in, value, &o)
+			all = append(all, o)
+			return len(all) < limit, err
+		})
+	})
+	return all, err
+}
+
+// CountOwnOffers is the number of own offers.
+func (s *Store) CountOwnOffers(ctx context.Context) (n int, err error) {
+	err = s.view(ctx, func(r reader) error {
+		n = 0
+		return r.ascend(table{name: tableOwn}, nil, func(_, _ []byte) (bool, error) {
+			n++
+			return true, nil
+		})
+	})
+	return n, err
 }
 
 func keyPolicy() []byte { return []byte("policy") }
@@ -53,6 +103,10 @@ func (s *Store) Policy(ctx context.Context) (version string, err error) {
 // snapshot of a subject that the recipient is not shown yet does not fit its
 // queue, and with ErrFull. What replaces or withdraws always fits the queue.
 func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error {
+	messages, err := prepare(p.Sends)
+	if err != nil {
+		return err
+	}
 	write := s.grow
 	if p.Correct || len(p.Put) == 0 && !slices.ContainsFunc(p.Sends, func(send Send) bool { return !narrows(send) }) {
 		write = s.update // what shows less must also go when the database is nearly full
@@ -66,15 +120,16 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 				return err
 			}
 		}
-		checked := map[string]sharedKey{}
-		for _, send := range p.Sends {
-			err := t.enqueue(send, checked, s.maxQueue)
-			if errors.Is(err, ErrQueueFull) && p.Full != nil {
-				p.Full(send.Recipient)
-				continue
-			}
+		for _, to := range slices.Sorted(maps.Keys(messages)) {
+			refused, err := t.enqueue(to, messages[to], s.maxQueue)
 			if err != nil {
 				return err
+			}
+			if refused && p.Full == nil {
+				return gateway.Wrap(gateway.Limit, ErrQueueFull, fmt.Sprintf("the queue of party %s is full", to))
+			}
+			if refused {
+				p.Full(to)
 			}
 		}
 		if p.Import != nil {
@@ -108,94 +163,4 @@ func (s *Store) GoneSampling(ctx context.Context, id string) (sampling gateway.S
 		return err
 	})
 	return sampling, err
-}
-
-// narrows tells whether a message only takes away: it is never refused for lack
-// of room.
-func narrows(s Send) bool { return s.Withdrawal || s.Kind != gateway.KindCapacity }
-
-// contentKey is where the data of a message is shared. checked remembers the
-// hashes that were compared with their data, once per distinct content.
-func contentKey(s Send, checked map[string]sharedKey) (sharedKey, error) {
-	if key, ok := checked[s.Hash]; ok {
-		return key, nil
-	}
-	sum := sha256.Sum256(s.Data)
-	if hex.EncodeToString(sum[:]) != s.Hash {
-		return sharedKey{}, gateway.Errorf(gateway.Internal, "the hash of a message is not that of its data")
-	}
-	key := sharedKey(sum[:16])
-	checked[s.Hash] = key
-	return key, nil
-}
-
-func (t *txn) enqueue(s Send, checked map[string]sharedKey, maxQueue int) error {
-	content, err := contentKey(s, checked)
-	if err != nil {
-		return err
-	}
-	peer, err := t.peer(s.Recipient)
-	if err != nil {
-		return err
-	}
-	in, key := slotOf(s.Recipient, s.Kind, s.Subject)
-	sl, err := t.slot(in, key)
-	if err != nil {
-		return err
-	}
-	if sl.underWay() {
-		if err := t.end(s.Recipient, &sl, gateway.EventOvertake); err != nil {
-			return err
-		}
-	}
-	if s.Withdrawal && !sl.exposed && sl.delivered == 0 {
-		return t.neverSeen(s, in, key, sl)
-	}
-	if peer.Queued+peer.Held >= maxQueue && !narrows(s) && sl.last == 0 { // what replaces takes no more room
-		return gateway.Wrap(gateway.Limit, ErrQueueFull, fmt.Sprintf("the queue of party %s is full", s.Recipient))
-	}
-	common := encodeJSON(terms{Kind: s.Kind, Principal: s.Principal, Basis: s.Basis})
-	sum := sha256.Sum256(common)
-	under := sharedKey(sum[:16])
-	at := t.now.Truncate(time.Second)
-	e := entry{
-		state: gateway.Queued, withdrawal: s.Withdrawal, id: newID(t.now), time: at, expires: at.Add(gateway.Lifetime),
-		content: content, terms: under, subject: s.Subject,
-	}
-	if err := t.share(content, s.Data); err != nil {
-		return err
-	}
-	for range 2 { // the entry's and the slot's
-		if err := t.share(under, common); err != nil {
-			return err
-		}
-	}
-	if sl.last != 0 {
-		t.release(sl.terms)
-	}
-	peer.Sequence++
-	peer.Queued++
-	t.put(table{tableOut, s.Recipient}, number(peer.Sequence), e.encode())
-	sl.last, sl.state, sl.withdrawal, sl.terms, sl.id, sl.digest = peer.Sequence, "", s.Withdrawal, under, e.id, nil
-	if _, err := hex.Decode(sl.hash[:], []byte(s.Hash)); err != nil {
-		return gateway.Wrap(gateway.Internal, err, "the hash of a message cannot be read")
-	}
-	t.put(in, key, sl.encode())
-	return nil
-}
-
-// neverSeen closes a subject whose withdrawal need not be sent, because nothing
-// of it can have reached the recipient. Only the transaction knows: an attempt
-// may have begun since the withdrawal was planned.
-func (t *txn) neverSeen(s Send, in table, key []byte, sl slot) error {
-	if sl.last == 0 {
-		return nil
-	}
-	sl.state = gateway.Withdrawn
-	if err := t.keepSlot(in, key, s.Kind, sl); err != nil {
-		return err
-	}
-	return t.record(journal.Entry{
-		Kind: journal.KindWithdrawn, Party: s.Recipient, Message: formatID(sl.id), Policy: s.Basis.Policy,
-	})
 }

@@ -113,34 +113,68 @@ func (sl *slot) answered(digest []byte, confirmed bool) {
 // way.
 func (s *Store) Shown(ctx context.Context, recipient gateway.OIN) (all []Shown, err error) {
 	err = s.view(ctx, func(r reader) error {
-		all, err = readShown(r, recipient, map[sharedKey]Basis{})
+		all, err = readShown(r, recipient)
 		return err
 	})
 	return all, err
 }
 
-// ShownAll is Shown for every recipient, by subject.
-func (s *Store) ShownAll(ctx context.Context) (map[gateway.OIN]map[string]Shown, error) {
-	all := map[gateway.OIN]map[string]Shown{}
-	err := s.view(ctx, func(r reader) error {
-		bases := map[sharedKey]Basis{}
-		return eachPeer(r, func(peer gateway.OIN, _ peerRow) error {
-			shown, err := readShown(r, peer, bases)
-			if err != nil || len(shown) == 0 {
+// Last gives what was last queued of some subjects, which ascend, for some
+// recipients: by recipient and subject, nil where a recipient was shown none of
+// them, and without Subject where it was not shown this one.
+func (s *Store) Last(ctx context.Context, recipients []gateway.OIN, subjects []string) (all [][]Last, err error) {
+	keys := make([][]byte, len(subjects))
+	for i, subject := range subjects {
+		keys[i] = []byte(subject)
+	}
+	err = s.view(ctx, func(r reader) error {
+		all = make([][]Last, len(recipients))
+		for n, recipient := range recipients {
+			in := table{tableShown, recipient}
+			err := r.each(in, keys, func(i int, value []byte) error {
+				if value == nil {
+					return nil
+				}
+				if all[n] == nil {
+					all[n] = make([]Last, len(subjects))
+				}
+				all[n][i], err = lastOf(in, subjects[i], value)
+				return err
+			})
+			if err != nil {
 				return err
 			}
-			all[peer] = make(map[string]Shown, len(shown))
-			for _, one := range shown {
-				all[peer][one.Subject] = one
+		}
+		return nil
+	})
+	return all, err
+}
+
+// LastAfter gives what was last queued for a recipient of the first subjects
+// after one, at most limit.
+func (s *Store) LastAfter(ctx context.Context, recipient gateway.OIN, after string, limit int) (all []Last, err error) {
+	in := table{tableShown, recipient}
+	err = s.view(ctx, func(r reader) error {
+		all = nil
+		return r.ascend(in, []byte(after), func(key, value []byte) (bool, error) {
+			if string(key) == after {
+				return true, nil
 			}
-			return nil
+			last, err := lastOf(in, string(key), value)
+			all = append(all, last)
+			return len(all) < limit, err
 		})
 	})
 	return all, err
 }
 
-func readShown(r reader, peer gateway.OIN, bases map[sharedKey]Basis) (all []Shown, err error) {
-	in := table{tableShown, peer}
+func lastOf(in table, subject string, value []byte) (Last, error) {
+	sl, err := decodeSlot(in, value)
+	return Last{Subject: subject, Hash: sl.hash, Withdrawal: sl.withdrawal, State: sl.state}, err
+}
+
+func readShown(r reader, peer gateway.OIN) (all []Shown, err error) {
+	in, bases := table{tableShown, peer}, map[sharedKey]Basis{}
 	err = r.ascend(in, nil, func(key, value []byte) (bool, error) {
 		sl, err := decodeSlot(in, value)
 		if err != nil {

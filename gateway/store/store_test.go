@@ -96,7 +96,7 @@ func wantKind(t rapid.TB, err error, want gateway.Kind) {
 func capacity(to gateway.OIN, offer, title string) store.Send {
 	data, hash := gateway.Capacity{Offer: offer, Provider: self, Title: title, Withdrawn: title == ""}.Encode()
 	return store.Send{
-		Recipient: to, Kind: gateway.KindCapacity, Subject: offer, Data: data, Hash: hash, Withdrawal: title == "",
+		Recipients: []gateway.OIN{to}, Kind: gateway.KindCapacity, Subject: offer, Data: data, Hash: hash, Withdrawal: title == "",
 		Basis: store.Basis{Policy: "p1", Register: 3, Day: "2026-11-02", Rules: []string{"r1"}},
 	}
 }
@@ -105,7 +105,7 @@ func withdrawal(to gateway.OIN, offer string) store.Send { return capacity(to, o
 
 func state(to gateway.OIN) store.Send {
 	data := []byte(`{"subjects":[]}`)
-	return store.Send{Recipient: to, Kind: gateway.KindCapacityState, Subject: "state", Data: data, Hash: gateway.Hash(data)}
+	return store.Send{Recipients: []gateway.OIN{to}, Kind: gateway.KindCapacityState, Subject: "state", Data: data, Hash: gateway.Hash(data)}
 }
 
 func publish(t rapid.TB, s *testStore, now time.Time, sends ...store.Send) {

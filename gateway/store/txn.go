@@ -1,8 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -18,6 +21,10 @@ type txn struct {
 	peers  map[gateway.OIN]*peerRow // as they will be
 	before map[gateway.OIN]peerRow  // as they were
 	refs   map[sharedKey]int        // change in the number of references
+	values map[sharedKey][]byte     // that may have to be stored
+
+	known  map[sharedKey]terms // that were read
+	random []byte              // for ids, drawn many at a time
 
 	journaled bool   // whether journal is known
 	journal   uint64 // size of the journal
@@ -34,6 +41,8 @@ func newTxn(r reader, now time.Time) (*txn, error) {
 		peers:   map[gateway.OIN]*peerRow{},
 		before:  map[gateway.OIN]peerRow{},
 		refs:    map[sharedKey]int{},
+		values:  map[sharedKey][]byte{},
+		known:   map[sharedKey]terms{},
 	}, nil
 }
 
@@ -44,10 +53,8 @@ func (t *txn) finish() (batch, error) {
 			t.put(table{name: tablePeers}, []byte(oin), encodeJSON(row))
 		}
 	}
-	for key, change := range t.refs {
-		if err := t.count(key, change); err != nil {
-			return nil, err
-		}
+	if err := t.count(); err != nil {
+		return nil, err
 	}
 	if t.journaled {
 		t.putUint(keyJournal(), t.journal)
@@ -78,46 +85,62 @@ func (t *txn) peer(oin gateway.OIN) (*peerRow, error) {
 	return row, nil
 }
 
-// sharedKey is the first half of the SHA-256 of a shared value.
+// sharedKey names a shared value by what is in it: terms by the first half of
+// their SHA-256, the data of a message as contentKey does.
 type sharedKey [16]byte
 
-// share makes one more reference to a value, which is stored once.
-func (t *txn) share(key sharedKey, value []byte) error {
-	if _, known := t.refs[key]; !known {
-		stored, err := t.get(table{name: tableRefs}, key[:])
-		if err != nil {
-			return err
-		}
-		if stored == nil {
-			t.put(table{name: tableShared}, key[:], value)
-		}
-	}
-	t.refs[key]++
-	return nil
+// subjectPart is how much of a subject starts the key of its data, so that data
+// lies in the order in which a large publication writes it and deliveries let go
+// of it, and not all over the table.
+const subjectPart = 6
+
+func contentKey(subject string, hash [32]byte) (key sharedKey) {
+	copy(key[:subjectPart], subject)
+	copy(key[subjectPart:], hash[:])
+	return key
+}
+
+// fits tells whether a value has this key. The keys of data began with its hash
+// once.
+func (k sharedKey) fits(hash [32]byte) bool {
+	return bytes.Equal(k[:], hash[:len(k)]) || bytes.HasPrefix(hash[:], k[subjectPart:])
+}
+
+// share makes n more references to a value, which is stored once.
+func (t *txn) share(key sharedKey, value []byte, n int) {
+	t.refs[key] += n
+	t.values[key] = value
 }
 
 // release takes one reference away; with the last one finish deletes the value.
 func (t *txn) release(key sharedKey) { t.refs[key]-- }
 
-func (t *txn) count(key sharedKey, change int) error {
-	if change == 0 && t.changes[table{name: tableShared}][string(key[:])] == nil {
+// count writes the numbers of references, and the values that are new.
+func (t *txn) count() error {
+	order := slices.SortedFunc(maps.Keys(t.refs), func(a, b sharedKey) int { return bytes.Compare(a[:], b[:]) })
+	keys := make([][]byte, len(order))
+	for i := range order {
+		keys[i] = order[i][:]
+	}
+	values, refs := table{name: tableShared}, table{name: tableRefs}
+	return t.each(refs, keys, func(i int, stored []byte) error {
+		before, _ := binary.Uvarint(stored)
+		after := int64(before) + int64(t.refs[order[i]])
+		switch {
+		case after < 0:
+			return corrupt(refs, "more references released than made")
+		case after == int64(before):
+			return nil
+		case after == 0:
+			t.delete(values, keys[i])
+			t.delete(refs, keys[i])
+			return nil
+		case before == 0:
+			t.put(values, keys[i], t.values[order[i]])
+		}
+		t.put(refs, keys[i], binary.AppendUvarint(nil, uint64(after)))
 		return nil
-	}
-	stored, err := t.get(table{name: tableRefs}, key[:])
-	if err != nil {
-		return err
-	}
-	refs, _ := binary.Uvarint(stored)
-	switch n := int64(refs) + int64(change); {
-	case n < 0:
-		return corrupt(table{name: tableRefs}, "more references released than made")
-	case n == 0:
-		t.delete(table{name: tableRefs}, key[:])
-		t.delete(table{name: tableShared}, key[:])
-	default:
-		t.put(table{name: tableRefs}, key[:], binary.AppendUvarint(nil, uint64(n)))
-	}
-	return nil
+	})
 }
 
 // shared reads a value that something refers to.
@@ -143,6 +166,16 @@ func readTerms(r reader, key sharedKey) (terms, error) {
 	}
 	var all terms
 	return all, readJSON(table{name: tableShared}, value, &all)
+}
+
+// termsOf is readTerms, once per transaction.
+func (t *txn) termsOf(key sharedKey) (terms, error) {
+	if known, ok := t.known[key]; ok {
+		return known, nil
+	}
+	read, err := readTerms(t, key)
+	t.known[key] = read
+	return read, err
 }
 
 func keyJournal() []byte { return []byte("journal-size") }

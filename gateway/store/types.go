@@ -24,10 +24,11 @@ type Basis struct {
 	Rules    []string     `json:"rules,omitempty"`
 }
 
-// Send is one message to queue. Data is stored once per distinct content,
-// however many recipients get it; Hash is its gateway.Hash.
+// Send is one message to queue for each of its recipients. Data is stored once,
+// however many they are; Hash is its gateway.Hash. A large publication is
+// stored fastest when its sends ascend by subject.
 type Send struct {
-	Recipient  gateway.OIN
+	Recipients []gateway.OIN
 	Principal  gateway.OIN // for whom this node acts; empty: for itself
 	Kind       string
 	Subject    string
@@ -47,7 +48,7 @@ type Publication struct {
 	Full    func(gateway.OIN)
 	Put     []OwnOffer
 	Delete  []string // ids of own offers
-	Sends   []Send   // queued in this order
+	Sends   []Send   // queued in this order for each recipient
 	Import  *ImportState
 	Policy  string // the rules that the journal now accounts for, if they changed
 	Journal []journal.Entry
@@ -64,6 +65,15 @@ type Shown struct {
 	Exposed    bool                  // some snapshot may have reached the peer and no withdrawal was confirmed since
 	State      gateway.DeliveryState // of the message last queued
 	Basis      Basis
+}
+
+// Last is what the next publication must know of the message that was last
+// queued for one recipient about one subject.
+type Last struct {
+	Subject    string
+	Hash       [32]byte // of its data
+	Withdrawal bool
+	State      gateway.DeliveryState // its end; "" while it is under way
 }
 
 // Outgoing is one message that waits for a peer.
