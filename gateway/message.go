@@ -41,9 +41,9 @@ type Message struct {
 	Data        RawJSON
 }
 
-// event is a Message on the wire. CloudEvents integers have 32 bits, so
+// Event is a Message on the wire. CloudEvents integers have 32 bits, so
 // sequence and incarnation travel as decimal strings.
-type event struct {
+type Event struct {
 	SpecVersion     string  `json:"specversion"`
 	ID              string  `json:"id"`
 	Source          string  `json:"source"`
@@ -70,7 +70,7 @@ func SchemaOf(kind string) string { return schemaBase + kind + typeSuffix + ".js
 // Encode writes the message as the bytes that are signed: the same message
 // gives the same bytes at every attempt. Times have whole seconds, in UTC.
 func (m Message) Encode() []byte {
-	e := event{
+	e := Event{
 		SpecVersion: "1.0", ID: m.ID, Source: m.Source.URN(), Type: TypeOf(m.Kind), Time: FormatTime(m.Time),
 		DataSchema: SchemaOf(m.Kind), DataContentType: "application/json", Recipient: m.Recipient.URN(),
 		Expires: FormatTime(m.Expires), Subject: m.Subject, Sequence: strconv.FormatUint(m.Sequence, 10),
@@ -89,10 +89,16 @@ func (m Message) Encode() []byte {
 // DecodeMessage reads an event that has passed the envelope schema. It checks
 // what a schema cannot say: parties, and that the lifetime is at most 30 days.
 func DecodeMessage(b []byte) (Message, error) {
-	var e event
+	var e Event
 	if err := json.Unmarshal(b, &e); err != nil {
 		return Message{}, Wrap(Invalid, err, "the message is not a CloudEvent")
 	}
+	return e.Message()
+}
+
+// Message reads an event as DecodeMessage does. It keeps Data, and does not look
+// at the attributes that are the same for all messages.
+func (e Event) Message() (Message, error) {
 	m := Message{ID: e.ID, Subject: e.Subject, TraceParent: e.TraceParent, Data: e.Data}
 	var err error
 	if m.Source, err = ParseURN(e.Source); err != nil {

@@ -1,0 +1,183 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+const glanceDay = gateway.Date("2026-11-01")
+
+// samples are the test files of one folder, by schema.
+func samples(t testing.TB, folder string) map[string][][]byte {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join("../../schemas/testdata", folder, "*", "*.json"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no test files in %s: %v", folder, err)
+	}
+	found := map[string][][]byte{}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		schema := filepath.Base(filepath.Dir(name))
+		found[schema] = append(found[schema], data)
+	}
+	return found
+}
+
+// taken holds what glance says of some bytes against parse and judge.
+func taken(t interface{ Fatalf(string, ...any) }, v *Validator, name string, data []byte) bool {
+	value, bad := parse(data)
+	if glanceAt(&plan{takes: anything}, data, "", nil) && bad != nil {
+		t.Fatalf("%s: taken for strict JSON, which it is not: %v", data, bad)
+	}
+	doc, ok := v.documents[name]
+	if !ok || !glanceAt(doc.plan, data, glanceDay, nil) {
+		return false
+	}
+	if bad != nil {
+		t.Fatalf("%s %s: taken, but not strict JSON: %v", name, data, bad)
+	}
+	if found := v.judge(doc, value, glanceDay); len(found) > 0 {
+		t.Fatalf("%s %s: taken, but it has %v", name, data, found)
+	}
+	return true
+}
+
+// TestGlanceTakesWhatIsCommon: the gain is lost, and nothing else would show it,
+// where glance leaves an ordinary message to the others.
+func TestGlanceTakesWhatIsCommon(t *testing.T) {
+	v, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	valid := samples(t, "valid")
+	for _, name := range []string{"capacity", "capacity-state", "envelope", "offer", "batch", "receipt-head", "register"} {
+		for _, data := range valid[name] {
+			if !taken(t, v, name, data) {
+				t.Errorf("%s %s: not taken", name, data)
+			}
+		}
+	}
+	for _, data := range valid["capacity"] {
+		empty := bytes.Replace(data, []byte(`"provider"`), []byte(`"location":{}, "provider"`), 1)
+		if taken(t, v, "capacity", empty) {
+			t.Errorf("%s: taken", empty)
+		}
+	}
+	for _, data := range valid["envelope"] {
+		got, ok := v.event(data)
+		want, err := gateway.DecodeMessage(data)
+		if !ok || err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v %t, want %+v %v", data, got, ok, want, err)
+		}
+	}
+}
+
+// TestGlanceIsRight changes bytes, tokens and values of test files.
+func TestGlanceIsRight(t *testing.T) {
+	v, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := samples(t, "valid")
+	for name, more := range samples(t, "invalid") {
+		all[name] = append(all[name], more...)
+	}
+	pieces := []string{
+		"", " ", ",", ":", `"`, "{", "}", "[", "]", "0", "-", "-0", "1.5", "2.0", "1e3", "01", "null", "true", "false", `""`, "{}", "[]",
+		`"\u0061"`, `"\ud83d"`, `"\ud83d\ude00"`, "\xff", "é", "\x00", "\n", `\`, "\u202e", "2026-02-30", "2026-11-29", "2026-11-31", "24:00:00", ".123Z", "+01:00",
+		`,"a":1`, `,"withdrawn":true`, `,"validFrom":"2026-12-31"`, `"withdrawn":false,`, `"available":1,`, `"band":"vol",`, `"maximum":10001,`,
+		`"dagdeel":"ma-ochtend",`, "999999999999999999999", "0.1234567890123456789012345", "1000000000000001",
+	}
+	var counted [2]int
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.SampledFrom(v.Names()).Draw(t, "schema")
+		data := bytes.Clone(rapid.SampledFrom(all[name]).Draw(t, "file"))
+		if rapid.Bool().Draw(t, "compact") {
+			var b bytes.Buffer
+			if json.Compact(&b, data) == nil {
+				data = b.Bytes()
+			}
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "changes") {
+			from := rapid.IntRange(0, len(data)).Draw(t, "from")
+			to := min(len(data), from+rapid.SampledFrom([]int{0, 0, 1, 2, 12}).Draw(t, "length"))
+			piece := rapid.SampledFrom(pieces).Draw(t, "piece")
+			if rapid.IntRange(0, 4).Draw(t, "double") == 0 { // the same member or item twice
+				piece = string(data[from:min(len(data), from+rapid.IntRange(1, 120).Draw(t, "of"))])
+			}
+			data = []byte(strings.Join([]string{string(data[:from]), piece, string(data[to:])}, ""))
+		}
+		if taken(t, v, name, data) {
+			counted[0]++
+		} else {
+			counted[1]++
+		}
+	})
+	if counted[0] == 0 || counted[1] == 0 {
+		t.Errorf("got %d taken and %d not, want some of both", counted[0], counted[1])
+	}
+}
+
+// FuzzGlance holds that what glance takes, parse and judge take too; and that
+// what it reads of a message is what encoding/json reads.
+func FuzzGlance(f *testing.F) {
+	for _, folder := range []string{"valid", "invalid"} {
+		for name, all := range samples(f, folder) {
+			for _, data := range all {
+				f.Add(name, data)
+			}
+		}
+	}
+	v, err := New()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, name string, data []byte) {
+		ok := taken(t, v, name, data)
+		if name == "envelope" {
+			if got, ok := v.event(data); ok {
+				if want, err := gateway.DecodeMessage(data); err != nil || !reflect.DeepEqual(got, want) {
+					t.Errorf("got %+v, want %+v %v", got, want, err)
+				}
+			}
+		}
+		if ok && name == "capacity" {
+			var want struct{ Provider string }
+			if err := json.Unmarshal(data, &want); err != nil {
+				t.Fatal(err)
+			}
+			if got, ok := Text(data, "provider"); !ok || got != want.Provider {
+				t.Errorf("provider: got %q %t, want %q", got, ok, want.Provider)
+			}
+		}
+	})
+}
+
+func TestText(t *testing.T) {
+	const object = `{"a": 1, "b":{"c":"no"}, "c" : "yes", "d":"\u0041\"", "\u0065":"e", "f":["c"]}`
+	for _, c := range []struct {
+		name, want string
+		ok         bool
+	}{{"a", "", false}, {"b", "", false}, {"c", "yes", true}, {"d", `A"`, true}, {"e", "e", true}, {"f", "", false}, {"g", "", false}} {
+		if got, ok := Text([]byte(object), c.name); ok != c.ok || ok && got != c.want {
+			t.Errorf("%s: got %q %t, want %q %t", c.name, got, ok, c.want, c.ok)
+		}
+	}
+	for _, object := range []string{``, `[]`, `{`, `{"c"`, `{"c":`, `{"b":1`, `"c"`} {
+		if got, ok := Text([]byte(object), "c"); ok {
+			t.Errorf("%s: got %q, want none", object, got)
+		}
+	}
+}
