@@ -41,8 +41,10 @@ monitoring: ## the alert rules under Prometheus's promtool, where that is instal
 		promtool test rules docs/monitoring/alerts_test.yaml; \
 	else echo "promtool is not installed: it comes with Prometheus (Debian: apt install prometheus)"; exit 1; fi
 
-bench: ## what each part costs, side by side in one run
+SECONDS ?= 60
+bench: build ## what each part costs, then what two nodes do together (docs/performance.md)
 	$(GO) test -run='^$$' -bench=. -benchmem ./...
+	bin/doorstroom-bench --seconds=$(SECONDS) --profile
 
 crash: ## two processes under load, killed CYCLES times at random moments
 	$(GO) test -count=1 -timeout=2h -v -run='^TestCrash$$' ./cmd/doorstroom -cycles=$(CYCLES)

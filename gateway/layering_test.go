@@ -81,7 +81,7 @@ func homes() map[string]string {
 		"golang.org/x/mod/sumdb/tlog":              "gateway/journal",
 		"golang.org/x/mod/sumdb/note":              "gateway/journal",
 		"github.com/xuri/excelize/v2":              "adapters",
-		"github.com/spf13/cobra":                   "cmd/doorstroom",
+		"github.com/spf13/cobra":                   "cmd",
 		"github.com/letsencrypt/pebble/v2":         "",
 		"github.com/rogpeppe/go-internal":          "",
 		"pgregory.net/rapid":                       "",

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -39,6 +40,7 @@ type boltEngine struct {
 	closing  sync.Once
 	done     chan struct{} // closed when the committer has ended
 	broken   error         // of the committer: nothing is written after a failed write
+	commits  atomic.Uint64
 }
 
 type request struct {
@@ -202,7 +204,7 @@ func (e *boltEngine) freeBytes() int64 {
 }
 
 func (e *boltEngine) usage() Usage {
-	u := Usage{FreeBytes: e.freeBytes(), MaxBytes: int64(e.db.MaxSize)}
+	u := Usage{FreeBytes: e.freeBytes(), MaxBytes: int64(e.db.MaxSize), Commits: e.commits.Load()}
 	if info, err := os.Stat(e.db.Path()); err == nil {
 		u.FileBytes = info.Size()
 	}
@@ -318,6 +320,7 @@ func (e *boltEngine) finish(tx *bbolt.Tx, wrote bool) error {
 		}
 		return err
 	}
+	e.commits.Add(1)
 	return e.faultAt("after-commit")
 }
 

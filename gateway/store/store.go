@@ -66,8 +66,9 @@ type Commit struct {
 // Usage is the size of the database.
 type Usage struct {
 	FileBytes int64
-	FreeBytes int64 // of these, that can be written again
-	MaxBytes  int64 // 0: no limit
+	FreeBytes int64  // of these, that can be written again
+	MaxBytes  int64  // 0: no limit
+	Commits   uint64 // since Open; each is two syncs of the file
 }
 
 // Store is the one database of a node.

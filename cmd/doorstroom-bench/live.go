@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	pool    = 5000 // offers that change in turn
+	burst   = 500  // offers in one import
+	window  = 2000 // messages under way, at which the admin waits
+	settled = 2 * time.Minute
+)
+
+// pair is the two nodes of a federation that run.
+type pair struct {
+	f                *federation
+	sender, receiver *process
+	admin            *admin
+}
+
+// startPair starts both nodes and publishes a pool of offers, which arrive.
+func startPair(ctx context.Context, f *federation, offers int) (*pair, error) {
+	receiver, _, err := start(ctx, f.receiver)
+	if err != nil {
+		return nil, err
+	}
+	sender, _, err := start(ctx, f.sender)
+	if err != nil {
+		return nil, errors.Join(err, receiver.stop())
+	}
+	p := &pair{f: f, sender: sender, receiver: receiver, admin: newAdmin(sender.local, receiverGemeente, offers)}
+	if err := p.fill(ctx); err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	return p, nil
+}
+
+func (p *pair) fill(ctx context.Context) error {
+	if _, err := p.sender.watch(ctx, 5*time.Millisecond); err != nil {
+		return err
+	}
+	for p.admin.messages < p.admin.pool {
+		if err := p.admin.publish(ctx, min(burst, p.admin.pool)); err != nil {
+			return err
+		}
+		if err := p.await(ctx, p.admin.messages-window); err != nil {
+			return err
+		}
+	}
+	return p.await(ctx, p.admin.messages)
+}
+
+// await waits until the sender has receipts for so many messages since it
+// started; the sender is watched.
+func (p *pair) await(ctx context.Context, messages int) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, settled, fmt.Errorf("%d messages were not settled in %s", messages, settled))
+	defer cancel()
+	err := p.sender.await(ctx, func(s stats) bool { return int(s.Sent) >= messages })
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause
+	}
+	return err
+}
+
+func (p *pair) stop() error { return errors.Join(p.sender.stop(), p.receiver.stop()) }
+
+// span is what happened between two moments.
+type span struct {
+	wall                    time.Duration
+	messages                int // settled
+	accepted                int
+	batches, failures       int
+	commits                 int           // of both
+	sender, receiver, admin time.Duration // CPU
+}
+
+// total is the CPU of both nodes.
+func (s span) total() time.Duration { return s.sender + s.receiver }
+
+// moment is how things stand.
+type moment struct {
+	at               time.Time
+	sender, receiver stats
+	admin            int64
+}
+
+func (p *pair) moment(ctx context.Context) (m moment, err error) {
+	m.at, m.admin = time.Now(), cpuTime()
+	if m.sender, err = p.sender.stats(ctx); err != nil {
+		return m, err
+	}
+	m.receiver, err = p.receiver.stats(ctx)
+	return m, err
+}
+
+func between(a, b moment) span {
+	return span{
+		wall: b.at.Sub(a.at), messages: int(b.sender.Sent - a.sender.Sent), accepted: int(b.receiver.Accepted - a.receiver.Accepted),
+		batches: int(b.sender.Attempts - a.sender.Attempts), failures: int(b.sender.Failures - a.sender.Failures),
+		commits: int(b.sender.Commits - a.sender.Commits + b.receiver.Commits - a.receiver.Commits),
+		sender:  time.Duration(b.sender.CPU - a.sender.CPU), receiver: time.Duration(b.receiver.CPU - a.receiver.CPU),
+		admin: time.Duration(b.admin - a.admin),
+	}
+}
+
+// sustain publishes for as long as d and keeps a bounded number of messages
+// under way: the queue neither runs empty nor grows.
+func (p *pair) sustain(ctx context.Context, d time.Duration) (span, error) {
+	if _, err := p.sender.watch(ctx, 5*time.Millisecond); err != nil {
+		return span{}, err
+	}
+	begin, err := p.moment(ctx)
+	if err != nil {
+		return span{}, err
+	}
+	for time.Since(begin.at) < d {
+		if err := p.await(ctx, p.admin.messages-window); err != nil {
+			return span{}, err
+		}
+		if err := p.admin.publish(ctx, min(burst, p.admin.pool)); err != nil {
+			return span{}, err
+		}
+	}
+	end, err := p.moment(ctx)
+	if err != nil {
+		return span{}, err
+	}
+	return between(begin, end), p.await(ctx, p.admin.messages)
+}
