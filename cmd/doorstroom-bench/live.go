@@ -10,7 +10,7 @@ import (
 const (
 	pool    = 5000 // offers that change in turn
 	burst   = 500  // offers in one import
-	window  = 2000 // messages under way, at which the admin waits
+	window  = 2000 // messages under way, at which the admin waits; with burst, fewer than pool
 	settled = 2 * time.Minute
 )
 
@@ -38,6 +38,10 @@ func startPair(ctx context.Context, f *federation, offers int) (*pair, error) {
 	return p, nil
 }
 
+// window leaves so few under way that no offer is published again before it has
+// arrived: the newer version would overtake it.
+func (p *pair) window() int { return max(0, min(window, p.admin.pool-burst)) }
+
 func (p *pair) fill(ctx context.Context) error {
 	if _, err := p.sender.watch(ctx, 5*time.Millisecond); err != nil {
 		return err
@@ -46,7 +50,7 @@ func (p *pair) fill(ctx context.Context) error {
 		if err := p.admin.publish(ctx, min(burst, p.admin.pool)); err != nil {
 			return err
 		}
-		if err := p.await(ctx, p.admin.messages-window); err != nil {
+		if err := p.await(ctx, p.admin.messages-p.window()); err != nil {
 			return err
 		}
 	}
@@ -117,7 +121,7 @@ func (p *pair) sustain(ctx context.Context, d time.Duration) (span, error) {
 		return span{}, err
 	}
 	for time.Since(begin.at) < d {
-		if err := p.await(ctx, p.admin.messages-window); err != nil {
+		if err := p.await(ctx, p.admin.messages-p.window()); err != nil {
 			return span{}, err
 		}
 		if err := p.admin.publish(ctx, min(burst, p.admin.pool)); err != nil {
