@@ -85,8 +85,8 @@ func (w *wire) say(s stats) {
 func (w *wire) stats() stats {
 	c, usage := w.n.Exchange.Counters(), w.n.Store.Usage()
 	return stats{
-		At: time.Now().UnixNano(), Accepted: c.Accepted.Load(), Sent: c.Sent.Load(), Superseded: c.Superseded.Load(),
-		Refused: c.Refused.Load(), Attempts: c.Attempts.Load(), Failures: c.Failures.Load(),
+		At: time.Now().UnixNano(), Accepted: c.In.Received.Load(), Sent: c.Out.Received.Load(), Superseded: c.In.Superseded.Load(),
+		Refused: c.In.Refused.Load(), Attempts: c.Attempts.Load(), Failures: c.Failures.Load(),
 		Commits: usage.Commits, FileBytes: usage.FileBytes, CPU: cpuTime(),
 	}
 }
@@ -129,7 +129,7 @@ func (w *wire) watch(every time.Duration) (stop func()) {
 		defer tick.Stop()
 		var last stats
 		for {
-			now := stats{Mark: true, Accepted: c.Accepted.Load(), Sent: c.Sent.Load()}
+			now := stats{Mark: true, Accepted: c.In.Received.Load(), Sent: c.Out.Received.Load()}
 			if now != last {
 				last = now
 				now.At = time.Now().UnixNano()
