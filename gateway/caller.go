@@ -42,13 +42,14 @@ const (
 	OpReload         Operation = "reload" // policy and reloadable configuration
 	OpListJournal    Operation = "list-journal"
 	OpVerifyJournal  Operation = "verify-journal"
+	OpBackup         Operation = "backup" // write an encrypted copy of the database
 )
 
 // Operations lists every desk operation.
 func Operations() []Operation {
 	return []Operation{
 		OpPublish, OpConfirmImport, OpOwnOffers, OpReceivedOffers, OpStatus, OpShowRegister,
-		OpChangeRegister, OpExplainPolicy, OpReload, OpListJournal, OpVerifyJournal,
+		OpChangeRegister, OpExplainPolicy, OpReload, OpListJournal, OpVerifyJournal, OpBackup,
 	}
 }
 
@@ -78,6 +79,8 @@ func allowed(op Operation) []Role {
 		return []Role{PrivacyOfficer, Beheerder}
 	case OpVerifyJournal:
 		return []Role{PrivacyOfficer, Beheerder}
+	case OpBackup:
+		return []Role{Beheerder}
 	}
 	return nil
 }

@@ -72,6 +72,7 @@ func layers() map[string][]string {
 // empty home are for tests only.
 func homes() map[string]string {
 	return map[string]string{
+		"filippo.io/age":                           "gateway/seal",
 		"github.com/caddyserver/certmagic":         "gateway/identity",
 		"github.com/go-jose/go-jose/v4":            "gateway/seal",
 		"github.com/santhosh-tekuri/jsonschema/v6": "gateway/schema",

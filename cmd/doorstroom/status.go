@@ -127,6 +127,9 @@ func writeStatus(w io.Writer, s rest.Status) error {
 			fmt.Fprintf(w, "          held: %d offers would vanish; see doorstroom publish --help\n", len(i.Held))
 		}
 	}
+	if s.Backup != nil {
+		fmt.Fprintf(w, "backup    %s, %s\n", when(s.Backup.At), clip(s.Backup.File, 0))
+	}
 	fmt.Fprintf(w, "journal   %d entries\n\n", s.JournalSize)
 	if len(s.Peers) == 0 {
 		fmt.Fprintln(w, "No other parties are known.")

@@ -36,6 +36,7 @@ func check(d *decoder, c Config) {
 	checkDrop(d, c.Drop)
 	checkCallers(d, c.Callers)
 	checkACME(d, c.TLS.ACME)
+	checkBackup(d, c.Backup)
 	checkNumbers(d, c)
 	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(d, "log.format", c.Log.Format, "text", "json")
@@ -75,6 +76,18 @@ func checkDrop(d *decoder, drop Drop) {
 		required(d, "drop.source", drop.Source, "a name for this export")
 	}
 	atLeast(d, "drop.poll", drop.Poll, time.Second, "1s")
+}
+
+func checkBackup(d *decoder, b Backup) {
+	if b.Every != 0 {
+		atLeast(d, "backup.every", b.Every, 5*time.Minute, "5m, or 0s for none by itself")
+	}
+	between(d, "backup.keep", b.Keep, 1, 10_000)
+	for i, r := range b.Recipients {
+		if !strings.HasPrefix(r, "age1") || strings.ContainsAny(r, " \t\n") {
+			d.failAt(index("backup.recipients", i), "expected an age public key, which starts with age1")
+		}
+	}
 }
 
 func checkCallers(d *decoder, callers []Caller) {

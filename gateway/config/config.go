@@ -37,6 +37,7 @@ type Config struct {
 	Capacity Capacity    `yaml:"capacity"`
 	Callers  []Caller    `yaml:"callers" reload:"yes"`
 	TLS      TLS         `yaml:"tls"`
+	Backup   Backup      `yaml:"backup"`
 	Delivery Delivery    `yaml:"delivery"`
 	Limits   Limits      `yaml:"limits"`
 	Log      Log         `yaml:"log"`
@@ -89,6 +90,16 @@ type Caller struct {
 	Name   string         `yaml:"name"`
 	Roles  []gateway.Role `yaml:"roles"`
 	SHA256 string         `yaml:"token-sha256"`
+}
+
+// Backup says where encrypted copies of the database go, how often one is made
+// by itself (0: never), how many stay, and who can read them beside the node's
+// own backup key: age public keys.
+type Backup struct {
+	Folder     string        `yaml:"folder" path:"yes" reload:"yes"`
+	Every      time.Duration `yaml:"every" reload:"yes"`
+	Keep       int           `yaml:"keep" reload:"yes"`
+	Recipients []string      `yaml:"recipients" reload:"yes"`
 }
 
 // TLS names further trust anchors (PEM files) for peers whose certificate is
@@ -144,6 +155,7 @@ func Default() Config {
 		Policy:   Policy{Files: []string{"policy.yaml"}},
 		Drop:     Drop{Source: "admin", Poll: 30 * time.Second},
 		Capacity: Capacity{VanishOffers: 3, VanishPercent: 20},
+		Backup:   Backup{Every: 24 * time.Hour, Keep: 7},
 		Delivery: Delivery{Timeout: 30 * time.Second, Parallel: 16},
 		Limits: Limits{
 			Connections:        1000,
@@ -189,6 +201,9 @@ func Parse(path string, data []byte) (Config, error) {
 	}
 	if c.Local.Socket == "" {
 		c.Local.Socket = filepath.Join(c.Data, "node.sock")
+	}
+	if c.Backup.Folder == "" {
+		c.Backup.Folder = filepath.Join(c.Data, "backups")
 	}
 	resolve(dir, reflect.ValueOf(&c).Elem())
 	return c, nil

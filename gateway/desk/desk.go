@@ -40,6 +40,8 @@ type Options struct {
 	Wake           func(recipients []gateway.OIN) // deliver soon
 	Pause          func() (resume func())         // stops delivery, attempts under way included, until resume
 	RulesChanged   func()                         // register or policy changed: peers, hello
+	WriteBackup    func(context.Context) (BackupReport, error)
+	BackupEvery    func() time.Duration // 0: nobody counts on backups
 	Log            *slog.Logger
 }
 
@@ -106,9 +108,14 @@ func (d *Desk) now() time.Time { return d.Store.EffectiveTime(time.Now()) }
 
 // entry starts the journal entry of a caller's operation.
 func (d *Desk) entry(caller gateway.Caller, kind string, now time.Time) journal.Entry {
-	mac := hmac.New(sha256.New, d.Secret)
+	return journal.Entry{Time: now, Kind: kind, Caller: Pseudonym(d.Secret, caller)}
+}
+
+// Pseudonym is how the journal of a node names a caller.
+func Pseudonym(secret []byte, caller gateway.Caller) string {
+	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte("caller:" + caller.Name))
-	return journal.Entry{Time: now, Kind: kind, Caller: hex.EncodeToString(mac.Sum(nil)[:8])}
+	return hex.EncodeToString(mac.Sum(nil)[:8])
 }
 
 // read authorises and journals an operation that only reads.

@@ -160,11 +160,15 @@ func (d *Desk) commitImport(ctx context.Context, now time.Time, imp gateway.Impo
 		return report, fmt.Errorf("read import: %w", err)
 	}
 	change.Import.Taken = taken(before, imp)
+	change.Fresh = imp.Full
 	if !imp.Full { // it says nothing of a full export that waits
 		change.Import.Held = before.Held
 	}
 	result, err := d.publisher.Publish(ctx, now, change)
 	d.wake(result) // also for what was committed before an error
+	if imp.Full {
+		d.RulesChanged() // who waited for it since a restore
+	}
 	if err != nil {
 		return report, fmt.Errorf("publish import: %w", err)
 	}

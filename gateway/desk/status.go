@@ -23,7 +23,9 @@ type Status struct {
 	Offers      int                 `json:"offers"`
 	Imports     []store.ImportState `json:"imports,omitempty"`
 	Peers       []Peer              `json:"peers"`
-	Journal     uint64              `json:"journal"` // entries
+	Journal     uint64              `json:"journal"`          // entries
+	Backup      *BackupReport       `json:"backup,omitempty"` // the last good one
+	Awaited     store.Awaited       `json:"awaited,omitzero"` // since a restore
 	Alarms      []string            `json:"alarms,omitempty"`
 }
 
@@ -75,6 +77,16 @@ func (d *Desk) fillStatus(ctx context.Context, s *Status, now time.Time) error {
 	}
 	if s.Journal, err = d.Store.JournalSize(ctx); err != nil {
 		return fmt.Errorf("read journal: %w", err)
+	}
+	last, ok, err := d.Store.LastBackup(ctx)
+	if err != nil {
+		return fmt.Errorf("read the last backup: %w", err)
+	}
+	if ok {
+		s.Backup = &last
+	}
+	if s.Awaited, err = d.Store.Awaiting(ctx, now); err != nil {
+		return fmt.Errorf("read what is waited for: %w", err)
 	}
 	known, err := d.Store.Peers(ctx)
 	if err != nil {
@@ -145,7 +157,25 @@ func (d *Desk) alarms(s Status, now time.Time) []string {
 			alarms = append(alarms, "een import wacht op bevestiging: er zouden te veel aanbiedingen vervallen (doorstroom publish --confirm)")
 		}
 	}
+	if len(s.Awaited.Sources) > 0 {
+		alarms = append(alarms, "de database is teruggezet; tot er een volledige export is ingelezen van "+strings.Join(s.Awaited.Sources, ", ")+
+			", of uiterlijk "+s.Awaited.Until.In(gateway.Amsterdam()).Format("2006-01-02 15:04")+", gaat er niets van het eigen aanbod uit")
+	}
+	if d.backupIsOld(s, now) {
+		alarms = append(alarms, "er is al meer dan 3 dagen geen goede back-up gemaakt; zie doorstroom backup --help")
+	}
 	return alarms
+}
+
+// backupIsOld tells whether the last good backup is older than people may count
+// on; a node that is young has none yet.
+func (d *Desk) backupIsOld(s Status, now time.Time) bool {
+	every := d.BackupEvery()
+	last := time.Unix(int64(s.Incarnation), 0)
+	if s.Backup != nil {
+		last = s.Backup.At
+	}
+	return every > 0 && now.Sub(last) > max(gateway.WarnAfter, 2*every)
 }
 
 // Journal lists entries from an index on, at most limit of them.

@@ -28,6 +28,10 @@ const fetchAgain = time.Minute
 // send everything over and over.
 const resendPause = time.Hour
 
+// oweAgain is how soon a worker looks again whether it may send a peer the state
+// that it is owed.
+const oweAgain = 5 * time.Minute
+
 // worker delivers to one peer, one batch at a time.
 type worker struct {
 	e       *Exchange
@@ -123,6 +127,13 @@ func (w *worker) due(ctx context.Context, now time.Time) ([]store.Outgoing, time
 		return nil, w.trouble("decide again", err)
 	}
 	wait := max(0, w.toldAt.Add(idle).Sub(now))
+	owed, err := w.repay(ctx, now, ready)
+	if err != nil {
+		return nil, w.trouble("send the present state", err)
+	}
+	if owed {
+		wait = min(wait, oweAgain)
+	}
 	if !ready {
 		return nil, wait
 	}
@@ -139,6 +150,21 @@ func (w *worker) due(ctx context.Context, now time.Time) ([]store.Outgoing, time
 		return nil, w.trouble("read queue", err)
 	}
 	return due, wait
+}
+
+// repay queues the present state for a peer that is owed it, in place of all
+// that waited, and tells whether it still is. What a peer says does not make it
+// do so more than once in resendPause.
+func (w *worker) repay(ctx context.Context, now time.Time, ready bool) (owed bool, err error) {
+	if owed, err = w.e.Store.Owed(ctx, w.peer); err != nil || !owed {
+		return owed, err
+	}
+	if !ready || (!w.resent.IsZero() && now.Before(w.resent.Add(resendPause))) {
+		return true, nil
+	}
+	w.resent = now
+	w.e.Log.Info("sending the present state again", "peer", w.peer)
+	return false, w.e.Publisher.Resend(ctx, now, w.peer)
 }
 
 func (w *worker) party(rules publication.Rules) (gateway.Party, bool) {
@@ -340,9 +366,8 @@ func (w *worker) greet(ctx context.Context, rules publication.Rules, party gatew
 		w.toldAt = again.Add(-idle) // say hello again then
 		return nil
 	}
-	w.resent = now
-	w.e.Log.Info("peer holds another state than it was sent; sending it again", "peer", w.peer)
-	return w.e.Publisher.Resend(ctx, now, w.peer)
+	w.e.Log.Info("peer holds another state than it was sent", "peer", w.peer)
+	return w.e.Store.Owe(ctx, now, w.peer)
 }
 
 // reconsider queues what the peer refused, once its hello says something new.

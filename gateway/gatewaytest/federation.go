@@ -95,6 +95,7 @@ func (f *Federation) create(m Member) {
 		})
 	}
 	f.dirs[m.OIN], f.parties[m.OIN] = dir, party
+	f.changeConfig(m.OIN, "every: 24h", "every: 0s") // in weeks of virtual time that would be all a test does
 	if m.Policy != "" {
 		f.write(m.OIN, node.PolicyFile, []byte(m.Policy))
 	}
@@ -258,14 +259,19 @@ func (f *Federation) Publish(oin gateway.OIN, offers ...gateway.Offer) desk.Impo
 // SetConfig changes a line of a node's configuration and restarts it.
 func (f *Federation) SetConfig(oin gateway.OIN, old, line string) {
 	f.t.Helper()
+	f.changeConfig(oin, old, line)
+	f.Stop(oin)
+	f.Start(oin)
+}
+
+func (f *Federation) changeConfig(oin gateway.OIN, old, line string) {
+	f.t.Helper()
 	path := filepath.Join(f.dirs[oin], node.ConfigFile)
 	file, err := os.ReadFile(path)
 	if err != nil || !strings.Contains(string(file), old) {
 		f.t.Fatalf("no %q in the configuration: %v", old, err)
 	}
 	f.write(oin, node.ConfigFile, []byte(strings.Replace(string(file), old, line, 1)))
-	f.Stop(oin)
-	f.Start(oin)
 }
 
 // SetPolicy writes a policy and reloads it.

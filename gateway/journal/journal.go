@@ -38,6 +38,7 @@ type Entry struct {
 	Outcome string         `json:"outcome,omitempty"` // an outcome, state or result from a closed list
 	Reason  gateway.Reason `json:"reason,omitempty"`  // code of the table of reasons
 	Digest  string         `json:"digest,omitempty"`  // keyed digest of the payload; its key can be erased
+	Since   time.Time      `json:"since,omitzero"`    // of a restore: what happened from then until Time is not in this journal
 }
 
 // Kinds of entries that a node writes by itself. An operation of a caller is
@@ -59,7 +60,7 @@ const (
 	KindRegisterRefused   = "register-refused"
 	KindStart             = "start"
 	KindStop              = "stop"
-	KindRestore           = "restore"     // the incarnation rose
+	KindRestore           = "restore"     // from a backup of Since with Count entries; Digest is that of the last checkpoint from after it, if known
 	KindClockAlarm        = "clock-alarm" // the clock ran back by more than the skew
 )
 

@@ -77,6 +77,10 @@ func createKeys(data string, p Plan, now time.Time) (gateway.Party, error) {
 	if err != nil {
 		return gateway.Party{}, fmt.Errorf("make signing key: %w", err)
 	}
+	backup, err := seal.GenerateBackupKey()
+	if err != nil {
+		return gateway.Party{}, fmt.Errorf("make backup key: %w", err)
+	}
 	encryption, err := seal.GenerateEncryptionKey()
 	if err != nil {
 		return gateway.Party{}, fmt.Errorf("make encryption key: %w", err)
@@ -84,6 +88,7 @@ func createKeys(data string, p Plan, now time.Time) (gateway.Party, error) {
 	if err := errors.Join(
 		identity.WriteSecret(filepath.Join(keys, signingKey), signing.PEM()),
 		identity.WriteSecret(filepath.Join(keys, encryptionKey), encryption.PEM()),
+		identity.WriteSecret(filepath.Join(keys, backupKey), backup),
 	); err != nil {
 		return gateway.Party{}, err
 	}

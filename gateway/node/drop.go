@@ -91,6 +91,10 @@ func (n *Node) takenBefore(ctx context.Context) dropped {
 		return dropped{}
 	}
 	n.log.Info("the newest export was imported before and is not taken again", "file", newest.name)
+	if digest == last.Taken[len(last.Taken)-1] && last.Held == nil { // so a restored database has what it would wait for
+		n.try("note that the last export is known", n.Store.Fresh(ctx, n.Store.EffectiveTime(time.Now()), c.Source))
+		n.Exchange.RulesChanged()
+	}
 	return newest
 }
 

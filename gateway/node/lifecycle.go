@@ -74,6 +74,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.Exchange.Start(context.WithoutCancel(ctx))
 	n.running.push("exchange", func(context.Context) error { n.Exchange.Stop(); return nil })
 	n.background("clock", n.clock)
+	n.background("backups", n.backups)
 	if n.opt.Config.Drop.Folder != "" {
 		n.background("drop folder", n.watchDrop)
 	}

@@ -75,10 +75,14 @@ type keys struct {
 	tls     tls.Certificate
 }
 
+// databaseFile is where everything is, in the data folder.
+const databaseFile = "node.db"
+
 // Files of the keys folder.
 const (
 	signingKey    = "signing.pem"
 	encryptionKey = "encryption.pem"
+	backupKey     = "backup.key"
 )
 
 // New opens the node's keys and database. It starts no work; Stop must be
@@ -89,7 +93,7 @@ func New(ctx context.Context, opt Options) (*Node, error) {
 	if n.keys, err = loadKeys(opt.Config.Keys); err != nil {
 		return nil, err
 	}
-	if n.Store, err = store.Open(filepath.Join(opt.Config.Data, "node.db"), store.Options{
+	if n.Store, err = store.Open(filepath.Join(opt.Config.Data, databaseFile), store.Options{
 		MaxBytes: int64(opt.Config.Limits.DatabaseBytes), MaxQueue: opt.Config.Limits.QueuePerPeer,
 		LockTimeout: 2 * time.Second, Committed: n.meters.committed, Fault: opt.Fault,
 	}); err != nil {
@@ -117,7 +121,8 @@ func (n *Node) assemble(ctx context.Context) error {
 		Wake:         func(peers []gateway.OIN) { n.Exchange.Wake(peers) },
 		Pause:        func() func() { return n.Exchange.Pause() },
 		RulesChanged: func() { n.Exchange.RulesChanged() },
-		Log:          n.log,
+		WriteBackup:  n.writeBackup, BackupEvery: n.backupEvery,
+		Log: n.log,
 	})
 	if err != nil {
 		return fmt.Errorf("open desk: %w", err)
@@ -184,7 +189,9 @@ func (n *Node) vanish() (offers, percent int) {
 }
 
 // origin is the name under which the node signs its journal.
-func (n *Node) origin() string { return "doorstroom.example/journal/" + string(n.opt.Config.Party) }
+func (n *Node) origin() string { return originOf(n.opt.Config) }
+
+func originOf(c config.Config) string { return "doorstroom.example/journal/" + string(c.Party) }
 
 func (n *Node) signCheckpoint(c journal.Checkpoint) ([]byte, error) {
 	c.Origin = n.origin()
@@ -192,7 +199,13 @@ func (n *Node) signCheckpoint(c journal.Checkpoint) ([]byte, error) {
 }
 
 func (n *Node) openCheckpoint(note []byte) (journal.Checkpoint, error) {
-	return journal.Open(note, n.origin(), n.keys.journal.Public().(ed25519.PublicKey))
+	return n.keys.openCheckpoint(n.origin())(note)
+}
+
+func (k keys) openCheckpoint(origin string) func(note []byte) (journal.Checkpoint, error) {
+	return func(note []byte) (journal.Checkpoint, error) {
+		return journal.Open(note, origin, k.journal.Public().(ed25519.PublicKey))
+	}
 }
 
 // reread is the desk's: it runs before the policy files are read again.

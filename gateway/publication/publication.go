@@ -65,6 +65,7 @@ type Change struct {
 	Put    []store.OwnOffer
 	Delete []store.OwnOffer
 	Import *store.ImportState
+	Fresh  bool          // the import is a full export of its source
 	Entry  journal.Entry // of the import itself
 
 	// Progress, if not nil, is told now and then how many of the offers have been
@@ -114,7 +115,7 @@ func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Resul
 	if err := r.send(ctx, items); err != nil {
 		return r.result(), err
 	}
-	if err := p.store.Publish(ctx, now, store.Publication{Import: c.Import, Journal: r.next.Journal}); err != nil {
+	if err := p.store.Publish(ctx, now, store.Publication{Import: c.Import, Fresh: c.Fresh, Journal: r.next.Journal}); err != nil {
 		return r.result(), fmt.Errorf("close import: %w", err)
 	}
 	return r.result(), nil
@@ -162,12 +163,21 @@ func (p *Publisher) due(now time.Time) bool {
 
 // Ready makes sure that all that waits for a peer was planned under the rules
 // in force now, and tells whether it may be sent: without a policy nothing can
-// be decided, so nothing is. It is cheap when the plan is not new.
+// be decided, so nothing is; and after a restore what others hold is newer than
+// what this node knows, until its sources have been heard again. It is cheap
+// when the plan is not new.
 func (p *Publisher) Ready(ctx context.Context, now time.Time, peer gateway.OIN) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	rules := p.rules()
 	if !rules.Policy.Loaded() {
+		return false, nil
+	}
+	awaited, err := p.store.Awaiting(ctx, now)
+	if err != nil {
+		return false, fmt.Errorf("read what is waited for since a restore: %w", err)
+	}
+	if len(awaited.Sources) > 0 {
 		return false, nil
 	}
 	if p.planned[peer] == keyOf(rules, now) {
@@ -196,7 +206,8 @@ func (p *Publisher) Reconsider(ctx context.Context, now time.Time, peer gateway.
 }
 
 // Resend queues everything a peer may see once more, followed by the list of
-// it, from which the peer learns what to drop.
+// it, from which the peer learns what to drop. It replaces whatever was queued
+// for the peer, which then is no longer owed the present state.
 func (p *Publisher) Resend(ctx context.Context, now time.Time, peer gateway.OIN) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -233,7 +244,7 @@ func (p *Publisher) sendState(ctx context.Context, plan *plan, peer gateway.OIN)
 		Recipients: []gateway.OIN{peer}, Kind: gateway.KindCapacityState, Subject: p.subject("state"),
 		Data: data, Hash: gateway.Hash(data), Basis: plan.basis(nil),
 	}
-	if err := p.store.Publish(ctx, plan.now, store.Publication{Sends: []store.Send{send}}); err != nil {
+	if err := p.store.Publish(ctx, plan.now, store.Publication{Sends: []store.Send{send}, Repays: peer}); err != nil {
 		return fmt.Errorf("queue state: %w", err)
 	}
 	return nil

@@ -7,9 +7,11 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +33,7 @@ const (
 	pathReload        = "/v1/reload"
 	pathJournal       = "/v1/journal"
 	pathVerify        = "/v1/journal/verify"
+	pathBackup        = "/v1/backup"
 
 	// journalPage is how many entries a journal request without limit gets, and
 	// maxJournalPage how many it can ask for.
@@ -63,7 +66,19 @@ func NewLocalHandler(d *desk.Desk, callers func() []LocalCaller, log *slog.Logge
 		_, _ = w.Write(localOpenAPIFile) // an error means that the client has gone
 	})
 	limits := Limits{BodyBytes: localBodyBytes, ReadTimeout: localReadTimeout}
-	return frame(log, authenticated(callers, bodies(limits, routes(mux))))
+	return frame(log, authenticated(callers, bodies(limits, unhurried(routes(mux)))))
+}
+
+// unhurried lets what reads a whole database take as long as it needs, once the
+// request is there: our own person waits for it.
+func unhurried(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.Contains([]string{pathBackup, pathVerify}, r.URL.Path) {
+			control := http.NewResponseController(w)
+			_ = errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})) // else it may be cut off
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 type callerKey struct{}
@@ -111,6 +126,7 @@ func newLocalAPI(mux *http.ServeMux, d *desk.Desk, log *slog.Logger) api {
 	registerRoutes(a, d)
 	policyRoutes(a, d)
 	journalRoutes(a, d)
+	backupRoutes(a, d)
 	return a
 }
 
@@ -231,7 +247,7 @@ func journalRoutes(a api, d *desk.Desk) {
 		for _, r := range records {
 			out.Entries = append(out.Entries, JournalEntry{
 				r.Index, r.Time, r.Kind, r.Party, r.Principal, r.Recipients, r.Message, r.Fields, r.Forms, r.Count,
-				r.Policy, r.Rule, r.Rules, r.Register, r.Caller, r.Outcome, r.Reason, r.Digest,
+				r.Policy, r.Rule, r.Rules, r.Register, r.Caller, r.Outcome, r.Reason, r.Digest, r.Since,
 			})
 		}
 		return output[Journal]{out}, err
@@ -241,6 +257,16 @@ func journalRoutes(a api, d *desk.Desk) {
 	}, nil, func(ctx context.Context, _ Nothing) (JournalReport, error) {
 		report, err := d.VerifyJournal(ctx, callerIn(ctx))
 		return JournalReport(report), err
+	})
+}
+
+func backupRoutes(a api, d *desk.Desk) {
+	post(a, huma.Operation{
+		OperationID: "backup", Path: pathBackup, Summary: "Write an encrypted backup and verify it",
+		Description: "Answers when the backup has been read back and checked, which takes as long as it takes.",
+	}, nil, func(ctx context.Context, _ Nothing) (Backup, error) {
+		report, err := d.Backup(ctx, callerIn(ctx))
+		return BackupOf(report), err
 	})
 }
 

@@ -104,6 +104,11 @@ func (c *LocalClient) VerifyJournal(ctx context.Context) (JournalReport, error) 
 	return ask[JournalReport](ctx, c, http.MethodPost, pathVerify, Nothing{})
 }
 
+// Backup makes the node write a backup, and waits until it was verified.
+func (c *LocalClient) Backup(ctx context.Context) (Backup, error) {
+	return ask[Backup](ctx, c, http.MethodPost, pathBackup, Nothing{})
+}
+
 // ask does one request of the local API.
 func ask[T any](ctx context.Context, c *LocalClient, method, path string, body any) (T, error) {
 	var out T

@@ -58,7 +58,31 @@ type Status struct {
 	Imports            []ImportStatus      `json:"imports"`
 	Peers              []Peer              `json:"peers"`
 	JournalSize        uint64              `json:"journalSize"`
-	Alarms             []string            `json:"alarms"` // Dutch
+	Alarms             []string            `json:"alarms"`            // Dutch
+	Backup             *Backup             `json:"backup,omitempty"`  // the last good one
+	Awaited            *Awaited            `json:"awaited,omitempty"` // after a restore: until then nothing of the own offers goes out
+}
+
+// Awaited is what a restored node waits for: full exports of these sources.
+type Awaited struct {
+	Until   time.Time `json:"until"`
+	Sources []string  `json:"sources"`
+}
+
+// Backup is one backup that was made and verified.
+type Backup struct {
+	File          string    `json:"file"`
+	At            time.Time `json:"at"`
+	Bytes         int64     `json:"bytes"`
+	DatabaseBytes int64     `json:"databaseBytes"` // compacted
+	JournalSize   uint64    `json:"journalSize"`
+	JournalRoot   string    `json:"journalRoot"` // hex
+	Seconds       float64   `json:"seconds"`     // that it took
+}
+
+// BackupOf is a backup as the API tells of it.
+func BackupOf(r desk.BackupReport) Backup {
+	return Backup{r.Path, r.At, r.Bytes, r.Database, r.Journal, r.Root, r.Took.Seconds()}
 }
 
 // ImportStatus is the result of the last import of one source.
@@ -92,6 +116,13 @@ func statusOut(s desk.Status) Status {
 		Party: s.Party, Name: s.Name, Time: s.Time, ClockBehindSeconds: int(s.ClockBehind.Seconds()), Incarnation: s.Incarnation,
 		Register: s.Register, Policy: s.Policy, Offers: s.Offers, JournalSize: s.Journal,
 		Imports: []ImportStatus{}, Peers: []Peer{}, Alarms: append([]string{}, s.Alarms...),
+	}
+	if s.Backup != nil {
+		last := BackupOf(*s.Backup)
+		out.Backup = &last
+	}
+	if len(s.Awaited.Sources) > 0 {
+		out.Awaited = &Awaited{s.Awaited.Until, s.Awaited.Sources}
 	}
 	for _, i := range s.Imports {
 		status := ImportStatus{Source: i.Source, At: i.At, Offers: i.Offers, Changed: i.Changed, Withdrawn: i.Withdrawn, Bad: i.Bad}
@@ -160,6 +191,7 @@ type JournalEntry struct {
 	Outcome    string             `json:"outcome,omitempty"`
 	Reason     gateway.Reason     `json:"reason,omitempty"`
 	Digest     string             `json:"digest,omitempty"`
+	Since      time.Time          `json:"since,omitzero"` // of a restore: nothing is known from then until its time
 }
 
 // Journal is a part of the journal, in order.

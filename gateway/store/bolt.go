@@ -152,7 +152,7 @@ func openError(err error) error {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return gateway.Wrap(gateway.Unavailable, err, "the database is in use by another process")
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return gateway.Wrap(gateway.Internal, errors.Join(ErrCorrupt, err), "the database file is damaged: restore it from a backup")
+		return gateway.Wrap(gateway.Internal, errors.Join(ErrCorrupt, err), "the database file is damaged: put back the last backup with doorstroom restore")
 	}
 	return gateway.Wrap(gateway.Internal, err, "the database cannot be opened")
 }

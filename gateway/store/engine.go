@@ -43,6 +43,9 @@ type engine interface {
 	// is room for those that empty it.
 	update(ctx context.Context, grows bool, decide func(reader) (batch, error)) error
 	usage() Usage
+	path() string
+	// snapshot writes the whole database, as it is at one moment, to a file.
+	snapshot(ctx context.Context, to string) error
 	close() error
 }
 

@@ -20,6 +20,7 @@ type peerRow struct {
 	NextAttempt time.Time `json:"nextAttempt,omitzero"`
 	Failures    int       `json:"failures,omitempty"`
 	Reason      string    `json:"reason,omitempty"`
+	Owed        bool      `json:"owed,omitempty"` // the present state must be sent again
 }
 
 type helloRow struct {
@@ -145,7 +146,9 @@ func (t *txn) contact(peer gateway.OIN) error {
 
 // SaveHello keeps a peer's hello. changed tells whether it differs from the one
 // before in what the peer understands: protocol, kinds, code lists, register or
-// incarnation. It counts as contact.
+// incarnation. It counts as contact. A peer that comes back as another
+// incarnation was restored and may have lost anything: it is owed the present
+// state.
 func (s *Store) SaveHello(ctx context.Context, now time.Time, peer gateway.OIN, hello gateway.Hello) (changed bool, err error) {
 	err = s.update(ctx, now, func(t *txn) error {
 		var before helloRow
@@ -155,9 +158,38 @@ func (s *Store) SaveHello(ctx context.Context, now time.Time, peer gateway.OIN, 
 		}
 		changed = !known || !sameHello(before.Hello, hello)
 		t.put(table{name: tableHello}, []byte(peer), encodeJSON(helloRow{Hello: hello, At: t.now}))
+		if known && before.Hello.Incarnation != hello.Incarnation {
+			if err := t.owe(peer); err != nil {
+				return err
+			}
+		}
 		return t.contact(peer)
 	})
 	return changed, err
+}
+
+// Owe notes that a peer must be sent the present state again, whatever it was
+// shown before. A Publication that Repays it ends that.
+func (s *Store) Owe(ctx context.Context, now time.Time, peer gateway.OIN) error {
+	return s.update(ctx, now, func(t *txn) error { return t.owe(peer) })
+}
+
+// Owed tells whether a peer must be sent the present state again.
+func (s *Store) Owed(ctx context.Context, peer gateway.OIN) (owed bool, err error) {
+	err = s.view(ctx, func(r reader) error {
+		row, err := readPeer(r, peer)
+		owed = row.Owed
+		return err
+	})
+	return owed, err
+}
+
+func (t *txn) owe(peer gateway.OIN) error {
+	row, err := t.peer(peer)
+	if err == nil {
+		row.Owed = true
+	}
+	return err
 }
 
 func sameHello(a, b gateway.Hello) bool {

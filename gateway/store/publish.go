@@ -134,6 +134,18 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 		}
 		if p.Import != nil {
 			t.put(table{name: tableImports}, []byte(p.Import.Source), encodeJSON(p.Import))
+			if p.Fresh {
+				if err := t.fresh(p.Import.Source); err != nil {
+					return err
+				}
+			}
+		}
+		if p.Repays != "" {
+			row, err := t.peer(p.Repays)
+			if err != nil {
+				return err
+			}
+			row.Owed = false
 		}
 		if p.Policy != "" {
 			t.put(table{name: tableMeta}, keyPolicy(), []byte(p.Policy))

@@ -79,21 +79,3 @@ func (s *Store) SaveRegister(ctx context.Context, now time.Time, files [][]byte,
 		return t.record(entry)
 	})
 }
-
-// Restored raises the incarnation and gives the new one: to be called once after
-// the database was put back from a backup, before anything is sent.
-func (s *Store) Restored(ctx context.Context, now time.Time) (incarnation uint64, err error) {
-	err = s.update(ctx, now, func(t *txn) error {
-		if incarnation, err = getUint(t, keyIncarnation()); err != nil {
-			return err
-		}
-		incarnation = max(incarnation+1, uint64(t.now.Unix()))
-		t.putUint(keyIncarnation(), incarnation)
-		return t.record(journal.Entry{Kind: journal.KindRestore})
-	})
-	if err != nil {
-		return 0, err
-	}
-	s.incarnation.Store(incarnation)
-	return incarnation, nil
-}

@@ -77,6 +77,7 @@ type Store struct {
 	maxQueue    int
 	incarnation atomic.Uint64
 	highest     atomic.Int64 // highest committed time, Unix nanoseconds
+	backingUp   atomic.Bool
 }
 
 // Tables. Those marked * are kept per party.
@@ -100,6 +101,7 @@ const (
 	tableStates      = "states"      // * order and subjects of the last capacity-state
 	tableJournal     = "journal"     // number → hashes and leaf
 	tableCheckpoints = "checkpoints" // size → signed note
+	tableAbandoned   = "abandoned"   // size → signed note over a journal that a restore cut off
 )
 
 // appendOnly tells which tables grow at their end only.
@@ -123,7 +125,11 @@ func Open(path string, opt Options) (*Store, error) {
 	if s.maxQueue <= 0 {
 		s.maxQueue = defaultMaxQueue
 	}
-	if err := s.prepare(context.Background()); err != nil {
+	err = removeLeftovers(path)
+	if err == nil {
+		err = s.prepare(context.Background())
+	}
+	if err != nil {
 		return nil, errors.Join(err, e.close())
 	}
 	return s, nil
@@ -277,7 +283,7 @@ func corrupt(t table, problem string) error {
 		name += "/" + string(t.party)
 	}
 	return gateway.Wrap(gateway.Internal, fmt.Errorf("%w: table %s: %s", ErrCorrupt, name, problem),
-		"the database is damaged in table "+name+": stop the node and restore the last backup")
+		"the database is damaged in table "+name+": stop the node and put back the last backup with doorstroom restore")
 }
 
 func fullError(err error) error {

@@ -215,7 +215,7 @@ func TestEffectiveTimeNeverRunsBack(t *testing.T) {
 func TestRestoredRaisesTheIncarnation(t *testing.T) {
 	s := open(t, store.Options{})
 	before := s.Incarnation()
-	raised := get(s.Restored(ctx, start()))(t)
+	raised := get(s.Restored(ctx, start(), store.Restoration{}))(t)
 	if raised <= before || s.Incarnation() != raised {
 		t.Errorf("got %d and %d, want more than %d", raised, s.Incarnation(), before)
 	}
@@ -223,7 +223,7 @@ func TestRestoredRaisesTheIncarnation(t *testing.T) {
 	if got := s.Incarnation(); got != raised {
 		t.Errorf("after reopening: got %d, want %d", got, raised)
 	}
-	if again := get(s.Restored(ctx, start()))(t); again <= raised {
+	if again := get(s.Restored(ctx, start(), store.Restoration{}))(t); again <= raised {
 		t.Errorf("a second time: got %d, want more than %d", again, raised)
 	}
 	if got := get(s.Journal(ctx, 0, 9))(t); len(got) != 2 || got[0].Kind != journal.KindRestore {

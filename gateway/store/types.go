@@ -50,7 +50,9 @@ type Publication struct {
 	Delete  []string // ids of own offers
 	Sends   []Send   // queued in this order for each recipient
 	Import  *ImportState
-	Policy  string // the rules that the journal now accounts for, if they changed
+	Fresh   bool        // Import is of a full export: what its source says is known again after a restore
+	Repays  gateway.OIN // is no longer owed the present state: Sends has the last of it
+	Policy  string      // the rules that the journal now accounts for, if they changed
 	Journal []journal.Entry
 }
 
