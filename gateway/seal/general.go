@@ -99,7 +99,7 @@ func OpenGeneral(doc []byte, p Purpose, lookup Lookup) (payload []byte, kids []s
 		if slices.Contains(kids, t.header.KID) {
 			return nil, nil, malformed("one key has signed the document twice")
 		}
-		if err := t.verify(p, lookup); err != nil {
+		if err := t.verify(p, lookup, new(Keys)); err != nil {
 			return nil, nil, err
 		}
 		kids = append(kids, t.header.KID)

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
@@ -9,7 +10,9 @@ import (
 	"crypto/rand"
 	_ "crypto/sha256" // thumbprints
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
+	"sync"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -93,12 +96,14 @@ func (k *Key) sign(p Purpose, payload []byte) (string, error) {
 	if !ok {
 		return k.signJOSE(p, payload)
 	}
-	head, err := json.Marshal(header{Alg: string(k.alg), KID: k.KID(), Typ: string(p)})
-	if err != nil {
-		return "", gateway.Wrap(gateway.Internal, err, "the header of a token could not be written")
-	}
-	signed := encode(head) + "." + encode(payload)
-	return signed + "." + encode(ed25519.Sign(private, []byte(signed))), nil
+	head := header{Alg: string(k.alg), KID: k.KID(), Typ: string(p)}.encode()
+	token := make([]byte, 0, base64.RawURLEncoding.EncodedLen(len(head)+len(payload)+ed25519.SignatureSize)+4)
+	token = base64.RawURLEncoding.AppendEncode(token, []byte(head))
+	token = append(token, '.')
+	token = base64.RawURLEncoding.AppendEncode(token, payload)
+	signature := ed25519.Sign(private, token)
+	token = append(token, '.')
+	return string(base64.RawURLEncoding.AppendEncode(token, signature)), nil
 }
 
 func (k *Key) signJOSE(p Purpose, payload []byte) (string, error) {
@@ -246,6 +251,42 @@ func CheckEncryptionKey(k gateway.Key) error {
 		return gateway.Errorf(gateway.Invalid, "an encryption key is P-256")
 	}
 	return nil
+}
+
+// Keys remembers the public keys that it has read and found good, so that a key
+// is taken apart once and not for every message. The zero Keys is empty and
+// ready for use.
+type Keys struct {
+	mu   sync.RWMutex
+	read map[string]readKey // by id; guarded by mu
+}
+
+type readKey struct {
+	jwk []byte
+	key any
+}
+
+// maxKeys bounds what is remembered; a register holds fewer.
+const maxKeys = 10_000
+
+func (k *Keys) signing(known gateway.Key) (any, error) {
+	k.mu.RLock()
+	found, ok := k.read[known.KID]
+	k.mu.RUnlock()
+	if ok && bytes.Equal(found.jwk, known.JWK) {
+		return found.key, nil
+	}
+	key, err := signingKey(known)
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.read == nil || len(k.read) == maxKeys {
+		k.read = map[string]readKey{}
+	}
+	k.read[known.KID] = readKey{bytes.Clone(known.JWK), key}
+	return key, nil
 }
 
 func signingKey(k gateway.Key) (any, error) { return parsePublic(k, useSign) }

@@ -1,6 +1,7 @@
 package seal_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -121,5 +122,34 @@ func TestCheckSigningKeyRefuses(t *testing.T) {
 		if err := seal.CheckSigningKey(k); gateway.KindOf(err) != gateway.Invalid {
 			t.Errorf("%s: got %v, want Invalid", name, err)
 		}
+	}
+}
+
+// TestKeysAreReadOnce and are no way around what is asked of a key.
+func TestKeysAreReadOnce(t *testing.T) {
+	key, other := edKey(t), edKey(t)
+	token, err := seal.Sign(key, seal.Message, []byte("{}"))
+	fatal(t, err)
+	good := key.Public(day)
+	var keys seal.Keys
+	open := func(k gateway.Key) error {
+		_, _, err := keys.Open(token, seal.Message, func(string) (gateway.Key, error) { return k, nil })
+		return err
+	}
+	good.JWK = bytes.Clone(good.JWK)
+	changed, compromised, absent := good, good, good
+	changed.JWK = other.Public(day).JWK
+	compromised.Compromised = true
+	absent.JWK = nil
+	for range 2 {
+		fatal(t, open(good))
+		wantReason(t, open(changed), gateway.ReasonSignature)
+		wantReason(t, open(absent), gateway.ReasonSignature)
+		wantReason(t, open(compromised), gateway.ReasonCompromised)
+	}
+	good.JWK[0] = ' ' // the caller's own
+	wantReason(t, open(good), gateway.ReasonSignature)
+	if got := testing.AllocsPerRun(10, func() { fatal(t, open(key.Public(day))) }); got > 12 {
+		t.Errorf("got %v allocations for a key that is known, want 12 at most", got)
 	}
 }

@@ -92,11 +92,16 @@ type Lookup func(kid string) (gateway.Key, error)
 // (RFC 7515 §2, RFC 4648 §3.5). A key marked as compromised is refused. Every
 // error is a *Failure.
 func Open(token string, p Purpose, lookup Lookup) (payload []byte, kid string, err error) {
+	return new(Keys).Open(token, p, lookup)
+}
+
+// Open is the function Open, with keys that are read once.
+func (k *Keys) Open(token string, p Purpose, lookup Lookup) (payload []byte, kid string, err error) {
 	t, err := split(token, MaxToken)
 	if err != nil {
 		return nil, "", err
 	}
-	if err := t.verify(p, lookup); err != nil {
+	if err := t.verify(p, lookup, k); err != nil {
 		return nil, "", err
 	}
 	return t.payload, t.header.KID, nil
@@ -118,6 +123,30 @@ type header struct {
 	Alg string `json:"alg"`
 	KID string `json:"kid"`
 	Typ string `json:"typ"`
+}
+
+// encode writes a header whose members need no escaping, which is so for ours.
+func (h header) encode() string {
+	return `{"alg":"` + h.Alg + `","kid":"` + h.KID + `","typ":"` + h.Typ + `"}`
+}
+
+// plain reads a header that is byte for byte as encode writes it; any other is
+// for a JSON decoder.
+func (h *header) plain(head string) bool {
+	rest, ok := strings.CutPrefix(head, `{"alg":"`)
+	alg, rest, ok1 := strings.Cut(rest, `","kid":"`)
+	kid, rest, ok2 := strings.Cut(rest, `","typ":"`)
+	typ, ok3 := strings.CutSuffix(rest, `"}`)
+	for i := range len(head) {
+		if c := head[i]; c < ' ' || c > '~' || c == '\\' {
+			return false
+		}
+	}
+	if !ok || !ok1 || !ok2 || !ok3 || strings.Count(head, `"`) != 12 {
+		return false
+	}
+	h.Alg, h.KID, h.Typ = alg, kid, typ
+	return true
 }
 
 // parts is a compact JWS taken apart; nothing in it is verified.
@@ -150,7 +179,9 @@ func split(token string, limit int) (*parts, error) {
 	if t.signature, err = decode(token[end+1:]); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(head, &t.header, json.RejectUnknownMembers(true)); err != nil {
+	if t.header.plain(string(head)) {
+		// as Sign writes it
+	} else if err := json.Unmarshal(head, &t.header, json.RejectUnknownMembers(true)); err != nil {
 		return nil, badSignature("the header of a token holds alg, kid and typ, each once, and nothing else")
 	}
 	if t.header.KID == "" || len(t.header.KID) > maxKID {
@@ -159,13 +190,16 @@ func split(token string, limit int) (*parts, error) {
 	return t, nil
 }
 
+// base64url is never changed.
+var base64url = base64.RawURLEncoding.Strict()
+
 // decode reads base64url as RFC 7515 writes it, in its only spelling: Strict
 // refuses stray bits, and line ends, which the decoder skips, are not base64.
 func decode(s string) ([]byte, error) {
 	if s == "" || strings.ContainsAny(s, "\r\n") {
 		return nil, malformed("a part of the token is not base64url")
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	b, err := base64url.DecodeString(s)
 	if err != nil {
 		return nil, malformed("a part of the token is not base64url")
 	}
@@ -174,7 +208,7 @@ func decode(s string) ([]byte, error) {
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-func (t *parts) verify(p Purpose, lookup Lookup) error {
+func (t *parts) verify(p Purpose, lookup Lookup, keys *Keys) error {
 	if t.header.Typ != string(p) {
 		return badSignature("the token was made for another purpose")
 	}
@@ -182,7 +216,7 @@ func (t *parts) verify(p Purpose, lookup Lookup) error {
 	if alg != jose.EdDSA && alg != jose.ES256 {
 		return badSignature("the signature algorithm is not EdDSA or ES256")
 	}
-	key, err := find(t.header.KID, lookup)
+	key, err := find(t.header.KID, lookup, keys)
 	if err != nil {
 		return err
 	}
@@ -190,7 +224,7 @@ func (t *parts) verify(p Purpose, lookup Lookup) error {
 }
 
 // find asks lookup for a key and reads it.
-func find(kid string, lookup Lookup) (any, error) {
+func find(kid string, lookup Lookup, keys *Keys) (any, error) {
 	known, err := lookup(kid)
 	if err != nil {
 		if ReasonOf(err) != "" {
@@ -204,7 +238,7 @@ func find(kid string, lookup Lookup) (any, error) {
 	if known.Compromised {
 		return nil, &Failure{gateway.ReasonCompromised, gateway.Errorf(gateway.Unauthenticated, "the signing key was reported as compromised")}
 	}
-	key, err := signingKey(known)
+	key, err := keys.signing(known)
 	if err != nil {
 		return nil, &Failure{gateway.ReasonSignature, err}
 	}
