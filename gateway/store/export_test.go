@@ -2,6 +2,12 @@ package store
 
 import "context"
 
+// Unreserved has the store find out that the disk is full while it writes.
+func Unreserved(opt Options) Options {
+	opt.unreserved = true
+	return opt
+}
+
 // SetFormat lets a test have a database of another version.
 func (s *Store) SetFormat(ctx context.Context, version uint64) error {
 	return s.engine.update(ctx, false, func(r reader) (batch, error) {

@@ -55,6 +55,9 @@ type Options struct {
 	// "after-commit", and its error is that of the transaction, which took no
 	// effect in the first case and all of it in the second.
 	Fault func(point string) error
+	// unreserved is for tests too: nothing is asked of the disk beforehand, as if
+	// its promises were void.
+	unreserved bool
 }
 
 // Commit is one transaction on disk.
