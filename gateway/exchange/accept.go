@@ -42,6 +42,9 @@ func (e *Exchange) Accept(ctx context.Context, peer gateway.OIN, batch gateway.B
 	}
 	for j, item := range stored {
 		items[position[j]] = item
+		if item.Reason != inbound[j].Reason && (item.Reason == gateway.ReasonOverload || item.Reason == gateway.ReasonIDReused) {
+			e.strangers.add(peer, item.Reason) // leaves no trace of its own
+		}
 	}
 	e.counters.accepted(peer, items)
 	e.contacted(ctx, now, peer)

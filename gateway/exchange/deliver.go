@@ -47,6 +47,8 @@ type worker struct {
 	fetched uint64               // register version last asked for, so that a bad one is not asked for again and again
 	resent  time.Time            // when the present state was last sent again
 	later   map[uint64]time.Time // sequences that the peer will take later, and when to try
+	full    time.Time            // until then the peer is sent nothing that takes room: it said that it has none
+	fulls   int                  // how often in a row it said so
 	awake   bool                 // has had its first turn: a node that starts tries everybody at once
 }
 
@@ -144,7 +146,11 @@ func (w *worker) due(ctx context.Context, now time.Time) ([]store.Outgoing, time
 		}
 		wait = min(wait, until.Sub(now))
 	}
-	skip := func(sequence uint64) bool { return !w.later[sequence].IsZero() }
+	full := now.Before(w.full)
+	if full {
+		wait = min(wait, w.full.Sub(now))
+	}
+	skip := func(sequence uint64, grows bool) bool { return (full && grows) || !w.later[sequence].IsZero() }
 	due, err := w.e.Store.Due(ctx, now, w.peer, gateway.MaxBatch, gateway.MaxBody/2, skip) // tokens are a third larger than payloads
 	if err != nil {
 		return nil, w.trouble("read queue", err)
@@ -277,14 +283,22 @@ func (w *worker) settle(ctx context.Context, due []store.Outgoing, r gateway.Rec
 	now := w.e.now()
 	settlements := make([]store.Settlement, len(due))
 	var entries []journal.Entry
+	full := false
 	for i, o := range due {
 		event := gateway.EventOf(r.Items[i].Outcome)
+		full = full || r.Items[i].Reason == gateway.ReasonOverload
 		settlements[i] = store.Settlement{Sequence: o.Sequence, Digest: r.Items[i].Digest, Item: r.Items[i], Event: event}
 		if event == gateway.EventRetryLater {
 			w.later[o.Sequence] = now.Add(gateway.Backoff(o.Attempts+1, rand.Float64()))
 			continue
 		}
 		entries = append(entries, w.settled(now, o, r.Items[i]))
+	}
+	if full {
+		w.fulls++
+		w.full = now.Add(gateway.Backoff(w.fulls, rand.Float64()))
+	} else {
+		w.fulls = 0
 	}
 	// The peer has answered: what it said is kept, also when the node is stopping.
 	final, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.Timeout)

@@ -95,6 +95,7 @@ func New(ctx context.Context, opt Options) (*Node, error) {
 	}
 	if n.Store, err = store.Open(filepath.Join(opt.Config.Data, databaseFile), store.Options{
 		MaxBytes: int64(opt.Config.Limits.DatabaseBytes), MaxQueue: opt.Config.Limits.QueuePerPeer,
+		Quota:       quotaOf(opt.Config.Limits),
 		LockTimeout: 2 * time.Second, Committed: n.meters.committed, Fault: opt.Fault,
 	}); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -142,6 +143,10 @@ func (n *Node) assemble(ctx context.Context) error {
 	})
 	n.Desk.Open(ctx)
 	return nil
+}
+
+func quotaOf(l config.Limits) store.Quota {
+	return store.Quota{Subjects: l.SubjectsPerPeer, Bytes: int64(l.BytesPerPeer), Remembered: l.RememberedPerPeer}
 }
 
 func loadKeys(dir string) (keys, error) {

@@ -26,6 +26,9 @@ type txn struct {
 	known  map[sharedKey]terms // that were read
 	random []byte              // for ids, drawn many at a time
 
+	intakes       map[gateway.OIN]*intake // as they will be
+	intakesBefore map[gateway.OIN]intake  // as they were, where they were known
+
 	journaled bool   // whether journal is known
 	journal   uint64 // size of the journal
 }
@@ -43,6 +46,9 @@ func newTxn(r reader, now time.Time) (*txn, error) {
 		refs:    map[sharedKey]int{},
 		values:  map[sharedKey][]byte{},
 		known:   map[sharedKey]terms{},
+
+		intakes:       map[gateway.OIN]*intake{},
+		intakesBefore: map[gateway.OIN]intake{},
 	}, nil
 }
 
@@ -51,6 +57,11 @@ func (t *txn) finish() (batch, error) {
 	for oin, row := range t.peers {
 		if *row != t.before[oin] {
 			t.put(table{name: tablePeers}, []byte(oin), encodeJSON(row))
+		}
+	}
+	for oin, now := range t.intakes {
+		if before, known := t.intakesBefore[oin]; !known || *now != before {
+			t.put(table{name: tableIntake}, []byte(oin), now.encode())
 		}
 	}
 	if err := t.count(); err != nil {
