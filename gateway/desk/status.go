@@ -117,7 +117,7 @@ func (d *Desk) peers(known []store.PeerStatus) []Peer {
 			}
 			status := byOIN[p.OIN]
 			status.OIN = p.OIN
-			peers = append(peers, Peer{Name: p.Name, Kind: p.Kind, PeerStatus: status, Notes: notes(p.Name, status)})
+			peers = append(peers, Peer{Name: p.Name, Kind: p.Kind, PeerStatus: status, Notes: d.notes(p.Name, status)})
 			delete(byOIN, p.OIN)
 		}
 	}
