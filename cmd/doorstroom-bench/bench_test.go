@@ -35,11 +35,7 @@ func runBench(t *testing.T, args ...string) string {
 // or doubled, and the document has the keys that others read. It says nothing of
 // speed.
 func TestSmoke(t *testing.T) {
-	out := runBench(t, "--json", "--seconds", "1", "--profile", "--only", "throughput,latency,single")
-	var got map[string]any
-	if err := json.Unmarshal([]byte(out), &got); err != nil {
-		t.Fatalf("got no JSON document: %v\n%s", err, out)
-	}
+	got := document(t, runBench(t, "--json", "--seconds", "1", "--profile", "--only", "throughput,latency,single"))
 	for _, key := range []string{
 		"per_second", "crypto_limit_per_second", "ratio", "p50_ms", "p99_ms", "single_p99_ms", "single_bound_ms",
 		"fsync_ms", "round_trip_ms", "fsyncs", "mean_batch", "message_bytes",
@@ -61,6 +57,41 @@ func TestSmoke(t *testing.T) {
 	}
 	if size, _ := got["message_bytes"].(float64); size < 1100 || size > 1300 {
 		t.Errorf("message_bytes: got %v, want about %d", size, messageSize)
+	}
+}
+
+func document(t *testing.T, out string) map[string]any {
+	t.Helper()
+	var got map[string]any
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatalf("got no JSON document: %v\n%s", err, out)
+	}
+	return got
+}
+
+// TestSmokeDeep runs the rest on a small scale.
+func TestSmokeDeep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts some twenty nodes")
+	}
+	got := document(t, runBench(t, "--json", "--seconds", "1", "--queued", "6000", "--offers", "5", "--only", "backlog,memory,coldstart,import"))
+	if got["lost"] != 0.0 || got["duplicated"] != 0.0 {
+		t.Errorf("lost and duplicated: got %v and %v, want 0", got["lost"], got["duplicated"])
+	}
+	want := map[string][]string{
+		"backlog":          {"drain_ratio", "live_ratio", "store_ratio"},
+		"memory_idle_mb":   {"end", "peak"},
+		"memory_queued_mb": {"end", "peak"},
+		"cold_start_s":     {"journal_clean", "journal_killed", "drained_clean", "drained_killed"},
+		"import":           {"seconds", "peak_rss_anon_mb"},
+	}
+	for group, keys := range want {
+		figures, _ := got[group].(map[string]any)
+		for _, key := range keys {
+			if n, _ := figures[key].(float64); n <= 0 {
+				t.Errorf("%s.%s: got %v, want a number above 0", group, key, figures[key])
+			}
+		}
 	}
 }
 

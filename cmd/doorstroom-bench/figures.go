@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -41,7 +42,13 @@ type figures struct {
 	MeanBatch    float64     `json:"mean_batch,omitzero"`
 	MessageBytes int         `json:"message_bytes,omitzero"`
 	CPU          *perMessage `json:"cpu_us_per_message,omitempty"`
-	RSS          *both       `json:"rss_anon_mb,omitempty"`
+	RSS          *both       `json:"rss_anon_mb,omitempty"` // after the load
+
+	Backlog      *backlogFigures `json:"backlog,omitempty"`
+	MemoryIdle   *usedMemory     `json:"memory_idle_mb,omitempty"`   // of a new node
+	MemoryQueued *usedMemory     `json:"memory_queued_mb,omitempty"` // with a long queue
+	Cold         *cold           `json:"cold_start_s,omitempty"`
+	Import       *importFigures  `json:"import,omitempty"`
 
 	// Of both nodes: by the package that ran, and by the package of ours for
 	// which it did.
@@ -126,6 +133,50 @@ func (f figures) rows() []row {
 	}
 	if r := f.RSS; r != nil {
 		rows = append(rows, row{"anonymous memory after it: sender, receiver", fmt.Sprintf("%.0f, %.0f MB", r.Sender, r.Receiver), ""})
+	}
+	return slices.Concat(rows, f.backlogRows(), f.otherRows())
+}
+
+func (f figures) backlogRows() []row {
+	b := f.Backlog
+	if b == nil {
+		return nil
+	}
+	name := func(what string) string {
+		return what + ": " + group(float64(b.Many.Queued), 0) + " beside " + group(few, 0) + " queued"
+	}
+	pair := func(ratio, many, few float64, digits int) string {
+		return fmt.Sprintf("%.2f × (%.*f beside %.*f µs)", ratio, digits, many, digits, few)
+	}
+	return []row{
+		{name("draining, CPU of both nodes per message"), pair(b.DrainRatio, b.Many.DrainCPU, b.Few.DrainCPU, 0), "≤ 1.2 ×"},
+		{name("draining, time per message"), pair(b.Many.DrainTime/b.Few.DrainTime, b.Many.DrainTime, b.Few.DrainTime, 0), "≤ 1.2 ×"},
+		{name("another party, CPU of both nodes per message"), pair(b.LiveRatio, b.Many.LiveCPU, b.Few.LiveCPU, 0), "≤ 1.2 ×"},
+		{name("another party, time per message"), pair(b.Many.LiveTime/b.Few.LiveTime, b.Many.LiveTime, b.Few.LiveTime, 0), "≤ 1.2 ×"},
+		{name("the sender's store alone, time per message"), pair(b.StoreRatio, b.Many.StoreTime, b.Few.StoreTime, 1), "≤ 1.6 ×"},
+		{name("the sender's store alone, CPU per message"), pair(b.Many.StoreCPU/b.Few.StoreCPU, b.Many.StoreCPU, b.Few.StoreCPU, 1), ""},
+		{"start of a node with " + group(float64(b.Many.Queued), 0) + " queued, warm", fmt.Sprintf("%.1f s", b.Many.StartedIn), ""},
+	}
+}
+
+func (f figures) otherRows() []row {
+	var rows []row
+	memory := func(what string, m *usedMemory, bar string) {
+		if m != nil {
+			rows = append(rows, row{"anonymous memory " + what, fmt.Sprintf("%.0f MB (at most %.0f)", m.End, m.Peak), bar})
+		}
+	}
+	memory("of a new node, idle", f.MemoryIdle, "≤ 40 MB")
+	memory("with a long queue, idle", f.MemoryQueued, "≤ 150 MB")
+	if c := f.Cold; c != nil {
+		rows = append(rows,
+			row{"cold start, long journal: after a stop, after a kill", fmt.Sprintf("%.2f, %.2f s", c.JournalClean, c.JournalKilled), "≤ 2 s"},
+			row{"cold start, drained queue: after a stop, after a kill", fmt.Sprintf("%.2f, %.2f s", c.DrainedClean, c.DrainedKilled), "≤ 5 s"})
+	}
+	if i := f.Import; i != nil {
+		rows = append(rows,
+			row{fmt.Sprintf("import of %s offers for %d gemeenten: %s messages queued", group(float64(i.Offers), 0), i.Recipients, group(float64(i.Messages), 0)), fmt.Sprintf("%.1f s", i.Seconds), "< 10 s"},
+			row{"anonymous memory during it, at most", fmt.Sprintf("%.0f MB", i.PeakMB), "bounded"})
 	}
 	return rows
 }

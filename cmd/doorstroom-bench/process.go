@@ -24,6 +24,7 @@ type process struct {
 	m       *member
 	local   *rest.LocalClient
 	cmd     *exec.Cmd
+	began   time.Time
 	in      io.WriteCloser
 	answers chan stats
 	changed chan struct{} // poked when last has changed
@@ -37,17 +38,30 @@ type process struct {
 // start runs a member's node and waits until everything listens; it gives how
 // long that took.
 func start(ctx context.Context, m *member) (*process, time.Duration, error) {
+	p, err := launch(m)
+	if err != nil {
+		return nil, 0, err
+	}
+	took, err := p.ready(ctx)
+	if err != nil {
+		return nil, 0, errors.Join(err, p.stop())
+	}
+	return p, took, nil
+}
+
+// launch runs a member's node.
+func launch(m *member) (*process, error) {
 	program, err := os.Executable()
 	if err != nil {
-		return nil, 0, fmt.Errorf("find this program: %w", err)
+		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	token, err := node.ReadToken(filepath.Join(m.dir, node.TokenFile))
 	if err != nil {
-		return nil, 0, fmt.Errorf("read token: %w", err)
+		return nil, fmt.Errorf("read token: %w", err)
 	}
 	log, err := os.OpenFile(filepath.Join(m.dir, "node.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, 0, fmt.Errorf("open log: %w", err)
+		return nil, fmt.Errorf("open log: %w", err)
 	}
 	defer log.Close() // the process has it too
 	p := &process{
@@ -58,25 +72,29 @@ func start(ctx context.Context, m *member) (*process, time.Duration, error) {
 	p.cmd.Env = append(os.Environ(), nodeEnv+"=1")
 	p.cmd.Stderr = log
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		return nil, 0, fmt.Errorf("wire node: %w", err)
+		return nil, fmt.Errorf("wire node: %w", err)
 	}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
-		return nil, 0, fmt.Errorf("wire node: %w", err)
+		return nil, fmt.Errorf("wire node: %w", err)
 	}
-	begin := time.Now()
+	p.began = time.Now()
 	if err := p.cmd.Start(); err != nil {
-		return nil, 0, fmt.Errorf("start node: %w", err)
+		return nil, fmt.Errorf("start node: %w", err)
 	}
 	go func() { // ends with the process; stop and kill wait for it
 		defer close(p.ended)
 		p.read(out)
 		_ = p.cmd.Wait() // how it ended is in ProcessState
 	}()
-	if _, err := p.answer(ctx); err != nil {
-		return nil, 0, errors.Join(err, p.stop())
-	}
-	return p, time.Since(begin), nil
+	return p, nil
+}
+
+// ready waits until everything listens; it gives how long that took from the
+// launch.
+func (p *process) ready(ctx context.Context) (time.Duration, error) {
+	_, err := p.answer(ctx)
+	return time.Since(p.began), err
 }
 
 // nodeEnv tells the binary of the tests that it is to be this program.

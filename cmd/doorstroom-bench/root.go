@@ -24,6 +24,7 @@ type options struct {
 	only           []string
 	profile        bool
 	requests       int
+	queued, offers int
 }
 
 // bench is one run.
@@ -33,17 +34,34 @@ type bench struct {
 	progress io.Writer
 }
 
-// part is one thing that can be measured by itself.
-type part struct {
-	name, what string
-	run        func(context.Context, *bench) error
-}
+// part is one thing that can be asked for.
+type part struct{ name, what string }
 
 func parts() []part {
 	return []part{
-		{"throughput", "messages per second, sustained", live},
-		{"latency", "how long messages take at 1,000 per second", live},
-		{"single", "how long one message at a time takes", live},
+		{"throughput", "messages per second, sustained"},
+		{"latency", "how long messages take at 1,000 per second"},
+		{"single", "how long one message at a time takes"},
+		{"backlog", "what a message costs with a long queue"},
+		{"memory", "of a new node, and of one with a long queue"},
+		{"coldstart", "of a node whose database is not in the page cache"},
+		{"import", "one export for every gemeente"},
+	}
+}
+
+// step measures some parts at once.
+type step struct {
+	run   func(context.Context, *bench) error
+	parts []string
+}
+
+func steps() []step {
+	return []step{
+		{live, []string{"single", "latency", "throughput"}},
+		{fresh, []string{"memory"}},
+		{importing, []string{"import"}},
+		{journalled, []string{"coldstart"}},
+		{deep, []string{"backlog", "memory", "coldstart"}},
 	}
 }
 
@@ -89,6 +107,8 @@ measured, or a message was lost or arrived twice.`,
 	f.StringVar(&b.dir, "dir", "", "folder for the nodes, on the disk to measure (default: a temporary one)")
 	f.StringSliceVar(&b.only, "only", nil, "measure only these: "+strings.Join(names, ", "))
 	f.BoolVar(&b.profile, "profile", false, "show which packages the nodes spend their time in while they sustain a load")
+	f.IntVar(&b.queued, "queued", 1_000_000, "messages in a long queue, and entries in a long journal")
+	f.IntVar(&b.offers, "offers", 10_000, "offers in the import")
 	f.IntVar(&b.requests, "requests-per-second", 0, "limits.requests-per-second of the nodes (default: theirs)")
 	root.AddCommand(newNodeCommand(stdin, stdout, stderr))
 	return root
@@ -112,13 +132,12 @@ func (b *bench) measure(ctx context.Context, names []string) error {
 	if err := b.measureMachine(); err != nil {
 		return fmt.Errorf("measure the machine: %w", err)
 	}
-	done := map[string]bool{}
-	for _, p := range parts() {
-		if key := fmt.Sprintf("%p", p.run); b.wants(p.name) && !done[key] {
-			done[key] = true
-			if err := p.run(ctx, b); err != nil {
-				return fmt.Errorf("%s: %w", p.name, err)
-			}
+	for _, s := range steps() {
+		if !slices.ContainsFunc(s.parts, b.wants) {
+			continue
+		}
+		if err := s.run(ctx, b); err != nil {
+			return fmt.Errorf("%s: %w", strings.Join(s.parts, ", "), err)
 		}
 	}
 	return nil
@@ -130,6 +149,17 @@ func (b *bench) say(format string, args ...any) { fmt.Fprintf(b.progress, format
 
 // folder is a fresh one for a federation.
 func (b *bench) folder(name string) string { return filepath.Join(b.dir, name) }
+
+// trial is a run that shows that it works; its figures say little.
+func (b *bench) trial() bool { return b.seconds < 5 }
+
+// pool is how many offers change in turn.
+func (b *bench) pool() int {
+	if b.trial() {
+		return 2 * burst
+	}
+	return pool
+}
 
 func (b *bench) length() time.Duration { return time.Duration(b.seconds * float64(time.Second)) }
 

@@ -15,12 +15,8 @@ func live(ctx context.Context, b *bench) (err error) {
 	if err != nil {
 		return err
 	}
-	offers := pool
-	if b.seconds < 5 { // a trial
-		offers = 2 * burst
-	}
-	b.say("starting two nodes and publishing %d offers", offers)
-	p, err := startPair(ctx, f, offers)
+	b.say("starting two nodes and publishing %d offers", b.pool())
+	p, err := startPair(ctx, f, b.pool())
 	if err != nil {
 		return err
 	}

@@ -12,3 +12,8 @@ func cpuTime() int64 {
 	}
 	return u.Utime.Nano() + u.Stime.Nano()
 }
+
+// freeze makes the node stand still until thaw.
+func (p *process) freeze() error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
+
+func (p *process) thaw() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
