@@ -170,9 +170,9 @@ func (o *offerPlan) sent() []*view {
 func (o *offerPlan) entries() (entries []journal.Entry) {
 	for _, v := range o.sent() {
 		entries = append(entries, journal.Entry{
-			Time: o.plan.now, Kind: journal.KindPublish, Fields: FieldsIn(v.decision.Show), Count: len(v.recipients),
+			Time: o.plan.now, Kind: journal.KindPublish, Fields: o.plan.fieldsOf(v.decision), Count: len(v.recipients),
 			Rules: v.decision.Rules, Policy: o.plan.policy.Version(), Register: o.plan.register,
-			Digest: o.p.digest(v.hash), Recipients: set(v.recipients),
+			Digest: o.plan.digest(v.hash), Recipients: set(v.recipients),
 		})
 	}
 	if !o.plan.account {
@@ -182,7 +182,7 @@ func (o *offerPlan) entries() (entries []journal.Entry) {
 		entries = append(entries, journal.Entry{
 			Time: o.plan.now, Kind: journal.KindDenied, Count: len(d.recipients), Rule: d.rule,
 			Policy: o.plan.policy.Version(), Register: o.plan.register,
-			Digest: o.p.digest(o.subject), Recipients: set(d.recipients),
+			Digest: o.plan.digest(o.subject), Recipients: set(d.recipients),
 		})
 	}
 	return entries

@@ -1,7 +1,11 @@
 package publication
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"hash"
 	"slices"
 	"time"
 
@@ -24,12 +28,15 @@ type plan struct {
 	force      bool // send also what did not change
 	refused    bool // send also what was refused
 	full       map[gateway.OIN]bool
+	mac        hash.Hash // keyed with the secret, for digest
+	fields     map[*gateway.Decision][]gateway.Field
 }
 
 func (p *Publisher) newPlan(now time.Time) *plan {
 	rules := p.rules()
 	plan := &plan{
 		now: now, day: gateway.DateOf(now), policy: rules.Policy, key: keyOf(rules, now), full: map[gateway.OIN]bool{},
+		mac: hmac.New(sha256.New, p.secret), fields: map[*gateway.Decision][]gateway.Field{},
 	}
 	if rules.Register != nil {
 		plan.register = rules.Register.Version()
@@ -65,6 +72,23 @@ func (pl *plan) only(peer gateway.OIN) {
 
 func (pl *plan) basis(rules []string) store.Basis {
 	return store.Basis{Policy: pl.policy.Version(), Register: pl.register, Day: pl.day, Rules: rules}
+}
+
+// digest is the journal's keyed form of a content hash.
+func (pl *plan) digest(hash string) string {
+	pl.mac.Reset()
+	pl.mac.Write([]byte("digest:" + hash))
+	return hex.EncodeToString(pl.mac.Sum(nil)[:16])
+}
+
+// fieldsOf is FieldsIn, once for each decision.
+func (pl *plan) fieldsOf(d *gateway.Decision) []gateway.Field {
+	fields, ok := pl.fields[d]
+	if !ok {
+		fields = FieldsIn(d.Show)
+		pl.fields[d] = fields
+	}
+	return fields
 }
 
 // stands tells whether what was queued last still counts as shown or on its

@@ -13,7 +13,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -364,13 +363,6 @@ func (p *Publisher) subject(of string) string {
 	mac := hmac.New(sha256.New, p.secret)
 	mac.Write([]byte("subject:" + of))
 	return subjectText().EncodeToString(mac.Sum(nil)[:len(rawSubject{})])
-}
-
-// digest is the journal's keyed form of a content hash.
-func (p *Publisher) digest(hash string) string {
-	mac := hmac.New(sha256.New, p.secret)
-	mac.Write([]byte("digest:" + hash))
-	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
 // FieldsIn are the names of the fields that a snapshot shows.

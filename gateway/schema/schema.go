@@ -45,14 +45,10 @@ type document struct {
 	plan     *plan // nil if glance cannot do this schema
 }
 
-// New is Load of the embedded schemas and code lists. It fails only when these do
-// not fit together, which the tests of this package exclude.
-func New() (*Validator, error) { return Load(schemas.FS()) }
-
-// Load compiles every schema and loads every code list of fsys, which is laid
-// out as schemas.FS. Tests of nodes of different age use it.
-func Load(fsys fs.FS) (*Validator, error) {
-	lists, err := gateway.LoadCodeLists(fsys)
+// New compiles every embedded schema and loads every code list. It fails only
+// when these do not fit together, which the tests of this package exclude.
+func New() (*Validator, error) {
+	lists, err := gateway.LoadCodeLists(schemas.FS())
 	if err != nil {
 		return nil, fmt.Errorf("load code lists: %w", err)
 	}
@@ -63,7 +59,7 @@ func Load(fsys fs.FS) (*Validator, error) {
 			v.codes[name][c.Code] = c
 		}
 	}
-	if err := v.compile(fsys); err != nil {
+	if err := v.compile(schemas.FS()); err != nil {
 		return nil, err
 	}
 	return v, nil
@@ -134,10 +130,7 @@ func (v *Validator) Versions() map[string]string {
 
 // Kinds are the message kinds whose data Message can judge.
 func (v *Validator) Kinds() []string {
-	return slices.DeleteFunc([]string{gateway.KindCapacity, gateway.KindCapacityState}, func(kind string) bool {
-		_, known := v.documents[kind]
-		return !known
-	})
+	return []string{gateway.KindCapacity, gateway.KindCapacityState}
 }
 
 // Names are the schemas that Validate knows, in alphabetical order.

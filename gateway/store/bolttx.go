@@ -184,6 +184,9 @@ func (x *boltTx) tables() (all []table, err error) {
 // no use.
 func (x *boltTx) write(changes batch) (n int, err error) {
 	for _, t := range changes.tables() {
+		if changes[t].len() == 0 {
+			continue
+		}
 		b, err := x.makeBucket(t)
 		if err != nil {
 			return n, err
@@ -205,9 +208,6 @@ const (
 )
 
 func (b *boltTable) write(changes []row) (n int, err error) {
-	if len(changes) == 0 {
-		return 0, nil
-	}
 	b.FillPercent = sparse
 	if appendOnly(b.name.name) || b.endsBefore(changes[0].key) {
 		b.FillPercent = full

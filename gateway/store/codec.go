@@ -95,8 +95,12 @@ const (
 	flagExposed
 )
 
-func (e *entry) encode() []byte {
-	b := make([]byte, 0, 72+len(e.subject))
+// size is at least that of what appendTo appends.
+func (e *entry) size() int { return 2 + 2*16 + 16 + 3*binary.MaxVarintLen64 + len(e.subject) }
+
+func (e *entry) encode() []byte { return e.appendTo(make([]byte, 0, e.size())) }
+
+func (e *entry) appendTo(b []byte) []byte {
 	b = append(b, stateCode(e.state), flags(e.withdrawal, false))
 	b = binary.AppendUvarint(b, e.attempts)
 	b = append(b, e.id[:]...)
@@ -120,8 +124,14 @@ func decodeEntry(t table, value []byte) (entry, error) {
 	return e, d.err(t)
 }
 
-func (s *slot) encode() []byte {
-	b := make([]byte, 0, 96)
+// size is at least that of what appendTo appends.
+func (s *slot) size() int {
+	return 2 + 32 + 16 + 16 + len(s.digest) + len(s.deliveredDigest) + 4*binary.MaxVarintLen64
+}
+
+func (s *slot) encode() []byte { return s.appendTo(make([]byte, 0, s.size())) }
+
+func (s *slot) appendTo(b []byte) []byte {
 	b = append(b, stateCode(s.state), flags(s.withdrawal, s.exposed))
 	b = binary.AppendUvarint(b, s.last)
 	b = append(b, s.hash[:]...)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -13,6 +15,7 @@ import (
 // message is a Send as its rows have it.
 type message struct {
 	Send
+	number  int    // among the sends
 	in      string // the kind of table of its slot
 	key     []byte // there
 	hash    [32]byte
@@ -21,121 +24,161 @@ type message struct {
 	common  []byte // what terms names
 }
 
+// messages are the sends of one publication, and whose they are, in order.
+type messages struct {
+	all []message
+	to  map[gateway.OIN][]*message
+}
+
 // narrows tells whether a message only takes away: it is never refused for lack
 // of room.
 func narrows(s Send) bool { return s.Withdrawal || s.Kind != gateway.KindCapacity }
 
-// prepare does what needs no transaction: it checks and names the shared values
-// once for all recipients, and gives each recipient its messages in order.
-func prepare(sends []Send) (map[gateway.OIN][]*message, error) {
-	all := make([]message, len(sends))
-	byRecipient := map[gateway.OIN][]*message{}
+// prepare does what needs no transaction, once for all recipients: it checks and
+// names the shared values.
+func prepare(sends []Send) (messages, error) {
+	p := messages{make([]message, len(sends)), map[gateway.OIN][]*message{}}
 	for i, send := range sends {
 		in, key := slotOf("", send.Kind, send.Subject)
-		m := &all[i]
-		*m = message{Send: send, in: in.name, key: key, hash: sha256.Sum256(send.Data)}
+		m := &p.all[i]
+		*m = message{Send: send, number: i, in: in.name, key: key, hash: sha256.Sum256(send.Data)}
 		if hex.EncodeToString(m.hash[:]) != send.Hash {
-			return nil, gateway.Errorf(gateway.Internal, "the hash of a message is not that of its data")
+			return p, gateway.Errorf(gateway.Internal, "the hash of a message is not that of its data")
 		}
 		m.content = contentKey(send.Subject, m.hash)
 		m.common = encodeJSON(terms{Kind: send.Kind, Principal: send.Principal, Basis: send.Basis})
 		sum := sha256.Sum256(m.common)
 		m.terms = sharedKey(sum[:16])
 		for _, to := range send.Recipients {
-			byRecipient[to] = append(byRecipient[to], m)
+			p.to[to] = append(p.to[to], m)
 		}
 	}
-	return byRecipient, nil
+	return p, nil
 }
 
-// enqueue queues messages for one recipient, in order. It passes over those for
-// which there is no room, and tells whether there were any.
-func (t *txn) enqueue(to gateway.OIN, messages []*message, maxQueue int) (refused bool, err error) {
-	peer, err := t.peer(to)
-	if err != nil {
-		return false, err
-	}
-	keys := make([][]byte, 0, len(messages))
-	for len(messages) > 0 {
-		n := ascending(messages)
-		keys = keys[:0]
-		for _, m := range messages[:n] {
-			keys = append(keys, m.key)
-		}
-		in := table{messages[0].in, to}
-		err := t.each(in, keys, func(i int, value []byte) error {
-			queued, err := t.enqueueOne(to, peer, messages[i], value, maxQueue)
-			refused = refused || !queued
-			return err
-		})
+// enqueue queues all messages, and gives the recipients for whom there was no
+// room for some.
+func (t *txn) enqueue(p messages, maxQueue int) (refused []gateway.OIN, err error) {
+	queued := make([]int, len(p.all))
+	for _, to := range slices.Sorted(maps.Keys(p.to)) {
+		q, err := t.queueOf(to, maxQueue)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		messages = messages[n:]
+		for some := p.to[to]; len(some) > 0; {
+			n := ascending(some)
+			if err := q.add(some[:n], queued); err != nil {
+				return nil, err
+			}
+			some = some[n:]
+		}
+		if q.refused {
+			refused = append(refused, to)
+		}
+	}
+	for i := range p.all {
+		m := &p.all[i]
+		t.share(m.content, m.Data, queued[i])
+		t.share(m.terms, m.common, 2*queued[i]) // the entry's and the slot's
 	}
 	return refused, nil
 }
 
 // ascending counts the first messages whose slots are in one table and ascend.
-func ascending(messages []*message) int {
+func ascending(some []*message) int {
 	n := 1
-	for n < len(messages) && messages[n].in == messages[0].in && bytes.Compare(messages[n-1].key, messages[n].key) < 0 {
+	for n < len(some) && some[n].in == some[0].in && bytes.Compare(some[n-1].key, some[n].key) < 0 {
 		n++
 	}
 	return n
 }
 
-// enqueueOne queues a message whose slot is stored as value, nil if there is
-// none, and tells whether there was room.
-func (t *txn) enqueueOne(to gateway.OIN, peer *peerRow, m *message, value []byte, maxQueue int) (queued bool, err error) {
-	in := table{m.in, to}
-	var sl slot
-	if value != nil {
-		if sl, err = decodeSlot(in, value); err != nil {
-			return false, err
-		}
+// queue is that of one recipient, in one transaction.
+type queue struct {
+	*txn
+	to      gateway.OIN
+	peer    *peerRow
+	out     *rows
+	max     int
+	refused bool // there was no room for some
+}
+
+func (t *txn) queueOf(to gateway.OIN, maxQueue int) (*queue, error) {
+	peer, err := t.peer(to)
+	return &queue{txn: t, to: to, peer: peer, out: t.changes.rows(table{tableOut, to}), max: maxQueue}, err
+}
+
+// add queues messages whose slots are in one table and ascend, and counts those
+// that it queued by their number.
+func (q *queue) add(some []*message, queued []int) error {
+	in := table{some[0].in, q.to}
+	slots := q.changes.rows(in)
+	slots.sorted = slices.Grow(slots.sorted, len(some))
+	q.out.sorted = slices.Grow(q.out.sorted, len(some))
+	keys := make([][]byte, len(some))
+	for i, m := range some {
+		keys[i] = m.key
 	}
+	return q.each(in, keys, func(i int, value []byte) error {
+		m := some[i]
+		var sl slot
+		if value != nil {
+			var err error
+			if sl, err = decodeSlot(in, value); err != nil {
+				return err
+			}
+		}
+		ok, err := q.addOne(m, in, &sl)
+		if ok {
+			queued[m.number]++
+			slots.set(m.key, sl.appendTo(q.room(sl.size())))
+		}
+		return err
+	})
+}
+
+// addOne queues a message, and changes its slot for the caller to write; false if
+// there is nothing to queue, or no room.
+func (q *queue) addOne(m *message, in table, sl *slot) (bool, error) {
 	if sl.underWay() {
-		if err := t.end(to, &sl, gateway.EventOvertake); err != nil {
+		if err := q.end(q.to, sl, gateway.EventOvertake); err != nil {
 			return false, err
 		}
 	}
 	if m.Withdrawal && !sl.exposed && sl.delivered == 0 {
-		return true, t.neverSeen(to, m, in, sl)
+		return false, q.neverSeen(m, in, *sl)
 	}
-	if sl.last == 0 && peer.Queued+peer.Held >= maxQueue && !narrows(m.Send) { // what replaces takes no more room
+	if sl.last == 0 && q.peer.Queued+q.peer.Held >= q.max && !narrows(m.Send) { // what replaces takes no more room
+		q.refused = true
 		return false, nil
 	}
-	at := t.now.Truncate(time.Second)
+	if sl.last != 0 {
+		q.release(sl.terms)
+	}
+	at := q.now.Truncate(time.Second)
 	e := entry{
-		state: gateway.Queued, withdrawal: m.Withdrawal, id: t.newID(), time: at, expires: at.Add(gateway.Lifetime),
+		state: gateway.Queued, withdrawal: m.Withdrawal, id: q.newID(), time: at, expires: at.Add(gateway.Lifetime),
 		content: m.content, terms: m.terms, subject: m.Subject,
 	}
-	t.share(m.content, m.Data, 1)
-	t.share(m.terms, m.common, 2) // the entry's and the slot's
-	if sl.last != 0 {
-		t.release(sl.terms)
-	}
-	peer.Sequence++
-	peer.Queued++
-	t.put(table{tableOut, to}, number(peer.Sequence), e.encode())
-	sl.last, sl.state, sl.withdrawal, sl.hash, sl.terms, sl.id, sl.digest = peer.Sequence, "", m.Withdrawal, m.hash, m.terms, e.id, nil
-	t.put(in, m.key, sl.encode())
+	q.peer.Sequence++
+	q.peer.Queued++
+	q.out.set(number(q.peer.Sequence), e.appendTo(q.room(e.size())))
+	sl.last, sl.state, sl.withdrawal, sl.hash, sl.terms, sl.id, sl.digest = q.peer.Sequence, "", m.Withdrawal, m.hash, m.terms, e.id, nil
 	return true, nil
 }
 
 // neverSeen closes a subject whose withdrawal need not be sent, because nothing
 // of it can have reached the recipient. Only the transaction knows: an attempt
 // may have begun since the withdrawal was planned.
-func (t *txn) neverSeen(to gateway.OIN, m *message, in table, sl slot) error {
+func (q *queue) neverSeen(m *message, in table, sl slot) error {
 	if sl.last == 0 {
 		return nil
 	}
 	sl.state = gateway.Withdrawn
-	if err := t.keepSlot(in, m.key, m.Kind, sl); err != nil {
+	if err := q.keepSlot(in, m.key, m.Kind, sl); err != nil {
 		return err
 	}
-	return t.record(journal.Entry{
-		Kind: journal.KindWithdrawn, Party: to, Message: formatID(sl.id), Policy: m.Basis.Policy,
+	return q.record(journal.Entry{
+		Kind: journal.KindWithdrawn, Party: q.to, Message: formatID(sl.id), Policy: m.Basis.Policy,
 	})
 }

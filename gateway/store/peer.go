@@ -21,8 +21,6 @@ type peerRow struct {
 	Failures    int       `json:"failures,omitempty"`
 	Reason      string    `json:"reason,omitempty"`
 	Owed        bool      `json:"owed,omitempty"` // the present state must be sent again
-
-	Later gateway.Reason `json:"later,omitempty"` // of the last message that it takes only later
 }
 
 type helloRow struct {
@@ -68,7 +66,7 @@ func (s *Store) Peers(ctx context.Context) (all []PeerStatus, err error) {
 	err = s.view(ctx, func(r reader) error {
 		all = nil
 		return eachPeer(r, func(oin gateway.OIN, row peerRow) error {
-			status, err := s.readStatus(r, oin, row)
+			status, err := readStatus(r, oin, row)
 			all = append(all, status)
 			return err
 		})
@@ -84,16 +82,16 @@ func (s *Store) Peer(ctx context.Context, peer gateway.OIN) (status PeerStatus, 
 		if err != nil {
 			return err
 		}
-		status, err = s.readStatus(r, peer, row)
+		status, err = readStatus(r, peer, row)
 		return err
 	})
 	return status, err
 }
 
-func (s *Store) readStatus(r reader, peer gateway.OIN, row peerRow) (PeerStatus, error) {
+func readStatus(r reader, peer gateway.OIN, row peerRow) (PeerStatus, error) {
 	status := PeerStatus{
 		OIN: peer, LastContact: row.LastContact, LastAttempt: row.LastAttempt, NextAttempt: row.NextAttempt,
-		Failures: row.Failures, Reason: row.Reason, Queued: row.Queued, Held: row.Held, Later: row.Later,
+		Failures: row.Failures, Reason: row.Reason, Queued: row.Queued, Held: row.Held,
 	}
 	for _, in := range []table{{tableOut, peer}, {tableHeld, peer}} {
 		err := r.ascend(in, nil, func(_, value []byte) (bool, error) {
@@ -107,11 +105,6 @@ func (s *Store) readStatus(r reader, peer gateway.OIN, row peerRow) (PeerStatus,
 			return PeerStatus{}, err
 		}
 	}
-	kept, _, err := readIntake(r, peer)
-	if err != nil {
-		return PeerStatus{}, err
-	}
-	status.Kept = Kept{kept.subjects, kept.bytes, kept.remembered, s.quota.reached(kept)}
 	var hello helloRow
 	ok, err := getJSON(r, table{name: tableHello}, []byte(peer), &hello)
 	if ok {

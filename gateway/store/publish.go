@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -120,17 +119,15 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 				return err
 			}
 		}
-		for _, to := range slices.Sorted(maps.Keys(messages)) {
-			refused, err := t.enqueue(to, messages[to], s.maxQueue)
-			if err != nil {
-				return err
-			}
-			if refused && p.Full == nil {
+		refused, err := t.enqueue(messages, s.maxQueue)
+		if err != nil {
+			return err
+		}
+		for _, to := range refused {
+			if p.Full == nil {
 				return gateway.Wrap(gateway.Limit, ErrQueueFull, fmt.Sprintf("the queue of party %s is full", to))
 			}
-			if refused {
-				p.Full(to)
-			}
+			p.Full(to)
 		}
 		if p.Import != nil {
 			t.put(table{name: tableImports}, []byte(p.Import.Source), encodeJSON(p.Import))

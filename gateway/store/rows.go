@@ -21,6 +21,15 @@ func (b batch) rows(t table) *rows {
 	return all
 }
 
+func (b batch) empty() bool {
+	for _, all := range b {
+		if all.len() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // rows are the changes of one table by key; nil as value deletes. Keys that come
 // in ascending order, as those of a large publication do, need no map.
 type rows struct {

@@ -24,13 +24,12 @@ type txn struct {
 	values map[sharedKey][]byte     // that may have to be stored
 
 	known  map[sharedKey]terms // that were read
+	space  []byte              // for rows, taken many at a time
 	random []byte              // for ids, drawn many at a time
 
-	intakes       map[gateway.OIN]*intake // as they will be
-	intakesBefore map[gateway.OIN]intake  // as they were, where they were known
-
-	journaled bool   // whether journal is known
-	journal   uint64 // size of the journal
+	journaled bool        // whether journal is known
+	journal   uint64      // size of the journal
+	subtrees  [64]subtree // the last known of each level of the journal's tree
 }
 
 func newTxn(r reader, now time.Time) (*txn, error) {
@@ -46,9 +45,6 @@ func newTxn(r reader, now time.Time) (*txn, error) {
 		refs:    map[sharedKey]int{},
 		values:  map[sharedKey][]byte{},
 		known:   map[sharedKey]terms{},
-
-		intakes:       map[gateway.OIN]*intake{},
-		intakesBefore: map[gateway.OIN]intake{},
 	}, nil
 }
 
@@ -59,21 +55,27 @@ func (t *txn) finish() (batch, error) {
 			t.put(table{name: tablePeers}, []byte(oin), encodeJSON(row))
 		}
 	}
-	for oin, now := range t.intakes {
-		if before, known := t.intakesBefore[oin]; !known || *now != before {
-			t.put(table{name: tableIntake}, []byte(oin), now.encode())
-		}
-	}
 	if err := t.count(); err != nil {
 		return nil, err
 	}
 	if t.journaled {
 		t.putUint(keyJournal(), t.journal)
 	}
-	if len(t.changes) > 0 {
+	if !t.changes.empty() {
 		t.putUint(keyHighest(), uint64(t.now.UnixNano()))
 	}
 	return t.changes, nil
+}
+
+// room gives an empty slice for a row of at most n bytes.
+func (t *txn) room(n int) []byte {
+	const chunk = 64 << 10
+	if len(t.space) < n {
+		t.space = make([]byte, max(n, chunk))
+	}
+	taken := t.space[:0:n]
+	t.space = t.space[n:]
+	return taken
 }
 
 func (t *txn) putUint(key []byte, n uint64) {
@@ -119,6 +121,9 @@ func (k sharedKey) fits(hash [32]byte) bool {
 
 // share makes n more references to a value, which is stored once.
 func (t *txn) share(key sharedKey, value []byte, n int) {
+	if n == 0 {
+		return
+	}
 	t.refs[key] += n
 	t.values[key] = value
 }
@@ -209,14 +214,36 @@ func (t *txn) record(entries ...journal.Entry) error {
 		}
 		e.Time = t.now
 		leaf := e.Encode()
-		hashes, err := journal.Append(t.journal, leaf, hashReader(t))
+		hashes, err := journal.Append(t.journal, leaf, t.subtree)
 		if err != nil {
 			return fmt.Errorf("append to the journal: %w", err)
+		}
+		for level, h := range hashes {
+			t.subtrees[level] = subtree{n: (t.journal + 1) >> level, hash: h}
 		}
 		t.put(table{name: tableJournal}, number(t.journal), encodeStored(journal.Stored{Leaf: leaf, Hashes: hashes}))
 		t.journal++
 	}
 	return nil
+}
+
+// subtree is the hash of a complete subtree of the journal, by its number
+// counted from 1; 0 is none.
+type subtree struct {
+	n    uint64
+	hash journal.Hash
+}
+
+// subtree is a journal.HashReader that keeps what it finds.
+func (t *txn) subtree(level int, n uint64) (journal.Hash, error) {
+	if known := t.subtrees[level]; known.n == n+1 {
+		return known.hash, nil
+	}
+	h, err := hashReader(t)(level, n)
+	if err == nil {
+		t.subtrees[level] = subtree{n + 1, h}
+	}
+	return h, err
 }
 
 // hashReader finds the hash of a complete subtree with its last record.

@@ -1,0 +1,134 @@
+package publication_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/gatewaytest"
+	"github.com/doorstroom/doorstroom/gateway/publication"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// queued is what waits for a recipient: hash of the data by subject.
+func (r *region) queued(t testing.TB, to gateway.OIN) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, o := range get(r.store.Due(ctx, start(), to, 1<<20, 1<<30, nil))(t) {
+		all[o.Subject] = o.Hash
+	}
+	return all
+}
+
+func (r *region) sound(t testing.TB) {
+	t.Helper()
+	for _, problem := range r.store.Check(ctx) {
+		t.Errorf("check: %s", problem)
+	}
+}
+
+// TestOneImportIsAsManySmallOnes publishes more offers than fit a transaction at
+// once, and the same ones a few at a time.
+func TestOneImportIsAsManySmallOnes(t *testing.T) {
+	const n = 1100
+	large, small := newRegion(t, 7, 3, store.Options{NoSync: true}), newRegion(t, 7, 3, store.Options{NoSync: true})
+	var seen []string
+	c := change(offers(n, "Groen"))
+	c.Progress = func(done, total int) { seen = append(seen, fmt.Sprint(done, "/", total)) }
+	result := get(large.Publish(ctx, start(), c))(t)
+	if result.Messages != 7*n || !slices.Equal(result.Recipients, large.gemeenten) || len(result.Denied) > 0 {
+		t.Errorf("got %d messages for %d, %d denials, want %d for all", result.Messages, len(result.Recipients), len(result.Denied), 7*n)
+	}
+	if want := []string{"1000/1100", "1100/1100"}; !slices.Equal(seen, want) {
+		t.Errorf("progress: got %q, want %q", seen, want)
+	}
+	for part := range slices.Chunk(offers(n, "Groen"), 100) {
+		get(small.Publish(ctx, start(), change(part)))(t)
+	}
+	for i, to := range large.gemeenten {
+		got, want := large.queued(t, to), small.queued(t, small.gemeenten[i])
+		if len(got) != n || !maps.Equal(got, want) {
+			t.Errorf("%s: got %d messages, want the %d of small imports", to, len(got), len(want))
+		}
+	}
+	large.sound(t)
+
+	// The same again sends nothing; a change of one offer sends that one.
+	if again := get(large.Publish(ctx, start(), change(offers(n, "Groen"))))(t); again.Messages != 0 {
+		t.Errorf("unchanged: got %d messages, want none", again.Messages)
+	}
+	one := get(large.Publish(ctx, start(), change(offers(1, "Hout"))))(t)
+	if one.Messages != 7 {
+		t.Errorf("one offer: got %d messages, want 7", one.Messages)
+	}
+	large.sound(t)
+}
+
+func TestDenialsNameOffersTogether(t *testing.T) {
+	r := newRegion(t, 4, 2, store.Options{NoSync: true})
+	all := offers(3, "Groen")
+	r.rules.Policy = r.policy(t, [][]string{{fmt.Sprintf("%q", r.gemeenten[0])}})
+	got := get(r.Publish(ctx, start(), change(all)))(t).Denied
+	want := publication.Denial{Offers: []string{"aanbod-000000", "aanbod-000001", "aanbod-000002"}, Rule: "default", Recipients: r.gemeenten[1:]}
+	if len(got) != 1 || !slices.Equal(got[0].Offers, want.Offers) || got[0].Rule != want.Rule || !slices.Equal(got[0].Recipients, want.Recipients) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestWhatIsGoneIsTakenBack deletes an offer behind the publisher's back.
+func TestWhatIsGoneIsTakenBack(t *testing.T) {
+	r := newRegion(t, 3, 1, store.Options{NoSync: true})
+	get(r.Publish(ctx, start(), change(offers(5, "Groen"))))(t)
+	for _, to := range r.gemeenten {
+		due := get(r.store.Due(ctx, start(), to, 9, 1<<20, nil))(t)
+		get(0, r.store.BeginAttempt(ctx, start(), to, []uint64{due[2].Sequence}, start()))(t)
+	}
+	gone := map[string]bool{}
+	for _, id := range []string{"aanbod-000001", "aanbod-000003"} {
+		get(0, r.store.Publish(ctx, start(), store.Publication{Delete: []string{id}}))(t)
+		gone[r.Subject(id)] = true
+	}
+	get(r.Renew(ctx, start(), true))(t)
+	for _, to := range r.gemeenten {
+		for _, shown := range get(r.store.Shown(ctx, to))(t) {
+			if gone[shown.Subject] && (!shown.Exposed || !shown.Withdrawal) {
+				t.Errorf("%s: got %+v, want a withdrawal of what may have arrived and nothing else", to, shown)
+			}
+		}
+		if got := len(get(r.store.Shown(ctx, to))(t)); got < 3 || got > 4 {
+			t.Errorf("%s: got %d subjects, want the three that stay and at most one withdrawal", to, got)
+		}
+	}
+	r.sound(t)
+	if again := get(r.Renew(ctx, start(), true))(t); again.Messages != 0 {
+		t.Errorf("again: got %d messages, want none", again.Messages)
+	}
+}
+
+// TestFullQueuesAreFilledLater publishes more than one queue holds.
+func TestFullQueuesAreFilledLater(t *testing.T) {
+	r := newRegion(t, 2, 1, store.Options{NoSync: true, MaxQueue: 3})
+	get(r.Publish(ctx, start(), change(offers(5, "Groen"))))(t)
+	to := r.gemeenten[0]
+	if got := len(r.queued(t, to)); got != 3 {
+		t.Fatalf("got %d queued, want 3", got)
+	}
+	var all []store.Settlement
+	var sequences []uint64
+	for _, o := range get(r.store.Due(ctx, start(), to, 9, 1<<20, nil))(t) {
+		digest := gateway.Hash(o.Data)
+		all = append(all, store.Settlement{
+			Sequence: o.Sequence, Digest: digest, Event: gateway.EventReceived,
+			Item: gateway.ReceiptItem{Sender: gatewaytest.Smile, Recipient: to, ID: o.ID, Digest: digest, Outcome: gateway.Received},
+		})
+		sequences = append(sequences, o.Sequence)
+	}
+	get(0, r.store.BeginAttempt(ctx, start(), to, sequences, start()))(t)
+	get(0, r.store.Settle(ctx, start(), to, all, "head", start(), nil))(t)
+	if ready := get(r.Ready(ctx, start(), to))(t); !ready || len(r.queued(t, to)) != 2 {
+		t.Errorf("got ready %t and %d queued, want the other 2", ready, len(r.queued(t, to)))
+	}
+	r.sound(t)
+}
