@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -68,7 +66,6 @@ func openBolt(path string, opt Options) (e *boltEngine, err error) {
 	}
 	db, err := openFile(path, &bbolt.Options{
 		Timeout: timeout, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, MaxSize: int(opt.MaxBytes), NoSync: opt.NoSync,
-		InitialMmapSize: mapAhead(),
 	})
 	if err != nil {
 		return nil, openError(err)
@@ -82,16 +79,6 @@ func openBolt(path string, opt Options) (e *boltEngine, err error) {
 	}
 	go e.run()
 	return e, nil
-}
-
-// mapAhead is how much address space is set aside for the file to grow into:
-// mapping it anew copies the whole transaction under way, and waits for every
-// reader. Where the file itself would take that size it is none.
-func mapAhead() int {
-	if runtime.GOOS == "windows" || math.MaxInt == math.MaxInt32 {
-		return 0
-	}
-	return 1 << 30
 }
 
 // openFile is bbolt.Open, with a panic over a damaged file as an error and
