@@ -105,7 +105,9 @@ func (a *app) publish(cmd *cobra.Command, o publishOptions, files []string) erro
 	if err != nil {
 		return err
 	}
-	report, err := client.Publish(cmd.Context(), imp, o.confirm)
+	report, err := a.showProgress(cmd.Context(), client, func() (desk.ImportReport, error) {
+		return client.Publish(cmd.Context(), imp, o.confirm)
+	})
 	if err != nil {
 		return err
 	}
@@ -157,7 +159,7 @@ func (a *app) settleHeld(cmd *cobra.Command, o publishOptions) error {
 		}
 	}
 	if o.confirm {
-		report, err := client.ConfirmImport(ctx, o.source)
+		report, err := a.showProgress(ctx, client, func() (desk.ImportReport, error) { return client.ConfirmImport(ctx, o.source) })
 		if err != nil {
 			return err
 		}

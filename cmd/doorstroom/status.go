@@ -127,6 +127,9 @@ func writeStatus(w io.Writer, s rest.Status) error {
 			fmt.Fprintf(w, "          held: %d offers would vanish; see doorstroom publish --help\n", len(i.Held))
 		}
 	}
+	if p := s.Importing; p != nil {
+		fmt.Fprintf(w, "          under way, of %s: %d of %d changed offers\n", clip(p.Source, 0), p.Done, p.Total)
+	}
 	if s.Backup != nil {
 		fmt.Fprintf(w, "backup    %s, %s\n", when(s.Backup.At), clip(s.Backup.File, 0))
 	}

@@ -52,6 +52,7 @@ type Desk struct {
 	lists     gateway.CodeLists
 
 	importing sync.Mutex // held from reading the own offers to committing an import
+	progress  atomic.Pointer[Progress]
 
 	changing sync.Mutex // held while the rules in force are replaced
 	rules    atomic.Pointer[inForce]

@@ -2,6 +2,7 @@ package desk_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -210,6 +211,45 @@ func TestBandsWaitForTheFixedMoment(t *testing.T) {
 		time.Sleep(2 * 24 * time.Hour)
 		if got, want := f.Received(gt.Dordrecht, gt.Smile)["groen"].Places[0].Band, gateway.Enkele; before != gateway.Ruim || got != want {
 			t.Errorf("got band %q, then %q, want ruim until the moment and %q after it", before, got, want)
+		}
+	})
+}
+
+// Whoever asks while a large import is under way is told how far it is.
+func TestStatusTellsHowFarAnImportIs(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := pair(t)
+		const n = 3000 // some transactions
+		var offers []gateway.Offer
+		for i := range n {
+			offers = append(offers, gt.Offer(fmt.Sprint("aanbod-", i)))
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			f.Publish(gt.Smile, offers...)
+		}()
+		seen := false
+		for ended := false; !ended; {
+			status, err := f.Node(gt.Smile).Desk.Status(context.Background(), gt.Everyone())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p := status.Importing; p != nil && p.Total == n && p.Done > 0 {
+				seen = true
+			}
+			select {
+			case <-done:
+				ended = true
+			default:
+			}
+		}
+		if !seen {
+			t.Error("an import was never seen under way")
+		}
+		if status, err := f.Node(gt.Smile).Desk.Status(context.Background(), gt.Everyone()); err != nil || status.Importing != nil {
+			t.Errorf("afterwards: got %+v and %v, want nothing under way", status.Importing, err)
 		}
 	})
 }

@@ -164,6 +164,9 @@ func (d *Desk) commitImport(ctx context.Context, now time.Time, imp gateway.Impo
 	if !imp.Full { // it says nothing of a full export that waits
 		change.Import.Held = before.Held
 	}
+	progress, end := d.follow(imp.Source, now)
+	defer end()
+	change.Progress = progress
 	result, err := d.publisher.Publish(ctx, now, change)
 	d.wake(result) // also for what was committed before an error
 	if imp.Full {

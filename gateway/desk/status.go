@@ -22,6 +22,7 @@ type Status struct {
 	Policy      PolicyStatus        `json:"policy"`
 	Offers      int                 `json:"offers"`
 	Imports     []store.ImportState `json:"imports,omitempty"`
+	Importing   *Progress           `json:"importing,omitempty"` // under way
 	Peers       []Peer              `json:"peers"`
 	Journal     uint64              `json:"journal"`          // entries
 	Backup      *BackupReport       `json:"backup,omitempty"` // the last good one
@@ -75,6 +76,7 @@ func (d *Desk) fillStatus(ctx context.Context, s *Status, now time.Time) error {
 	if s.Imports, err = d.Store.ImportStates(ctx); err != nil {
 		return fmt.Errorf("read imports: %w", err)
 	}
+	s.Importing = d.progress.Load()
 	if s.Journal, err = d.Store.JournalSize(ctx); err != nil {
 		return fmt.Errorf("read journal: %w", err)
 	}

@@ -56,6 +56,7 @@ type Status struct {
 	Policy             desk.PolicyStatus   `json:"policy"`
 	Offers             int                 `json:"offers"`
 	Imports            []ImportStatus      `json:"imports"`
+	Importing          *desk.Progress      `json:"importing,omitempty"` // under way
 	Peers              []Peer              `json:"peers"`
 	JournalSize        uint64              `json:"journalSize"`
 	Alarms             []string            `json:"alarms"`            // Dutch
@@ -114,7 +115,7 @@ type Peer struct {
 func statusOut(s desk.Status) Status {
 	out := Status{
 		Party: s.Party, Name: s.Name, Time: s.Time, ClockBehindSeconds: int(s.ClockBehind.Seconds()), Incarnation: s.Incarnation,
-		Register: s.Register, Policy: s.Policy, Offers: s.Offers, JournalSize: s.Journal,
+		Register: s.Register, Policy: s.Policy, Offers: s.Offers, JournalSize: s.Journal, Importing: s.Importing,
 		Imports: []ImportStatus{}, Peers: []Peer{}, Alarms: append([]string{}, s.Alarms...),
 	}
 	if s.Backup != nil {
