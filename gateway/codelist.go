@@ -65,6 +65,10 @@ func LoadCodeLists(fsys fs.FS) (CodeLists, error) {
 	return lists, nil
 }
 
+// Newer tells whether version a of a code list comes after b. Versions are dates,
+// or other texts that sort as they follow each other.
+func Newer(a, b string) bool { return a > b }
+
 // Find gives a code of a list, valid or not.
 func (l CodeLists) Find(list, code string) (Code, bool) {
 	for _, c := range l[list].Codes {

@@ -69,7 +69,7 @@ type federation struct {
 
 // shape is what differs from a federation as it comes.
 type shape struct {
-	queue    int             // limits.queue-per-peer of the sender; 0: the default
+	queue    int             // limits.queue-per-peer of the sender, for which its recipient has room; 0: the default
 	database string          // limits.database-bytes of both; "": the default
 	requests int             // limits.requests-per-second of the receiver; 0: the default
 	strict   bool            // with the rules of apart
@@ -144,7 +144,10 @@ func (m *member) adapt(s shape) error {
 	}
 	var pairs []string
 	if s.queue > 0 {
-		pairs = append(pairs, "queue-per-peer: 100000", fmt.Sprint("queue-per-peer: ", s.queue))
+		pairs = append(pairs, "queue-per-peer: 100000", fmt.Sprint("queue-per-peer: ", s.queue),
+			"subjects-per-peer: 100000", fmt.Sprint("subjects-per-peer: ", s.queue),
+			"bytes-per-peer: 200MB", "bytes-per-peer: 100GB",
+			"remembered-per-peer: 1000000", fmt.Sprint("remembered-per-peer: ", 10*s.queue))
 	}
 	if s.database != "" {
 		pairs = append(pairs, "database-bytes: 4GB", "database-bytes: "+s.database)

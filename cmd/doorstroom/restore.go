@@ -35,7 +35,7 @@ undone.
 --dry-run only verifies the backup. For that the node may be running.`,
 		Example: `  doorstroom restore --dry-run
   doorstroom restore
-  doorstroom restore /mnt/backups/node-00000099000000001000-20261102T090000Z.backup --key /media/stick/backup.key`,
+  doorstroom restore /mnt/backups/node-20261102T090000Z.backup --key /media/stick/backup.key`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {

@@ -138,7 +138,15 @@ func writeStatus(w io.Writer, s rest.Status) error {
 		fmt.Fprintln(w, "No other parties are known.")
 		return nil
 	}
-	return writePeers(w, s.Peers, s.Time)
+	if err := writePeers(w, s.Peers, s.Time); err != nil {
+		return err
+	}
+	for _, p := range s.Peers {
+		for _, note := range p.Notes {
+			fmt.Fprintf(w, "note      %s\n", clip(note, 0))
+		}
+	}
+	return nil
 }
 
 // nameless is why a node has no name: names are those of the register.

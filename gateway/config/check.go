@@ -145,6 +145,11 @@ func checkNumbers(d *decoder, c Config) {
 	between(d, "limits.connections-per-peer", l.ConnectionsPerPeer, 1, 10_000)
 	between(d, "limits.requests-per-second", l.RequestsPerSecond, 1, 100_000)
 	between(d, "limits.queue-per-peer", l.QueuePerPeer, 100, 10_000_000)
+	between(d, "limits.subjects-per-peer", l.SubjectsPerPeer, 1, 10_000_000)
+	between(d, "limits.remembered-per-peer", l.RememberedPerPeer, 100, 100_000_000)
+	if l.BytesPerPeer < 2e6 {
+		d.failAt("limits.bytes-per-peer", "expected a size of at least 2MB")
+	}
 	if l.DatabaseBytes < 10e6 {
 		d.failAt("limits.database-bytes", "expected a size of at least 10MB")
 	}

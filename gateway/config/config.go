@@ -132,6 +132,9 @@ type Limits struct {
 	ConnectionsPerPeer int           `yaml:"connections-per-peer"`
 	RequestsPerSecond  int           `yaml:"requests-per-second"`
 	QueuePerPeer       int           `yaml:"queue-per-peer"`
+	SubjectsPerPeer    int           `yaml:"subjects-per-peer"`
+	BytesPerPeer       Bytes         `yaml:"bytes-per-peer"`
+	RememberedPerPeer  int           `yaml:"remembered-per-peer"`
 	DatabaseBytes      Bytes         `yaml:"database-bytes"`
 	HeaderTimeout      time.Duration `yaml:"header-timeout"`
 	ReadTimeout        time.Duration `yaml:"read-timeout"`
@@ -162,6 +165,9 @@ func Default() Config {
 			ConnectionsPerPeer: 8,
 			RequestsPerSecond:  50,
 			QueuePerPeer:       100_000,
+			SubjectsPerPeer:    100_000,
+			BytesPerPeer:       200e6,
+			RememberedPerPeer:  1_000_000,
 			DatabaseBytes:      4e9,
 			HeaderTimeout:      10 * time.Second,
 			ReadTimeout:        time.Minute,

@@ -31,6 +31,7 @@ type Options struct {
 	Secret         []byte // the node's secret: keyed pseudonyms of callers, opaque subjects
 	Store          *store.Store
 	Schema         *schema.Validator
+	Protocols      []int                         // versions of the protocol that the node serves
 	Anchors        []string                      // key ids trusted to sign version 1 of the register
 	PolicyFiles    func() ([]policy.File, error) // read anew at every (re)load
 	Reread         func(context.Context) error   // configuration and register file, before the policy is reloaded

@@ -43,6 +43,7 @@ type Peer struct {
 	Name string            `json:"name"`
 	Kind gateway.PartyKind `json:"kind"`
 	store.PeerStatus
+	Notes []string `json:"notes,omitempty"` // what it cannot take now, and why, in plain English
 }
 
 // Status needs a role but writes no journal entry: it is asked every few
@@ -118,7 +119,7 @@ func (d *Desk) peers(known []store.PeerStatus) []Peer {
 			}
 			status := byOIN[p.OIN]
 			status.OIN = p.OIN
-			peers = append(peers, Peer{Name: p.Name, Kind: p.Kind, PeerStatus: status})
+			peers = append(peers, Peer{Name: p.Name, Kind: p.Kind, PeerStatus: status, Notes: d.notes(p.Name, status)})
 			delete(byOIN, p.OIN)
 		}
 	}
@@ -144,6 +145,9 @@ func (d *Desk) alarms(s Status, now time.Time) []string {
 		alarms = append(alarms, "het register verloopt of is verlopen; vraag de registerhouder om een nieuwe versie")
 	}
 	for _, p := range s.Peers {
+		if p.Kept.Full {
+			alarms = append(alarms, p.Name+" heeft hier zijn ruimte vol; wat meer ruimte vraagt wacht daar (zie limits in de configuratie)")
+		}
 		if p.Oldest.IsZero() {
 			continue
 		}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/publication"
+	"github.com/doorstroom/doorstroom/gateway/schema"
 	"github.com/doorstroom/doorstroom/gateway/seal"
 	"github.com/doorstroom/doorstroom/gateway/store"
 )
@@ -42,6 +44,9 @@ func (e *Exchange) Accept(ctx context.Context, peer gateway.OIN, batch gateway.B
 	}
 	for j, item := range stored {
 		items[position[j]] = item
+		if item.Reason != inbound[j].Reason && (item.Reason == gateway.ReasonOverload || item.Reason == gateway.ReasonIDReused) {
+			e.strangers.add(peer, item.Reason) // leaves no trace of its own
+		}
 	}
 	e.counters.accepted(peer, items)
 	e.contacted(ctx, now, peer)
@@ -69,12 +74,16 @@ func (e *Exchange) inspect(rules publication.Rules, now time.Time, peer gateway.
 		return e.unattributed(rules, peer, token, gateway.ReasonSource)
 	}
 	seen.attributed = true
+	wait := func(outcome gateway.Outcome, reason gateway.Reason) inspected { // it may come again and again: counted, not entered each time
+		seen.in.Outcome, seen.in.Reason = outcome, reason
+		e.strangers.add(peer, reason)
+		return seen
+	}
 	refuse := func(reason gateway.Reason) inspected {
-		seen.in.Outcome, seen.in.Reason = e.outcome(rules, peer, reason), reason
-		if seen.in.Outcome != gateway.Refused { // it may come again and again: counted, not entered each time
-			e.strangers.add(peer, reason)
-			return seen
+		if outcome := e.outcome(rules, peer, reason); outcome != gateway.Refused {
+			return wait(outcome, reason)
 		}
+		seen.in.Outcome, seen.in.Reason = gateway.Refused, reason
 		seen.in.Entry = e.entry(rules, now, seen.in)
 		return seen
 	}
@@ -85,7 +94,10 @@ func (e *Exchange) inspect(rules publication.Rules, now time.Time, peer gateway.
 		return refuse(reason)
 	}
 	day := gateway.DateOf(now)
-	if reason, _ := e.Schema.Message(m.Kind, m.Data, day); reason != "" {
+	if reason, wrong := e.Schema.Message(m.Kind, m.Data, day); reason != "" {
+		if reason == gateway.ReasonCode && e.knowsNewer(peer, wrong) {
+			return wait(gateway.Unsupported, reason)
+		}
 		return refuse(reason)
 	}
 	sender, ok := rules.Register.Recipient(peer, m.Kind, day)
@@ -187,6 +199,20 @@ func (e *Exchange) outcome(rules publication.Rules, peer gateway.OIN, reason gat
 		return gateway.Unsupported
 	}
 	return gateway.Refused
+}
+
+// knowsNewer tells whether the peer's last hello named a newer version than ours
+// of every code list in which a code is wrong: then it is ours that is behind,
+// and the peer holds the message until our hello says otherwise.
+func (e *Exchange) knowsNewer(peer gateway.OIN, wrong []schema.Violation) bool {
+	status, err := e.Store.Peer(context.Background(), peer)
+	if err != nil || status.Hello == nil {
+		return false
+	}
+	ours := e.Schema.Versions()
+	return !slices.ContainsFunc(wrong, func(v schema.Violation) bool {
+		return !gateway.Newer(status.Hello.CodeLists[v.List()], ours[v.List()])
+	})
 }
 
 // peerIsAhead tells whether the peer's last hello named a register version that

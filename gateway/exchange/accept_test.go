@@ -316,8 +316,11 @@ func TestSameIDOtherBody(t *testing.T) {
 		if got := h.f.Received(gt.Alblasserdam, gt.Smile)["groen"].Title; strings.Contains(got, "Grijs") {
 			t.Errorf("the second body took effect: %q", got)
 		}
-		if count(h.f, gt.Alblasserdam, journal.KindRejected) != 1 {
-			t.Error("not in the journal")
+		h.send(h.sign(m.Encode()))
+		time.Sleep(2 * time.Minute)
+		rejected := entriesOf(h.f, gt.Alblasserdam, journal.KindRejected)
+		if len(rejected) != 1 || rejected[0].Reason != gateway.ReasonIDReused || rejected[0].Count != 2 {
+			t.Errorf("journal: got %s, want one entry that counts both", gt.Dump(rejected))
 		}
 	})
 }

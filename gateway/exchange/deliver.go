@@ -39,14 +39,18 @@ type worker struct {
 	wake    chan struct{}
 	helloed atomic.Bool // the peer said hello to us: look at what it holds
 	changed atomic.Bool // its hello says something new: what it refused may be welcome now
+	unknown atomic.Bool // it signs with a key that is not in the register here: it may have a newer one
 	attempt *attempt    // under way; guarded by e.mu
 
 	// below: used by run only
 	told    string               // what the last hello that arrived said of us
 	toldAt  time.Time            // when
 	fetched uint64               // register version last asked for, so that a bad one is not asked for again and again
+	asked   time.Time            // when it was last asked for its register because of an unknown key
 	resent  time.Time            // when the present state was last sent again
 	later   map[uint64]time.Time // sequences that the peer will take later, and when to try
+	full    time.Time            // until then the peer is sent nothing that takes room: it said that it has none
+	fulls   int                  // how often in a row it said so
 	awake   bool                 // has had its first turn: a node that starts tries everybody at once
 }
 
@@ -96,6 +100,7 @@ func (w *worker) turn(ctx context.Context) time.Duration {
 	if err != nil {
 		return w.trouble("read peer", err)
 	}
+	w.recognise(ctx, rules, party, now)
 	if w.awake && status.Failures > 0 && now.Before(status.NextAttempt) {
 		return status.NextAttempt.Sub(now)
 	}
@@ -144,7 +149,11 @@ func (w *worker) due(ctx context.Context, now time.Time) ([]store.Outgoing, time
 		}
 		wait = min(wait, until.Sub(now))
 	}
-	skip := func(sequence uint64) bool { return !w.later[sequence].IsZero() }
+	full := now.Before(w.full)
+	if full {
+		wait = min(wait, w.full.Sub(now))
+	}
+	skip := func(sequence uint64, grows bool) bool { return (full && grows) || !w.later[sequence].IsZero() }
 	due, err := w.e.Store.Due(ctx, now, w.peer, gateway.MaxBatch, gateway.MaxBody/2, skip) // tokens are a third larger than payloads
 	if err != nil {
 		return nil, w.trouble("read queue", err)
@@ -277,14 +286,22 @@ func (w *worker) settle(ctx context.Context, due []store.Outgoing, r gateway.Rec
 	now := w.e.now()
 	settlements := make([]store.Settlement, len(due))
 	var entries []journal.Entry
+	full := false
 	for i, o := range due {
 		event := gateway.EventOf(r.Items[i].Outcome)
+		full = full || r.Items[i].Reason == gateway.ReasonOverload
 		settlements[i] = store.Settlement{Sequence: o.Sequence, Digest: r.Items[i].Digest, Item: r.Items[i], Event: event}
 		if event == gateway.EventRetryLater {
 			w.later[o.Sequence] = now.Add(gateway.Backoff(o.Attempts+1, rand.Float64()))
 			continue
 		}
 		entries = append(entries, w.settled(now, o, r.Items[i]))
+	}
+	if full {
+		w.fulls++
+		w.full = now.Add(gateway.Backoff(w.fulls, rand.Float64()))
+	} else {
+		w.fulls = 0
 	}
 	// The peer has answered: what it said is kept, also when the node is stopping.
 	final, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.Timeout)
@@ -380,25 +397,61 @@ func (w *worker) reconsider(ctx context.Context, now time.Time) error {
 
 // compare looks at the peer's last hello: a newer register is fetched, and it
 // answers whether the peer holds another state than it was sent. While anything
-// is under way that cannot be told, and the answer is no.
+// is under way that cannot be told, and the answer is no. What the peer holds off,
+// for want of support or room, is no reason to wait: it has not taken effect.
 func (w *worker) compare(ctx context.Context, rules publication.Rules, party gateway.Party) (differs bool, err error) {
 	status, err := w.e.Store.Peer(ctx, w.peer)
 	if err != nil || status.Hello == nil {
 		return false, err
 	}
-	if rules.Register.Version() < status.Hello.Register && w.fetched != status.Hello.Register {
-		if err := w.fetchRegister(ctx, party, rules.Register, status.Hello.Register); err != nil {
-			w.e.Log.Debug("register not fetched", "peer", w.peer, "error", err)
-			w.toldAt = w.e.now().Add(fetchAgain - idle) // say hello again then, and try again
-		} else {
-			w.fetched = status.Hello.Register
-		}
-	}
+	w.catchUp(ctx, party, rules.Register, status.Hello.Register)
 	shown, settled, err := w.e.Store.ShownDigest(ctx, w.peer)
 	if err != nil {
 		return false, fmt.Errorf("digest of what was shown: %w", err)
 	}
-	return settled && shown != status.Hello.Holds, nil
+	if !settled {
+		underWay, err := w.e.Store.UnderWay(ctx, w.peer, func(sequence uint64) bool { return !w.later[sequence].IsZero() })
+		if err != nil || underWay {
+			return false, err
+		}
+	}
+	return shown != status.Hello.Holds, nil
+}
+
+// catchUp fetches the registers up to the version that a peer has, if it is
+// ahead and that was not done before.
+func (w *worker) catchUp(ctx context.Context, party gateway.Party, current *register.Register, version uint64) {
+	if current.Version() >= version || w.fetched == version {
+		return
+	}
+	if err := w.fetchRegister(ctx, party, current, version); err != nil {
+		w.e.Log.Debug("register not fetched", "peer", w.peer, "error", err)
+		w.toldAt = w.e.now().Add(fetchAgain - idle) // say hello again then, and try again
+		return
+	}
+	w.fetched = version
+}
+
+// recognise is for a peer that signs with a key that the register here does not
+// have: it asks the peer, whom TLS has identified, for its register, which
+// verifies itself. Without this, two parties of which one has a new key would
+// never hear of it: the hello that names the new register is signed with it.
+func (w *worker) recognise(ctx context.Context, rules publication.Rules, party gateway.Party, now time.Time) {
+	if !w.unknown.Swap(false) || now.Before(w.asked.Add(fetchAgain)) {
+		return
+	}
+	w.asked = now
+	file, err := w.fetchVersion(ctx, party, 0)
+	if err != nil {
+		w.e.Log.Debug("register not fetched", "peer", w.peer, "error", err)
+		return
+	}
+	offered, err := register.Restore(file) // read only: catchUp verifies
+	if err != nil {
+		w.e.Log.Warn("register offered by peer was refused", "peer", w.peer, "error", err)
+		return
+	}
+	w.catchUp(ctx, party, rules.Register, offered.Version())
 }
 
 // fetchRegister asks a peer for all registers after current up to version. Each

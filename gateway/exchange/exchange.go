@@ -33,7 +33,7 @@ type Sender interface {
 	Register(ctx context.Context, peer gateway.Party, version uint64) ([]byte, error)
 }
 
-// Protocol is the version of docs/protocol.md that this node speaks.
+// Protocol is the version of docs/protocol.md that this program speaks.
 const Protocol = 1
 
 // Options is what an exchange works with; all fields are required.
@@ -42,6 +42,7 @@ type Options struct {
 	Key       *seal.Key
 	Store     *store.Store
 	Schema    *schema.Validator
+	Protocols []int // versions of the protocol that are served
 	Publisher *publication.Publisher
 	Rules     func() publication.Rules
 	// FetchedRegister verifies the registers that a peer gave, from version first

@@ -35,6 +35,9 @@ func (e *Exchange) Hello(ctx context.Context, peer gateway.OIN, token string) (s
 func (e *Exchange) heard(ctx context.Context, rules publication.Rules, peer gateway.OIN, token string, now time.Time) error {
 	payload, _, err := seal.Open(token, seal.Hello, e.keyOf(rules, now, peer))
 	if err != nil {
+		if seal.ReasonOf(err) == gateway.ReasonKeyUnknown {
+			e.unknownKey(peer)
+		}
 		return fmt.Errorf("open hello: %w", err)
 	}
 	if violations, err := e.Schema.Validate("hello", payload); err != nil || len(violations) > 0 {
@@ -47,12 +50,12 @@ func (e *Exchange) heard(ctx context.Context, rules publication.Rules, peer gate
 	if hello.Issuer != peer || hello.Audience != e.Self {
 		return gateway.Errorf(gateway.Invalid, "the hello is between other parties")
 	}
-	if !slices.Contains(hello.Protocol, Protocol) {
-		return gateway.Errorf(gateway.Conflict, "the peer does not speak protocol version %d", Protocol)
-	}
 	changed, err := e.Store.SaveHello(ctx, now, peer, hello)
 	if err != nil {
 		return fmt.Errorf("keep hello: %w", err)
+	}
+	if !slices.ContainsFunc(hello.Protocol, func(v int) bool { return slices.Contains(e.Protocols, v) }) {
+		return gateway.Errorf(gateway.Conflict, "the peer speaks no version of the protocol that this node speaks")
 	}
 	if !changed {
 		return nil
@@ -68,10 +71,20 @@ func (e *Exchange) heard(ctx context.Context, rules publication.Rules, peer gate
 	return nil
 }
 
+// unknownKey makes the worker of a peer ask it for its register.
+func (e *Exchange) unknownKey(peer gateway.OIN) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if w := e.workers[peer]; w != nil {
+		w.unknown.Store(true)
+		w.poke()
+	}
+}
+
 // helloFor is what we tell a peer of ourselves, but for time and state.
 func (e *Exchange) helloFor(rules publication.Rules, peer gateway.OIN, now time.Time) gateway.Hello {
 	h := gateway.Hello{
-		Issuer: e.Self, Audience: peer, Protocol: []int{Protocol}, Kinds: []string{},
+		Issuer: e.Self, Audience: peer, Protocol: e.Protocols, Kinds: []string{},
 		CodeLists: e.Schema.Versions(), Incarnation: e.Store.Incarnation(),
 	}
 	if rules.Register == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -43,6 +44,22 @@ type Federation struct {
 	dirs    map[gateway.OIN]string
 	parties map[gateway.OIN]gateway.Party
 	nodes   map[gateway.OIN]*node.Node
+	ages    map[gateway.OIN]Age
+}
+
+// Age makes a node of another age than the program under test; what is nil is
+// that of the program.
+type Age struct {
+	Schemas   fs.FS
+	Protocols []int
+}
+
+// SetAge restarts a node as one of another age; the zero Age is the present.
+func (f *Federation) SetAge(oin gateway.OIN, age Age) {
+	f.t.Helper()
+	f.Stop(oin)
+	f.ages[oin] = age
+	f.Start(oin)
 }
 
 // NewFederation makes and starts a node for every member. All are stopped at
@@ -56,6 +73,7 @@ func NewFederation(t testing.TB, members ...Member) *Federation {
 	f := &Federation{
 		Net: NewNetwork(), Registrar: key, t: t, log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		dirs: map[gateway.OIN]string{}, parties: map[gateway.OIN]gateway.Party{}, nodes: map[gateway.OIN]*node.Node{},
+		ages: map[gateway.OIN]Age{},
 	}
 	if os.Getenv("DOORSTROOM_TEST_LOG") != "" {
 		f.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -173,7 +191,8 @@ func (f *Federation) Start(oin gateway.OIN) *node.Node {
 	}
 	opt := node.Options{
 		Config: c, Log: f.log, Network: f.Net.From(oin),
-		Reread: func() (config.Config, error) { return config.Load(path) },
+		Reread:  func() (config.Config, error) { return config.Load(path) },
+		Schemas: f.ages[oin].Schemas, Protocols: f.ages[oin].Protocols,
 	}
 	n, err := node.New(context.Background(), opt)
 	if err != nil {

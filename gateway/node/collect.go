@@ -180,6 +180,10 @@ func (n *Node) collectPeers(s sample, known []store.PeerStatus) {
 		}
 		s.send("queue_messages", float64(p.Queued), peer)
 		s.send("held_messages", float64(p.Held), peer)
+		s.send("received_offers", float64(p.Kept.Subjects), peer)
+		s.send("received_bytes", float64(p.Kept.Bytes), peer)
+		s.send("remembered_messages", float64(p.Kept.Remembered), peer)
+		s.flag("quota_reached", p.Kept.Full, peer)
 		s.send("queue_oldest_seconds", oldest, peer)
 		s.send("peer_failures", float64(p.Failures), peer)
 		s.at("peer_last_contact_timestamp_seconds", p.LastContact, peer)

@@ -50,6 +50,10 @@ func Metrics() []Metric {
 
 		{"doorstroom_queue_messages", gauge, "Messages that wait for a peer.", []string{p}},
 		{"doorstroom_held_messages", gauge, "Messages held until a peer supports them.", []string{p}},
+		{"doorstroom_received_offers", gauge, "Offers of a peer that are kept here; limits.subjects-per-peer bounds them.", []string{p}},
+		{"doorstroom_received_bytes", gauge, "Bytes of the offers of a peer that are kept here; limits.bytes-per-peer bounds them.", []string{p}},
+		{"doorstroom_remembered_messages", gauge, "Messages of a peer whose answer is kept, and offers of it that are gone; limits.remembered-per-peer bounds them.", []string{p}},
+		{"doorstroom_quota_reached", gauge, "1 if a peer has reached one of these limits: what takes more room must wait.", []string{p}},
 		{"doorstroom_queue_oldest_seconds", gauge, "Age of the oldest message that waits or is held; 0: none.", []string{p}},
 		{"doorstroom_peer_failures", gauge, "Failed attempts in a row.", []string{p}},
 		{"doorstroom_peer_last_contact_timestamp_seconds", gauge, "Last success in either direction; missing if there never was one.", []string{p}},

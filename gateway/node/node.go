@@ -13,6 +13,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -30,6 +31,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/schema"
 	"github.com/doorstroom/doorstroom/gateway/seal"
 	"github.com/doorstroom/doorstroom/gateway/store"
+	"github.com/doorstroom/doorstroom/schemas"
 )
 
 // Options is what a node is made of.
@@ -41,6 +43,11 @@ type Options struct {
 	// Network takes the place of listeners and TLS where tests have one of
 	// their own; nil in production.
 	Network exchange.Sender
+	// Schemas and Protocols make a node of another age than this program, for
+	// tests of mixed federations: its schemas with code lists, and the versions of
+	// the protocol it serves. They are nil in production.
+	Schemas   fs.FS
+	Protocols []int
 	// Fault is passed to the store: tests break commits with it.
 	Fault func(point string) error
 }
@@ -95,6 +102,7 @@ func New(ctx context.Context, opt Options) (*Node, error) {
 	}
 	if n.Store, err = store.Open(filepath.Join(opt.Config.Data, databaseFile), store.Options{
 		MaxBytes: int64(opt.Config.Limits.DatabaseBytes), MaxQueue: opt.Config.Limits.QueuePerPeer,
+		Quota:       quotaOf(opt.Config.Limits),
 		LockTimeout: 2 * time.Second, Committed: n.meters.committed, Fault: opt.Fault,
 	}); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -108,13 +116,20 @@ func New(ctx context.Context, opt Options) (*Node, error) {
 // assemble makes desk and exchange, which know of each other only through the
 // functions given here.
 func (n *Node) assemble(ctx context.Context) error {
-	validator, err := schema.New()
+	data, protocols := schemas.FS(), []int{exchange.Protocol}
+	if n.opt.Schemas != nil {
+		data = n.opt.Schemas
+	}
+	if n.opt.Protocols != nil {
+		protocols = n.opt.Protocols
+	}
+	validator, err := schema.Load(data)
 	if err != nil {
 		return fmt.Errorf("compile schemas: %w", err)
 	}
 	c := n.opt.Config
 	n.Desk, err = desk.New(ctx, desk.Options{
-		Self: c.Party, Secret: n.keys.secret, Store: n.Store, Schema: validator,
+		Self: c.Party, Secret: n.keys.secret, Store: n.Store, Schema: validator, Protocols: protocols,
 		Anchors: c.Register.Anchors, PolicyFiles: n.policyFiles,
 		Reread: n.reread, Vanish: n.vanish,
 		OpenCheckpoint: n.openCheckpoint, SignCheckpoint: n.signCheckpoint,
@@ -135,13 +150,17 @@ func (n *Node) assemble(ctx context.Context) error {
 		sender = n.network.client
 	}
 	n.Exchange = exchange.New(exchange.Options{
-		Self: c.Party, Key: n.keys.signing, Store: n.Store, Schema: validator,
+		Self: c.Party, Key: n.keys.signing, Store: n.Store, Schema: validator, Protocols: protocols,
 		Publisher: n.Desk.Publisher(), Rules: n.Desk.Rules, FetchedRegister: n.Desk.FetchedRegister,
 		Sender: sender, Sent: n.meters.sent, Log: n.log,
 		KeyOverlap: 14 * 24 * time.Hour, Timeout: c.Delivery.Timeout, Parallel: c.Delivery.Parallel,
 	})
 	n.Desk.Open(ctx)
 	return nil
+}
+
+func quotaOf(l config.Limits) store.Quota {
+	return store.Quota{Subjects: l.SubjectsPerPeer, Bytes: int64(l.BytesPerPeer), Remembered: l.RememberedPerPeer}
 }
 
 func loadKeys(dir string) (keys, error) {

@@ -110,6 +110,16 @@ type Peer struct {
 	Queued      int               `json:"queued"`
 	Held        int               `json:"held"`
 	Oldest      time.Time         `json:"oldest,omitzero"` // of all that waits
+	Kept        Kept              `json:"kept"`            // of what it sent
+	Notes       []string          `json:"notes,omitempty"` // what it cannot take now, and why
+}
+
+// Kept is how much of what one party sent is kept here, against limits.
+type Kept struct {
+	Offers     int   `json:"offers"`
+	Bytes      int64 `json:"bytes"`      // of those offers
+	Remembered int   `json:"remembered"` // messages whose answer is kept, and offers that are gone
+	Full       bool  `json:"full"`       // one of the limits is reached: what takes more room must wait
 }
 
 func statusOut(s desk.Status) Status {
@@ -136,6 +146,7 @@ func statusOut(s desk.Status) Status {
 		out.Peers = append(out.Peers, Peer{
 			OIN: p.OIN, Name: p.Name, Kind: p.Kind, LastContact: p.LastContact, LastAttempt: p.LastAttempt, NextAttempt: p.NextAttempt,
 			Failures: p.Failures, Reason: p.Reason, Queued: p.Queued, Held: p.Held, Oldest: p.Oldest,
+			Kept: Kept{p.Kept.Subjects, p.Kept.Bytes, p.Kept.Remembered, p.Kept.Full}, Notes: p.Notes,
 		})
 	}
 	return out

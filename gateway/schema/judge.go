@@ -141,11 +141,15 @@ func greater(a, b any) bool {
 
 func (c *checker) code(list, code string) {
 	known, ok := c.codes[list][code]
+	before := len(c.found)
 	switch {
 	case !ok:
 		c.add(codeUnknown, "onbekende code in codelijst "+list, "unknown code in code list "+list)
 	case !c.day.Within(known.ValidFrom, known.ValidUntil):
 		c.add(codeExpired, "code "+code+" van codelijst "+list+" is niet geldig op "+string(c.day),
 			"code "+code+" of code list "+list+" is not valid on "+string(c.day))
+	}
+	for i := range c.found[before:] {
+		c.found[before+i].list = list
 	}
 }

@@ -45,10 +45,14 @@ type document struct {
 	plan     *plan // nil if glance cannot do this schema
 }
 
-// New compiles every embedded schema and loads every code list. It fails only
-// when these do not fit together, which the tests of this package exclude.
-func New() (*Validator, error) {
-	lists, err := gateway.LoadCodeLists(schemas.FS())
+// New is Load of the embedded schemas and code lists. It fails only when these do
+// not fit together, which the tests of this package exclude.
+func New() (*Validator, error) { return Load(schemas.FS()) }
+
+// Load compiles every schema and loads every code list of fsys, which is laid
+// out as schemas.FS. Tests of nodes of different age use it.
+func Load(fsys fs.FS) (*Validator, error) {
+	lists, err := gateway.LoadCodeLists(fsys)
 	if err != nil {
 		return nil, fmt.Errorf("load code lists: %w", err)
 	}
@@ -59,7 +63,7 @@ func New() (*Validator, error) {
 			v.codes[name][c.Code] = c
 		}
 	}
-	if err := v.compile(schemas.FS()); err != nil {
+	if err := v.compile(fsys); err != nil {
 		return nil, err
 	}
 	return v, nil
@@ -130,7 +134,10 @@ func (v *Validator) Versions() map[string]string {
 
 // Kinds are the message kinds whose data Message can judge.
 func (v *Validator) Kinds() []string {
-	return []string{gateway.KindCapacity, gateway.KindCapacityState}
+	return slices.DeleteFunc([]string{gateway.KindCapacity, gateway.KindCapacityState}, func(kind string) bool {
+		_, known := v.documents[kind]
+		return !known
+	})
 }
 
 // Names are the schemas that Validate knows, in alphabetical order.

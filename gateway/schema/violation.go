@@ -18,7 +18,13 @@ type Violation struct {
 	Code    string `json:"code"`
 	Dutch   string `json:"dutch"`
 	English string `json:"english"`
+
+	list string // of the code that is wrong
 }
+
+// List is the code list in which a code is unknown or not valid; "" for what is
+// wrong otherwise.
+func (v Violation) List() string { return v.list }
 
 func (v Violation) String() string { return v.Path + ": " + v.English }
 

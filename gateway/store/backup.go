@@ -176,7 +176,12 @@ func writeNew(ctx context.Context, name string, fill func(io.Writer) error) erro
 
 // snapshot streams the file as it is at one moment.
 func (e *boltEngine) snapshot(ctx context.Context, to string) error {
-	return e.db.View(func(tx *bbolt.Tx) (err error) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if e.file == nil {
+		return errAway(nil)
+	}
+	return e.file.db.View(func(tx *bbolt.Tx) (err error) {
 		return writeNew(ctx, to, func(w io.Writer) error {
 			_, err := tx.WriteTo(w)
 			return err
@@ -184,7 +189,7 @@ func (e *boltEngine) snapshot(ctx context.Context, to string) error {
 	})
 }
 
-func (e *boltEngine) path() string { return e.db.Path() }
+func (e *boltEngine) path() string { return e.name }
 
 // compact writes the rows of one database file, which nobody changes, to a new
 // one, without free pages and the remains of what was deleted.
@@ -192,21 +197,21 @@ func compact(ctx context.Context, to, from string) (err error) {
 	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	source, err := openFile(from, &bbolt.Options{Timeout: defaultLockTimeout, ReadOnly: true})
+	source, err := openDB(from, &bbolt.Options{Timeout: defaultLockTimeout, ReadOnly: true})
 	if err != nil {
 		return openError(err)
 	}
-	defer func() { err = errors.Join(err, source.Close()) }()
-	target, err := openFile(to, &bbolt.Options{Timeout: defaultLockTimeout, NoFreelistSync: true, NoSync: true})
+	defer func() { err = errors.Join(err, source.close()) }()
+	target, err := openDB(to, &bbolt.Options{Timeout: defaultLockTimeout, NoFreelistSync: true, NoSync: true})
 	if err != nil {
 		return openError(err)
 	}
-	defer func() { err = errors.Join(err, target.Sync(), target.Close()) }()
+	defer func() { err = errors.Join(err, target.db.Sync(), target.close()) }()
 	defer recoverCorrupt(&err, table{name: "file"})()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return bbolt.Compact(target, source, maxGroupBytes)
+	return bbolt.Compact(target.db, source.db, maxGroupBytes)
 }
 
 func encryptFile(ctx context.Context, to, from string, sealing Sealing) error {
@@ -303,12 +308,12 @@ func (s *Store) sound(ctx context.Context, sealing Sealing) (size uint64, root s
 // describe reads the heads of a database file that nobody changes, without
 // checking the rest of it.
 func describe(path string) (found Remains, err error) {
-	db, err := openFile(path, &bbolt.Options{Timeout: defaultLockTimeout, ReadOnly: true})
+	f, err := openDB(path, &bbolt.Options{Timeout: defaultLockTimeout, ReadOnly: true})
 	if err != nil {
 		return found, openError(err)
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	err = db.View(func(tx *bbolt.Tx) error {
+	defer func() { err = errors.Join(err, f.close()) }()
+	err = f.db.View(func(tx *bbolt.Tx) error {
 		found, err = readRemains(newBoltTx(tx))
 		return err
 	})

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -22,7 +20,6 @@ const (
 	defaultLockTimeout = time.Second
 	maxGroup           = 512      // operations in one transaction
 	maxGroupBytes      = 16 << 20 // written by one transaction, unless one operation writes more
-	allocStep          = 16 << 20 // by which the file grows
 	maxKey             = 1 << 10
 )
 
@@ -31,7 +28,8 @@ const (
 // committer, writes: while a transaction is being synced the next operations
 // collect, and then share one.
 type boltEngine struct {
-	db       *bbolt.DB
+	name     string // path of the file
+	opt      Options
 	limit    int64                    // bytes at which growing may stop; 0: none
 	told     func(Commit)             // nil, or told of each transaction
 	fault    func(point string) error // nil but in tests
@@ -39,8 +37,14 @@ type boltEngine struct {
 	quit     chan struct{} // closed by close
 	closing  sync.Once
 	done     chan struct{} // closed when the committer has ended
-	broken   error         // of the committer: nothing is written after a failed write
-	commits  atomic.Uint64
+
+	// mu is held for reading while db is read, and for writing while the
+	// committer, who alone does so, puts another in its place.
+	mu   sync.RWMutex
+	file *dbFile // guarded by mu, but not for the committer; nil if it could not be opened again
+
+	broken  error // of the committer: nothing is written any more
+	commits atomic.Uint64
 }
 
 type request struct {
@@ -48,113 +52,6 @@ type request struct {
 	grows  bool
 	decide func(reader) (batch, error)
 	answer chan error // one answer, buffered
-}
-
-// openBolt opens or creates the file and starts the committer, which close
-// waits for.
-func openBolt(path string, opt Options) (e *boltEngine, err error) {
-	timeout := opt.LockTimeout
-	if timeout <= 0 {
-		timeout = defaultLockTimeout
-	}
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := create(path); err != nil {
-			return nil, gateway.Wrap(gateway.Internal, err, "the database cannot be created")
-		}
-	} else if err := walk(path, timeout); err != nil {
-		return nil, openError(err)
-	}
-	db, err := openFile(path, &bbolt.Options{
-		Timeout: timeout, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, MaxSize: int(opt.MaxBytes), NoSync: opt.NoSync,
-	})
-	if err != nil {
-		return nil, openError(err)
-	}
-	e = &boltEngine{
-		db: db, limit: opt.MaxBytes / 4 * 3, told: opt.Committed, fault: opt.Fault,
-		requests: make(chan *request), quit: make(chan struct{}), done: make(chan struct{}),
-	}
-	if opt.MaxBytes > 0 {
-		db.AllocSize = int(min(allocStep, opt.MaxBytes/16))
-	}
-	go e.run()
-	return e, nil
-}
-
-// openFile is bbolt.Open, with a panic over a damaged file as an error and
-// without leaving that file open and locked.
-func openFile(path string, opt *bbolt.Options) (db *bbolt.DB, err error) {
-	var file *os.File
-	opt.OpenFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
-		file, err = os.OpenFile(name, flag, mode)
-		return file, err
-	}
-	defer func() {
-		if err != nil && file != nil {
-			_ = file.Close()
-		}
-	}()
-	defer recoverCorrupt(&err, table{name: "file"})()
-	return bbolt.Open(path, 0o600, opt)
-}
-
-// create makes an empty database under another name first, so that a power cut
-// leaves either none or a whole one.
-func create(path string) error {
-	fresh := path + ".new"
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	db, err := openFile(fresh, &bbolt.Options{Timeout: defaultLockTimeout, NoFreelistSync: true})
-	if err != nil {
-		return err
-	}
-	if err := db.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(fresh, path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// walk visits every page before bbolt does so in a goroutine of its own, where a
-// panic over a damaged page could not be caught.
-func walk(path string, timeout time.Duration) (err error) {
-	db, err := openFile(path, &bbolt.Options{Timeout: timeout, ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	defer recoverCorrupt(&err, table{name: "file"})()
-	return db.View(func(tx *bbolt.Tx) error {
-		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error { return walkBucket(b) })
-	})
-}
-
-func walkBucket(b *bbolt.Bucket) error {
-	return b.ForEach(func(key, value []byte) error {
-		if value == nil {
-			return walkBucket(b.Bucket(key))
-		}
-		return nil
-	})
-}
-
-func openError(err error) error {
-	switch {
-	case errors.Is(err, ErrCorrupt):
-		return err
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return gateway.Wrap(gateway.Unavailable, err, "the database is in use by another process")
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return gateway.Wrap(gateway.Internal, errors.Join(ErrCorrupt, err), "the database file is damaged: put back the last backup with doorstroom restore")
-	}
-	return gateway.Wrap(gateway.Internal, err, "the database cannot be opened")
 }
 
 // recoverCorrupt turns a panic over a damaged page, and a fault in the mapped
@@ -173,9 +70,17 @@ func (e *boltEngine) view(ctx context.Context, read func(reader) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := e.db.View(func(tx *bbolt.Tx) error { return read(newBoltTx(tx)) })
-	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if e.file == nil {
+		return errAway(nil)
+	}
+	err := e.file.db.View(func(tx *bbolt.Tx) error { return read(newBoltTx(tx)) })
+	switch {
+	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
 		return errClosed()
+	case errors.Is(err, bolterrors.ErrInvalidMapping):
+		return errAway(err)
 	}
 	return err
 }
@@ -192,21 +97,31 @@ func (e *boltEngine) update(ctx context.Context, grows bool, decide func(reader)
 	}
 }
 
+// close ends the committer and closes the file. Only the first call does.
 func (e *boltEngine) close() error {
 	e.closing.Do(func() { close(e.quit) })
 	<-e.done
-	return e.db.Close()
-}
-
-func (e *boltEngine) freeBytes() int64 {
-	stats := e.db.Stats()
-	return int64(stats.FreePageN+stats.PendingPageN) * int64(e.db.Info().PageSize)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.file == nil {
+		return nil
+	}
+	return e.file.close()
 }
 
 func (e *boltEngine) usage() Usage {
-	u := Usage{FreeBytes: e.freeBytes(), MaxBytes: int64(e.db.MaxSize), Commits: e.commits.Load()}
-	if info, err := os.Stat(e.db.Path()); err == nil {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	u := Usage{MaxBytes: e.opt.MaxBytes, Commits: e.commits.Load()}
+	if info, err := os.Stat(e.name); err == nil {
 		u.FileBytes = info.Size()
+	}
+	if e.file != nil {
+		u.FreeBytes = e.file.freeBytes()
+		_ = e.file.db.View(func(tx *bbolt.Tx) error {
+			u.FreeBytes += max(0, u.FileBytes-tx.Size()) // never written yet
+			return nil
+		})
 	}
 	return u
 }
@@ -238,12 +153,13 @@ func (e *boltEngine) collect(first *request) []*request {
 }
 
 // commitGroup answers every request of the group. When together they do not fit
-// in the file, each tries alone.
+// in the file or on the disk, each tries alone.
 func (e *boltEngine) commitGroup(group []*request) {
 	for len(group) > 0 {
 		rest, err := e.commit(group)
 		switch {
-		case errors.Is(err, bolterrors.ErrMaxSizeReached) && len(group)-len(rest) > 1:
+		case errors.Is(err, bolterrors.ErrMaxSizeReached) && len(group)-len(rest) > 1,
+			errors.Is(err, errNoRoom) && len(group)-len(rest) > 1:
 			for _, r := range group[:len(group)-len(rest)] {
 				e.commitGroup([]*request{r})
 			}
@@ -259,8 +175,8 @@ func (e *boltEngine) commitGroup(group []*request) {
 // commit runs as many requests of the group as go in one transaction and
 // answers them once it is on disk. On an error it has answered none of them.
 func (e *boltEngine) commit(group []*request) (rest []*request, err error) {
-	if e.broken != nil {
-		return nil, e.broken
+	if err := e.ready(); err != nil {
+		return nil, err
 	}
 	began := time.Now()
 	var tx *bbolt.Tx
@@ -272,14 +188,16 @@ func (e *boltEngine) commit(group []*request) (rest []*request, err error) {
 		}
 	}()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	if tx, err = e.db.Begin(true); err != nil {
+	if tx, err = e.file.db.Begin(true); err != nil {
 		return nil, err
 	}
 	view := newBoltTx(tx)
-	now, written := Usage{FileBytes: tx.Size(), FreeBytes: e.freeBytes()}, 0
+	now := Usage{FileBytes: tx.Size(), FreeBytes: e.file.freeBytes()}
+	var wrote size
 	var answers []error
-	for len(answers) < len(group) && written < maxGroupBytes {
-		changes, err := e.decide(group[len(answers)], view, now)
+	for len(answers) < len(group) && wrote.bytes < maxGroupBytes {
+		r := group[len(answers)]
+		changes, err := e.decide(r, view, now)
 		answers = append(answers, err)
 		if err != nil {
 			continue
@@ -289,14 +207,14 @@ func (e *boltEngine) commit(group []*request) (rest []*request, err error) {
 			abandon(tx)
 			return group[len(answers):], err
 		}
-		written += n
+		wrote.add(changes, n, r.grows)
 		now.FileBytes += int64(n)
 	}
 	rest = group[len(answers):]
-	if err := e.finish(tx, written > 0); err != nil {
+	if err := e.finish(tx, wrote); err != nil {
 		return rest, err
 	}
-	if written > 0 && e.told != nil {
+	if wrote.bytes > 0 && e.told != nil {
 		e.told(Commit{Operations: len(answers), Took: time.Since(began)})
 	}
 	for i, err := range answers {
@@ -306,19 +224,19 @@ func (e *boltEngine) commit(group []*request) (rest []*request, err error) {
 }
 
 // finish commits the transaction if there is anything in it.
-func (e *boltEngine) finish(tx *bbolt.Tx, wrote bool) error {
-	if !wrote {
+func (e *boltEngine) finish(tx *bbolt.Tx, wrote size) error {
+	if wrote.bytes == 0 {
 		return tx.Rollback()
+	}
+	if err := e.file.reserve(tx, wrote); err != nil {
+		return errors.Join(err, tx.Rollback())
 	}
 	if err := e.faultAt("before-commit"); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
+	id := tx.ID()
 	if err := tx.Commit(); err != nil {
-		if !errors.Is(err, bolterrors.ErrMaxSizeReached) {
-			// Whether it is on disk is unknown until the file is opened again.
-			e.broken = gateway.Wrap(gateway.Internal, err, "writing the database failed: check the disk and restart")
-		}
-		return err
+		return e.failed(id, err)
 	}
 	e.commits.Add(1)
 	return e.faultAt("after-commit")
@@ -365,8 +283,11 @@ func abandon(tx *bbolt.Tx) {
 }
 
 func commitError(err error) error {
-	if errors.Is(err, bolterrors.ErrMaxSizeReached) {
+	switch {
+	case errors.Is(err, bolterrors.ErrMaxSizeReached):
 		return fullError(err)
+	case errors.Is(err, errNoRoom):
+		return diskFullError(err)
 	}
 	if _, ok := errors.AsType[*gateway.Error](err); ok {
 		return err

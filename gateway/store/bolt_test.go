@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -287,8 +288,9 @@ func TestDamagedPagesAreReported(t *testing.T) {
 	}
 	must(t, s.Close())
 	whole := get(os.ReadFile(s.path))(t)
+	used := len(bytes.TrimRight(whole, "\x00")) // the file is longer than what is in it
 	found := 0
-	for page := range len(whole) / os.Getpagesize() {
+	for page := range used/os.Getpagesize() + 1 {
 		damaged := append([]byte{}, whole...)
 		for i := range 64 {
 			damaged[page*os.Getpagesize()+i] ^= 0xa5
@@ -307,7 +309,7 @@ func TestDamagedPagesAreReported(t *testing.T) {
 	if found < 10 {
 		t.Errorf("damaged pages found: got %d, want those in use", found)
 	}
-	must(t, os.WriteFile(s.path, whole[:len(whole)/2], 0o600))
+	must(t, os.WriteFile(s.path, whole[:used/2], 0o600))
 	if opened, err := store.Open(s.path, store.Options{}); err == nil {
 		if len(opened.Check(ctx)) == 0 {
 			t.Error("half a file: got no problem, want one")

@@ -60,6 +60,9 @@ func (c *checkup) all() error {
 	if err := eachPeer(c.r, c.peer); err != nil {
 		return err
 	}
+	if err := c.intakes(); err != nil {
+		return err
+	}
 	if err := c.registers(); err != nil {
 		return err
 	}
@@ -190,6 +193,21 @@ func (c *checkup) peer(oin gateway.OIN, row peerRow) error {
 		}
 	}
 	return nil
+}
+
+// intakes counts what is kept of each sender.
+func (c *checkup) intakes() error {
+	return c.r.ascend(table{name: tableIntake}, nil, func(key, value []byte) (bool, error) {
+		got, err := decodeIntake(value)
+		if err != nil {
+			return false, err
+		}
+		want, err := countIntake(c.r, gateway.OIN(key))
+		if got != want {
+			c.fail("party %s: %+v is kept and the count says %+v", key, want, got)
+		}
+		return true, err
+	})
 }
 
 // shared compares the values that are stored once with those who refer to them.

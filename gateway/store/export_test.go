@@ -1,6 +1,16 @@
 package store
 
-import "context"
+import (
+	"context"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// Unreserved has the store find out that the disk is full while it writes.
+func Unreserved(opt Options) Options {
+	opt.unreserved = true
+	return opt
+}
 
 // SetFormat lets a test have a database of another version.
 func (s *Store) SetFormat(ctx context.Context, version uint64) error {
@@ -48,4 +58,25 @@ func Decoders() map[string]func([]byte) ([]byte, error) {
 		"snapshot": func(b []byte) ([]byte, error) { s, err := decodeSnapshot(in, b); return s.encode(), err },
 		"stored":   func(b []byte) ([]byte, error) { s, err := decodeStored(b); return encodeStored(s), err },
 	}
+}
+
+// ForgetIntake leaves a database as one from before there were quotas.
+func (s *Store) ForgetIntake(ctx context.Context) error {
+	in := table{name: tableIntake}
+	return s.engine.update(ctx, false, func(r reader) (batch, error) {
+		o := overlay{reader: r, changes: batch{}}
+		return o.changes, r.ascend(in, nil, func(key, _ []byte) (bool, error) {
+			o.delete(in, key)
+			return true, nil
+		})
+	})
+}
+
+// SetIntake counts wrongly.
+func (s *Store) SetIntake(ctx context.Context, sender gateway.OIN, subjects int, bytes int64, remembered int) error {
+	return s.engine.update(ctx, false, func(r reader) (batch, error) {
+		o := overlay{reader: r, changes: batch{}}
+		o.put(table{name: tableIntake}, []byte(sender), (&intake{subjects, bytes, remembered}).encode())
+		return o.changes, nil
+	})
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -17,31 +18,41 @@ func keySubjects() []byte { return []byte("subjects") }
 // gives the receipt item of each.
 //
 // A message whose id is known from its sender gets the item of the first time
-// and has no effect, or, if its digest differs, is refused as id-reused. A
-// received message that comes after a later one of its subject is superseded;
-// the order is that of (incarnation, sequence). Everything else takes effect and
-// is journaled. Items with outcome received, superseded or refused are kept
-// until expiry plus gateway.DedupeMargin, so that the answer stays the same; a
-// message that was told to come again is forgotten.
+// and has no effect, or, if its digest differs, is refused as id-reused; the
+// caller counts those. A received message that comes after a later one of its
+// subject is superseded; the order is that of (incarnation, sequence). Everything
+// else takes effect and is journaled. Items with outcome received, superseded or
+// refused are kept until expiry plus gateway.DedupeMargin, so that the answer
+// stays the same; a message that was told to come again is forgotten.
+//
+// What exceeds the sender's Quota is to come again later, with the reason
+// overload and without a trace; so is, while the database is nearly full,
+// everything that does not shrink it.
 func (s *Store) Accept(ctx context.Context, now time.Time, self, peer gateway.OIN, in []Inbound) (items []gateway.ReceiptItem, err error) {
-	err = s.grow(ctx, now, func(t *txn) error {
-		items = make([]gateway.ReceiptItem, 0, len(in))
-		for _, one := range in {
-			item, err := t.accept(self, one)
-			if err != nil {
-				return err
+	batch := func(tight bool) func(*txn) error {
+		return func(t *txn) error {
+			items = make([]gateway.ReceiptItem, 0, len(in))
+			for _, one := range in {
+				item, err := t.accept(self, one, s.quota, tight)
+				if err != nil {
+					return err
+				}
+				items = append(items, item)
 			}
-			items = append(items, item)
+			return t.contact(peer)
 		}
-		return t.contact(peer)
-	})
+	}
+	err = s.grow(ctx, now, batch(false))
+	if errors.Is(err, ErrFull) {
+		err = s.update(ctx, now, batch(true))
+	}
 	if err != nil {
 		return nil, err
 	}
 	return items, nil
 }
 
-func (t *txn) accept(self gateway.OIN, in Inbound) (gateway.ReceiptItem, error) {
+func (t *txn) accept(self gateway.OIN, in Inbound, quota Quota, tight bool) (gateway.ReceiptItem, error) {
 	m := in.Message
 	answer := gateway.ReceiptItem{
 		Sender: m.Source, Recipient: self, ID: m.ID, Digest: in.Digest,
@@ -68,21 +79,32 @@ func (t *txn) accept(self gateway.OIN, in Inbound) (gateway.ReceiptItem, error) 
 			return answer, nil
 		}
 		answer.Outcome, answer.Reason = gateway.Refused, gateway.ReasonIDReused
-		return answer, t.recordInbound(in, answer)
+		return answer, nil
 	}
+	var c change
 	if answer.Outcome == gateway.Received {
-		if answer.Outcome, answer.Reason, err = t.apply(in); err != nil {
+		if c, answer.Outcome, answer.Reason, err = t.decide(in); err != nil {
 			return answer, err
 		}
 	}
-	switch answer.Outcome {
-	case gateway.Received, gateway.Superseded, gateway.Refused:
-		kept := item{
-			digest: in.Digest, outcome: answer.Outcome, reason: answer.Reason,
-			received: answer.Received, until: t.rememberUntil(m.Expires),
-		}
-		t.put(inbox, idKey(m.ID), kept.encode())
+	if answer.Outcome == gateway.RetryLater || answer.Outcome == gateway.Unsupported {
+		return answer, t.recordInbound(in, answer)
 	}
+	kept, err := t.intake(m.Source)
+	if err != nil {
+		return answer, err
+	}
+	if !quota.room(*kept, c, tight) {
+		answer.Outcome, answer.Reason = gateway.RetryLater, gateway.ReasonOverload
+		return answer, nil
+	}
+	kept.apply(c)
+	t.change(m.Source, c)
+	first := item{
+		digest: in.Digest, outcome: answer.Outcome, reason: answer.Reason,
+		received: answer.Received, until: t.rememberUntil(m.Expires),
+	}
+	t.put(inbox, idKey(m.ID), first.encode())
 	return answer, t.recordInbound(in, answer)
 }
 
@@ -106,51 +128,82 @@ func (t *txn) recordInbound(in Inbound, answer gateway.ReceiptItem) error {
 	return t.record(in.Entry)
 }
 
-// apply lets a message take effect unless a later one was here first.
-func (t *txn) apply(in Inbound) (gateway.Outcome, gateway.Reason, error) {
+// change is what a received message does to what is kept of its sender.
+type change struct {
+	rows    map[string]changedRow
+	state   []string // not nil: the list of a capacity-state, which has its place at order
+	order   order
+	shrinks bool // there is less of the sender after it
+}
+
+type changedRow struct {
+	before *snapshot // nil: nothing was known of the subject
+	after  snapshot
+}
+
+// change writes what decide decided.
+func (t *txn) change(sender gateway.OIN, c change) {
+	for subject, row := range c.rows {
+		t.put(table{tableReceived, sender}, []byte(subject), row.after.encode())
+	}
+	if c.state != nil {
+		t.put(table{tableStates, sender}, keyOrder(), appendOrder(nil, c.order))
+		t.put(table{tableStates, sender}, keySubjects(), encodeJSON(c.state))
+	}
+}
+
+// decide tells what a message does, unless a later one was here first.
+func (t *txn) decide(in Inbound) (change, gateway.Outcome, gateway.Reason, error) {
 	m, at := in.Message, order{in.Message.Incarnation, in.Message.Sequence}
 	stateOrder, err := t.stateOrder(m.Source)
 	if err != nil {
-		return "", "", err
+		return change{}, "", "", err
 	}
 	if m.Kind == gateway.KindCapacityState || in.Effect.State != nil {
 		if !stateOrder.before(at) {
-			return gateway.Superseded, older(at, stateOrder), nil
+			return change{}, gateway.Superseded, older(at, stateOrder), nil
 		}
-		return gateway.Received, "", t.applyState(m.Source, at, in.Effect.State)
+		c, err := t.decideState(m.Source, at, in.Effect.State)
+		return c, gateway.Received, "", err
 	}
 	if !in.Effect.Drop && in.Effect.Put == nil {
-		return gateway.Received, "", nil
+		return change{}, gateway.Received, "", nil
 	}
-	received, subject := table{tableReceived, m.Source}, []byte(in.Effect.Subject)
-	value, err := t.get(received, subject)
+	held, err := t.snapshot(m.Source, in.Effect.Subject)
 	if err != nil {
-		return "", "", err
+		return change{}, "", "", err
 	}
-	if value != nil {
-		held, err := decodeSnapshot(received, value)
-		if err != nil {
-			return "", "", err
-		}
-		if !held.order.before(at) {
-			return gateway.Superseded, older(at, held.order), nil
-		}
+	if held != nil && !held.order.before(at) {
+		return change{}, gateway.Superseded, older(at, held.order), nil
 	}
 	if at.before(stateOrder) {
 		listed, err := t.listed(m.Source, in.Effect.Subject)
 		if err != nil {
-			return "", "", err
+			return change{}, "", "", err
 		}
 		if !listed {
-			return gateway.Superseded, older(at, stateOrder), nil
+			return change{}, gateway.Superseded, older(at, stateOrder), nil
 		}
 	}
 	now := snapshot{order: at, digest: in.Digest, received: t.now, data: in.Effect.Put}
 	if in.Effect.Drop {
 		now.data, now.until = nil, t.goneUntil()
 	}
-	t.put(received, subject, now.encode())
-	return gateway.Received, "", nil
+	return change{
+		rows:    map[string]changedRow{in.Effect.Subject: {held, now}},
+		shrinks: held != nil && len(now.data) < len(held.data),
+	}, gateway.Received, "", nil
+}
+
+// snapshot reads what is held of a subject; nil if nothing is known of it.
+func (t *txn) snapshot(sender gateway.OIN, subject string) (*snapshot, error) {
+	in := table{tableReceived, sender}
+	value, err := t.get(in, []byte(subject))
+	if err != nil || value == nil {
+		return nil, err
+	}
+	held, err := decodeSnapshot(in, value)
+	return &held, err
 }
 
 func older(at, held order) gateway.Reason {
@@ -186,30 +239,24 @@ func (t *txn) listed(sender gateway.OIN, subject string) (bool, error) {
 	return found, err
 }
 
-// applyState drops every older subject of the sender that is not in the list.
-func (t *txn) applyState(sender gateway.OIN, at order, subjects []string) error {
-	subjects = slices.Compact(slices.Sorted(slices.Values(subjects)))
+// decideState drops every older subject of the sender that is not in the list.
+func (t *txn) decideState(sender gateway.OIN, at order, subjects []string) (change, error) {
+	c := change{rows: map[string]changedRow{}, order: at}
+	c.state = append([]string{}, slices.Compact(slices.Sorted(slices.Values(subjects)))...)
 	received := table{tableReceived, sender}
-	gone := map[string]snapshot{}
 	err := t.ascend(received, nil, func(key, value []byte) (bool, error) {
 		held, err := decodeSnapshot(received, value)
 		if err != nil {
 			return false, err
 		}
-		if _, stays := slices.BinarySearch(subjects, string(key)); !stays && !held.gone() && held.order.before(at) {
-			gone[string(key)] = snapshot{order: at, digest: held.digest, received: t.now, until: t.goneUntil()}
+		if _, stays := slices.BinarySearch(c.state, string(key)); !stays && !held.gone() && held.order.before(at) {
+			after := snapshot{order: at, digest: held.digest, received: t.now, until: t.goneUntil()}
+			c.rows[string(key)] = changedRow{&held, after}
 		}
 		return true, nil
 	})
-	if err != nil {
-		return err
-	}
-	for subject, row := range gone {
-		t.put(received, []byte(subject), row.encode())
-	}
-	t.put(table{tableStates, sender}, keyOrder(), appendOrder(nil, at))
-	t.put(table{tableStates, sender}, keySubjects(), encodeJSON(subjects))
-	return nil
+	c.shrinks = len(c.rows) > 0
+	return c, err
 }
 
 // ReceivedOffers gives the current snapshot of every offer of every other party,

@@ -40,7 +40,6 @@ func (m *inboxModel) accept(in store.Inbound, title string) string {
 	if first, ok := m.answered[in.Message.ID]; ok {
 		digest, outcome, _ := strings.Cut(first, " ")
 		if digest != in.Digest {
-			m.entries++
 			return "refused/id-reused"
 		}
 		return outcome

@@ -124,9 +124,8 @@ func TestAnotherBodyUnderTheSameIDIsRefused(t *testing.T) {
 	if got, want := offers(t, s), "o1=a@1"; got != want {
 		t.Errorf("offers: got %s, want %s", got, want)
 	}
-	entries := get(s.Journal(ctx, 0, 9))(t)
-	if len(entries) != 2 || entries[1].Reason != gateway.ReasonIDReused {
-		t.Errorf("journal: got %+v, want the attempt", entries)
+	if got := get(s.JournalSize(ctx))(t); got != 1 { // the exchange counts attempts: there can be no end of them
+		t.Errorf("journal: got %d entries, want 1", got)
 	}
 	// The same id of another sender is another message.
 	foreign := inbound(peerB, "o1", 1, "c")

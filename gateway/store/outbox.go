@@ -18,8 +18,8 @@ const (
 // leaves out what is held and what has expired. Messages that a crash left in
 // attempting come again. When to attempt is for the caller: see
 // PeerStatus.NextAttempt; skip, if not nil, leaves out messages that it must not
-// try yet.
-func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit, maxBytes int, skip func(sequence uint64) bool) (due []Outgoing, err error) {
+// try yet; grows tells whether the peer may need more room for one.
+func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit, maxBytes int, skip func(sequence uint64, grows bool) bool) (due []Outgoing, err error) {
 	now = s.EffectiveTime(now)
 	err = s.view(ctx, func(r reader) error {
 		due = nil
@@ -30,10 +30,18 @@ func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit,
 		in, size, common := table{tableOut, peer}, 0, map[sharedKey]terms{}
 		return r.ascend(in, nil, func(key, value []byte) (bool, error) {
 			e, err := decodeEntry(in, value)
-			if err != nil || !now.Before(e.expires) || (skip != nil && skip(sequenceOf(key))) {
+			if err != nil || !now.Before(e.expires) {
 				return true, err
 			}
-			out, err := outgoing(r, in, key, e, common)
+			under, err := termsOf(r, e.terms, common)
+			if err != nil {
+				return false, err
+			}
+			grows := !e.withdrawal && under.Kind != gateway.KindCapacityState
+			if skip != nil && skip(sequenceOf(key), grows) {
+				return true, nil
+			}
+			out, err := outgoing(r, key, e, under)
 			if err != nil || (len(due) > 0 && size+len(out.Data) > maxBytes) {
 				return false, err
 			}
@@ -45,15 +53,18 @@ func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit,
 	return due, err
 }
 
-func outgoing(r reader, in table, key []byte, e entry, common map[sharedKey]terms) (Outgoing, error) {
-	under, known := common[e.terms]
-	if !known {
-		var err error
-		if under, err = readTerms(r, e.terms); err != nil {
-			return Outgoing{}, err
-		}
-		common[e.terms] = under
+// termsOf reads terms, or finds them among those that were read before.
+func termsOf(r reader, key sharedKey, known map[sharedKey]terms) (terms, error) {
+	under, ok := known[key]
+	if ok {
+		return under, nil
 	}
+	under, err := readTerms(r, key)
+	known[key] = under
+	return under, err
+}
+
+func outgoing(r reader, key []byte, e entry, under terms) (Outgoing, error) {
 	data, err := shared(r, e.content)
 	if err != nil {
 		return Outgoing{}, err
@@ -181,12 +192,23 @@ func (s *Store) Settle(ctx context.Context, now time.Time, peer gateway.OIN, set
 			return err
 		}
 		row.Failures, row.Reason, row.LastContact, row.NextAttempt = 0, "", t.now, utc(next)
+		row.Later = reasonLater(settlements)
 		if len(settlements) > 0 {
 			key := append(number(uint64(t.now.UnixNano())), number(settlements[0].Sequence)...)
 			t.put(table{tableReceipts, peer}, key, encodeJSON(batch))
 		}
 		return t.record(entries...)
 	})
+}
+
+// reasonLater is why a peer takes some messages only later, if it said so.
+func reasonLater(settlements []Settlement) (reason gateway.Reason) {
+	for _, one := range settlements {
+		if one.Event == gateway.EventRetryLater {
+			reason = one.Item.Reason
+		}
+	}
+	return reason
 }
 
 // settle applies one event of an attempt to one message.

@@ -21,6 +21,8 @@ type peerRow struct {
 	Failures    int       `json:"failures,omitempty"`
 	Reason      string    `json:"reason,omitempty"`
 	Owed        bool      `json:"owed,omitempty"` // the present state must be sent again
+
+	Later gateway.Reason `json:"later,omitempty"` // of the last message that it takes only later
 }
 
 type helloRow struct {
@@ -66,7 +68,7 @@ func (s *Store) Peers(ctx context.Context) (all []PeerStatus, err error) {
 	err = s.view(ctx, func(r reader) error {
 		all = nil
 		return eachPeer(r, func(oin gateway.OIN, row peerRow) error {
-			status, err := readStatus(r, oin, row)
+			status, err := s.readStatus(r, oin, row)
 			all = append(all, status)
 			return err
 		})
@@ -82,16 +84,16 @@ func (s *Store) Peer(ctx context.Context, peer gateway.OIN) (status PeerStatus, 
 		if err != nil {
 			return err
 		}
-		status, err = readStatus(r, peer, row)
+		status, err = s.readStatus(r, peer, row)
 		return err
 	})
 	return status, err
 }
 
-func readStatus(r reader, peer gateway.OIN, row peerRow) (PeerStatus, error) {
+func (s *Store) readStatus(r reader, peer gateway.OIN, row peerRow) (PeerStatus, error) {
 	status := PeerStatus{
 		OIN: peer, LastContact: row.LastContact, LastAttempt: row.LastAttempt, NextAttempt: row.NextAttempt,
-		Failures: row.Failures, Reason: row.Reason, Queued: row.Queued, Held: row.Held,
+		Failures: row.Failures, Reason: row.Reason, Queued: row.Queued, Held: row.Held, Later: row.Later,
 	}
 	for _, in := range []table{{tableOut, peer}, {tableHeld, peer}} {
 		err := r.ascend(in, nil, func(_, value []byte) (bool, error) {
@@ -105,6 +107,11 @@ func readStatus(r reader, peer gateway.OIN, row peerRow) (PeerStatus, error) {
 			return PeerStatus{}, err
 		}
 	}
+	kept, _, err := readIntake(r, peer)
+	if err != nil {
+		return PeerStatus{}, err
+	}
+	status.Kept = Kept{kept.subjects, kept.bytes, kept.remembered, s.quota.reached(kept)}
 	var hello helloRow
 	ok, err := getJSON(r, table{name: tableHello}, []byte(peer), &hello)
 	if ok {

@@ -112,6 +112,9 @@ func (s *Store) purgeRows(ctx context.Context, now time.Time, in table, keys [][
 			if ok, err := over(key, value); err != nil {
 				return err
 			} else if ok {
+				if err := t.forget(in); err != nil {
+					return err
+				}
 				t.delete(in, key)
 			}
 		}

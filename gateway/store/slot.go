@@ -208,14 +208,14 @@ func readShown(r reader, peer gateway.OIN) (all []Shown, err error) {
 
 // ShownDigest is the digest of what the recipient confirmed and was not
 // withdrawn since: equal to its Holds once settled, that is when nothing is
-// under way or held.
+// under way. What is held is not: the recipient has said that it left it.
 func (s *Store) ShownDigest(ctx context.Context, recipient gateway.OIN) (d gateway.StateDigest, settled bool, err error) {
 	err = s.view(ctx, func(r reader) error {
 		row, err := readPeer(r, recipient)
 		if err != nil {
 			return err
 		}
-		settled = row.Queued == 0 && row.Held == 0
+		settled = row.Queued == 0
 		in, sum := table{tableShown, recipient}, newStateSum()
 		err = r.ascend(in, nil, func(key, value []byte) (bool, error) {
 			sl, err := decodeSlot(in, value)
@@ -228,6 +228,19 @@ func (s *Store) ShownDigest(ctx context.Context, recipient gateway.OIN) (d gatew
 		return err
 	})
 	return d, settled, err
+}
+
+// UnderWay tells whether anything is queued for a peer, or being attempted, but
+// for what the peer has said to take later.
+func (s *Store) UnderWay(ctx context.Context, peer gateway.OIN, later func(sequence uint64) bool) (found bool, err error) {
+	err = s.view(ctx, func(r reader) error {
+		found = false
+		return r.ascend(table{tableOut, peer}, nil, func(key, _ []byte) (bool, error) {
+			found = !later(sequenceOf(key))
+			return !found, nil
+		})
+	})
+	return found, err
 }
 
 // stateSum makes a gateway.StateDigest: the SHA-256, in lower-case hex, of one

@@ -44,6 +44,7 @@ const (
 type Options struct {
 	MaxBytes    int64         // of the file; 0: no limit. What grows it is refused from three quarters on
 	MaxQueue    int           // messages waiting per peer; 0: 100,000
+	Quota       Quota         // of what is kept of one sender
 	LockTimeout time.Duration // how long to wait for another process; 0: a second
 	NoSync      bool          // never but in tests that do not test durability
 
@@ -55,6 +56,9 @@ type Options struct {
 	// "after-commit", and its error is that of the transaction, which took no
 	// effect in the first case and all of it in the second.
 	Fault func(point string) error
+	// unreserved is for tests too: nothing is asked of the disk beforehand, as if
+	// its promises were void.
+	unreserved bool
 }
 
 // Commit is one transaction on disk.
@@ -75,6 +79,7 @@ type Usage struct {
 type Store struct {
 	engine      engine
 	maxQueue    int
+	quota       Quota
 	incarnation atomic.Uint64
 	highest     atomic.Int64 // highest committed time, Unix nanoseconds
 	backingUp   atomic.Bool
@@ -98,6 +103,7 @@ const (
 	tableReceipts    = "receipts"    // * time, sequence → batch of receipts
 	tableInbox       = "inbox"       // * message id → item it was answered with
 	tableReceived    = "received"    // * subject → snapshot, or that it was withdrawn
+	tableIntake      = "intake"      // OIN → how much is kept of that sender
 	tableStates      = "states"      // * order and subjects of the last capacity-state
 	tableJournal     = "journal"     // number → hashes and leaf
 	tableCheckpoints = "checkpoints" // size → signed note
@@ -121,7 +127,7 @@ func Open(path string, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{engine: e, maxQueue: opt.MaxQueue}
+	s := &Store{engine: e, maxQueue: opt.MaxQueue, quota: opt.Quota.withDefaults()}
 	if s.maxQueue <= 0 {
 		s.maxQueue = defaultMaxQueue
 	}

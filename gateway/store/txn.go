@@ -27,6 +27,9 @@ type txn struct {
 	space  []byte              // for rows, taken many at a time
 	random []byte              // for ids, drawn many at a time
 
+	intakes       map[gateway.OIN]*intake // as they will be
+	intakesBefore map[gateway.OIN]intake  // as they were, where they were known
+
 	journaled bool        // whether journal is known
 	journal   uint64      // size of the journal
 	subtrees  [64]subtree // the last known of each level of the journal's tree
@@ -45,6 +48,9 @@ func newTxn(r reader, now time.Time) (*txn, error) {
 		refs:    map[sharedKey]int{},
 		values:  map[sharedKey][]byte{},
 		known:   map[sharedKey]terms{},
+
+		intakes:       map[gateway.OIN]*intake{},
+		intakesBefore: map[gateway.OIN]intake{},
 	}, nil
 }
 
@@ -53,6 +59,11 @@ func (t *txn) finish() (batch, error) {
 	for oin, row := range t.peers {
 		if *row != t.before[oin] {
 			t.put(table{name: tablePeers}, []byte(oin), encodeJSON(row))
+		}
+	}
+	for oin, now := range t.intakes {
+		if before, known := t.intakesBefore[oin]; !known || *now != before {
+			t.put(table{name: tableIntake}, []byte(oin), now.encode())
 		}
 	}
 	if err := t.count(); err != nil {

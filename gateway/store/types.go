@@ -145,8 +145,18 @@ type PeerStatus struct {
 	Queued      int       // waiting or being attempted
 	Held        int
 	Oldest      time.Time      // of all that waits or is held
+	Later       gateway.Reason // why it takes some of what waits only later, by its last receipts
+	Kept        Kept           // of what it sent
 	Hello       *gateway.Hello // last seen
 	HelloAt     time.Time
+}
+
+// Kept is how much of what one party sent is kept here.
+type Kept struct {
+	Subjects   int   // current snapshots
+	Bytes      int64 // of those snapshots
+	Remembered int   // messages whose answer is kept, and subjects that are gone
+	Full       bool  // one of these has reached the Quota
 }
 
 // ImportState is the result of the last import of one source.

@@ -1,0 +1,80 @@
+package desk
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// notes tell what a party that can be reached cannot take yet, and how many
+// messages wait for that.
+func (d *Desk) notes(name string, p store.PeerStatus) []string {
+	var all []string
+	if p.Later == gateway.ReasonOverload && p.Queued > 0 {
+		all = append(all, fmt.Sprintf("%s has no room for more of what we send: %s", name, waiting(p.Queued)))
+	}
+	switch lacks := d.lacks(p); {
+	case lacks != "":
+		all = append(all, fmt.Sprintf("%s %s: %s", name, lacks, waiting(p.Held+p.Queued)))
+	case p.Held > 0:
+		all = append(all, fmt.Sprintf("%s does not take some of what we send: %s", name, waiting(p.Held)))
+	}
+	return all
+}
+
+// lacks says what a peer's hello lacks of what this node sends; "" if it has not
+// said hello, or knows everything. That it does not want some kind from us is told
+// only when it keeps something waiting: most policies admit few.
+func (d *Desk) lacks(p store.PeerStatus) string {
+	h := p.Hello
+	if h == nil {
+		return ""
+	}
+	if !slices.ContainsFunc(h.Protocol, func(v int) bool { return slices.Contains(d.Protocols, v) }) {
+		return fmt.Sprintf("speaks protocol %s and we speak %s", numbers(h.Protocol), numbers(d.Protocols))
+	}
+	var parts, kinds, lists []string
+	for _, kind := range d.Schema.Kinds() {
+		if p.Held > 0 && !slices.Contains(h.Kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	ours := d.Schema.Versions()
+	for _, list := range slices.Sorted(maps.Keys(ours)) {
+		if gateway.Newer(ours[list], h.CodeLists[list]) {
+			lists = append(lists, list+" "+ours[list])
+		}
+	}
+	if len(kinds) > 0 {
+		parts = append(parts, "does not take messages of kind "+strings.Join(kinds, ", "))
+	}
+	if len(lists) > 0 {
+		parts = append(parts, fmt.Sprintf("does not know code list%s %s yet", plural(len(lists)), strings.Join(lists, ", ")))
+	}
+	return strings.Join(parts, " and ")
+}
+
+func numbers(versions []int) string {
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(versions), "[]"), " ", ", ")
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
+func waiting(n int) string {
+	switch n {
+	case 0:
+		return "nothing waits for it"
+	case 1:
+		return "1 message waits"
+	}
+	return fmt.Sprintf("%d messages wait", n)
+}

@@ -1,0 +1,161 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+const suffixNew = ".new" // of a database that is being made
+
+// dbFile is one open file of bbolt.
+type dbFile struct {
+	db    *bbolt.DB
+	file  *os.File // the same that db has open, and closes
+	sync  bool
+	solid int64 // of the committer: up to here the disk has given room; see reserve
+	max   int64 // bytes; 0: no limit
+
+	unreserved bool // see Options
+}
+
+// openBolt opens or creates the file and starts the committer, which close
+// waits for.
+func openBolt(path string, opt Options) (*boltEngine, error) {
+	if opt.LockTimeout <= 0 {
+		opt.LockTimeout = defaultLockTimeout
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := create(path); err != nil {
+			return nil, createError(errors.Join(err, removeFile(path+suffixNew)))
+		}
+	}
+	file, err := openFile(path, opt)
+	if err != nil {
+		return nil, err
+	}
+	e := &boltEngine{
+		name: path, opt: opt, file: file, limit: opt.MaxBytes / 4 * 3, told: opt.Committed, fault: opt.Fault,
+		requests: make(chan *request), quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	go e.run()
+	return e, nil
+}
+
+func createError(err error) error {
+	if isFull(err) {
+		return diskFullError(err)
+	}
+	return gateway.Wrap(gateway.Internal, err, "the database cannot be created")
+}
+
+// openFile opens a file that exists.
+func openFile(path string, opt Options) (*dbFile, error) {
+	if err := walk(path, opt.LockTimeout); err != nil {
+		return nil, openError(err)
+	}
+	f, err := openDB(path, &bbolt.Options{
+		Timeout: opt.LockTimeout, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
+		MaxSize: int(opt.MaxBytes), NoSync: opt.NoSync,
+	})
+	if err != nil {
+		return nil, openError(err)
+	}
+	f.max, f.sync, f.unreserved = opt.MaxBytes, !opt.NoSync, opt.unreserved
+	if opt.MaxBytes > 0 {
+		f.db.AllocSize = int(min(maxAllocStep, opt.MaxBytes/16))
+	}
+	return f, nil
+}
+
+func (f *dbFile) close() error { return f.db.Close() }
+
+func (f *dbFile) freeBytes() int64 {
+	stats := f.db.Stats()
+	return int64(stats.FreePageN+stats.PendingPageN) * int64(os.Getpagesize())
+}
+
+// openDB is bbolt.Open, with a panic over a damaged file as an error and
+// without leaving that file open and locked.
+func openDB(path string, opt *bbolt.Options) (f *dbFile, err error) {
+	f = &dbFile{}
+	opt.OpenFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+		f.file, err = os.OpenFile(name, flag, mode)
+		return f.file, err
+	}
+	defer func() {
+		if err != nil && f.file != nil {
+			_ = f.file.Close()
+		}
+	}()
+	defer recoverCorrupt(&err, table{name: "file"})()
+	f.db, err = bbolt.Open(path, 0o600, opt)
+	return f, err
+}
+
+// create makes an empty database under another name first, so that a power cut
+// leaves either none or a whole one.
+func create(path string) error {
+	fresh := path + suffixNew
+	if err := removeFile(fresh); err != nil {
+		return err
+	}
+	f, err := openDB(fresh, &bbolt.Options{Timeout: defaultLockTimeout, NoFreelistSync: true})
+	if err != nil {
+		return err
+	}
+	if err := f.close(); err != nil {
+		return err
+	}
+	return rename(fresh, path)
+}
+
+// rename puts a synced file in its place for good.
+func rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(to))
+}
+
+// walk visits every page before bbolt does so in a goroutine of its own, where a
+// panic over a damaged page could not be caught.
+func walk(path string, timeout time.Duration) (err error) {
+	f, err := openDB(path, &bbolt.Options{Timeout: timeout, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.close()) }()
+	defer recoverCorrupt(&err, table{name: "file"})()
+	return f.db.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error { return walkBucket(b) })
+	})
+}
+
+func walkBucket(b *bbolt.Bucket) error {
+	return b.ForEach(func(key, value []byte) error {
+		if value == nil {
+			return walkBucket(b.Bucket(key))
+		}
+		return nil
+	})
+}
+
+func openError(err error) error {
+	switch {
+	case errors.Is(err, ErrCorrupt):
+		return err
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return gateway.Wrap(gateway.Unavailable, err, "the database is in use by another process")
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		return gateway.Wrap(gateway.Internal, errors.Join(ErrCorrupt, err), "the database file is damaged: put back the last backup with doorstroom restore")
+	}
+	return gateway.Wrap(gateway.Internal, err, "the database cannot be opened")
+}
