@@ -74,7 +74,7 @@ func TestSmokeDeep(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts some twenty nodes")
 	}
-	got := document(t, runBench(t, "--json", "--seconds", "1", "--queued", "6000", "--offers", "5", "--only", "backlog,memory,coldstart,import"))
+	got := document(t, runBench(t, "--json", "--seconds", "1", "--queued", "4100", "--offers", "5", "--only", "backlog,memory,coldstart,import"))
 	if got["lost"] != 0.0 || got["duplicated"] != 0.0 {
 		t.Errorf("lost and duplicated: got %v and %v, want 0", got["lost"], got["duplicated"])
 	}

@@ -21,6 +21,10 @@ type figures struct {
 	PerSecond   float64 `json:"per_second,omitzero"`
 	CryptoLimit float64 `json:"crypto_limit_per_second"`
 	Ratio       float64 `json:"ratio,omitzero"`
+	// Unhindered is what the cores could do per second if they never waited for
+	// the disk or for other programs.
+	Unhindered float64 `json:"unhindered_per_second,omitzero"`
+	CryptoCPU  float64 `json:"-"`
 
 	P50              float64 `json:"p50_ms,omitzero"` // until stored by the receiver
 	P99              float64 `json:"p99_ms,omitzero"`
@@ -60,7 +64,8 @@ type figures struct {
 type perMessage struct {
 	Sender   float64 `json:"sender"`
 	Receiver float64 `json:"receiver"`
-	Admin    float64 `json:"admin"` // this program
+	Admin    float64 `json:"admin"`  // this program
+	Crypto   float64 `json:"crypto"` // of these, what a signature and its verification take
 }
 
 type both struct {
@@ -129,7 +134,9 @@ func (f figures) rows() []row {
 		row{"bytes of a message, mean", number(float64(f.MessageBytes), 0, ""), "about 1,200"},
 	)
 	if c := f.CPU; c != nil {
-		rows = append(rows, row{"CPU per message: sender, receiver, admin", fmt.Sprintf("%.0f, %.0f, %.0f µs", c.Sender, c.Receiver, c.Admin), ""})
+		rows = append(rows, row{"CPU per message: sender, receiver, admin", fmt.Sprintf("%.0f, %.0f, %.0f µs", c.Sender, c.Receiver, c.Admin), ""},
+			row{"of these for a signature and its verification", fmt.Sprintf("%.0f µs", c.Crypto), ""},
+			row{"messages per second at that cost, if the cores never waited", number(f.Unhindered, 0, ""), ""})
 	}
 	if r := f.RSS; r != nil {
 		rows = append(rows, row{"anonymous memory after it: sender, receiver", fmt.Sprintf("%.0f, %.0f MB", r.Sender, r.Receiver), ""})

@@ -171,8 +171,8 @@ func (b *bench) measureMachine() error {
 		return err
 	}
 	b.figures.Fsync, b.figures.FsyncP99 = ms(percentile(syncs, 0.5)), ms(percentile(syncs, 0.99))
-	limit, err := cryptoLimit(min(2*time.Second, b.length()))
-	b.figures.CryptoLimit = limit
+	limit, cpu, err := cryptoLimit(min(2*time.Second, b.length()))
+	b.figures.CryptoLimit, b.figures.CryptoCPU = limit, float64(cpu.Nanoseconds())/1000
 	return err
 }
 

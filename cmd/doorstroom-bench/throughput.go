@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -118,7 +119,10 @@ func (b *bench) measureThroughput(ctx context.Context, p *pair) error {
 	b.figures.Ratio = b.figures.PerSecond / b.figures.CryptoLimit
 	b.figures.Fsyncs, b.figures.MeanBatch = 2*s.commits, float64(s.messages)/max(1, float64(s.batches))
 	per := func(cpu time.Duration) float64 { return float64(cpu.Microseconds()) / max(1, float64(s.messages)) }
-	b.figures.CPU = &perMessage{per(s.sender), per(s.receiver), per(s.admin)}
+	b.figures.CPU = &perMessage{Sender: per(s.sender), Receiver: per(s.receiver), Admin: per(s.admin), Crypto: b.figures.CryptoCPU}
+	if all := per(s.total() + s.admin); all > 0 {
+		b.figures.Unhindered = float64(runtime.GOMAXPROCS(0)) * 1e6 / all
+	}
 	return nil
 }
 
