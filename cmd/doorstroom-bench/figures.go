@@ -157,11 +157,11 @@ func (f figures) backlogRows() []row {
 	}
 	return []row{
 		{name("draining, CPU of both nodes per message"), pair(b.DrainRatio, b.Many.DrainCPU, b.Few.DrainCPU, 0), "≤ 1.2 ×"},
-		{name("draining, time per message"), pair(b.Many.DrainTime/b.Few.DrainTime, b.Many.DrainTime, b.Few.DrainTime, 0), "≤ 1.2 ×"},
+		{name("draining, time per message"), pair(b.DrainTimeRatio, b.Many.DrainTime, b.Few.DrainTime, 0), "≤ 1.2 ×"},
 		{name("another party, CPU of both nodes per message"), pair(b.LiveRatio, b.Many.LiveCPU, b.Few.LiveCPU, 0), "≤ 1.2 ×"},
-		{name("another party, time per message"), pair(b.Many.LiveTime/b.Few.LiveTime, b.Many.LiveTime, b.Few.LiveTime, 0), "≤ 1.2 ×"},
+		{name("another party, time per message"), pair(b.LiveTimeRatio, b.Many.LiveTime, b.Few.LiveTime, 0), "≤ 1.2 ×"},
 		{name("the sender's store alone, time per message"), pair(b.StoreRatio, b.Many.StoreTime, b.Few.StoreTime, 1), "≤ 1.6 ×"},
-		{name("the sender's store alone, CPU per message"), pair(b.Many.StoreCPU/b.Few.StoreCPU, b.Many.StoreCPU, b.Few.StoreCPU, 1), ""},
+		{name("the sender's store alone, CPU per message"), pair(b.StoreCPURatio, b.Many.StoreCPU, b.Few.StoreCPU, 1), ""},
 		{"start of a node with " + group(float64(b.Many.Queued), 0) + " queued, warm", fmt.Sprintf("%.1f s", b.Many.StartedIn), ""},
 	}
 }

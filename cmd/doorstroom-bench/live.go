@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	pool    = 5000 // offers that change in turn
-	burst   = 500  // offers in one import
-	window  = 2000 // messages under way, at which the admin waits; with burst, fewer than pool
-	settled = 2 * time.Minute
+	pool   = 5000            // offers that change in turn
+	burst  = 500             // offers in one import
+	window = 2000            // messages under way, at which the admin waits; with burst, fewer than pool
+	stuck  = 3 * time.Minute // without a single message
 )
 
 // pair is the two nodes of a federation that run.
@@ -58,15 +58,25 @@ func (p *pair) fill(ctx context.Context) error {
 }
 
 // await waits until the sender has receipts for so many messages since it
-// started; the sender is watched.
+// started; the sender is watched. It gives up when nothing moves any more.
 func (p *pair) await(ctx context.Context, messages int) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, settled, fmt.Errorf("%d messages were not settled in %s", messages, settled))
-	defer cancel()
-	err := p.sender.await(ctx, func(s stats) bool { return int(s.Sent) >= messages })
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		return cause
+	for {
+		seen := int(p.sender.told().Sent)
+		if seen >= messages {
+			return nil
+		}
+		moves, cancel := context.WithTimeoutCause(ctx, stuck,
+			fmt.Errorf("for %s no message was settled: %d of %d", stuck, seen, messages))
+		err := p.sender.await(moves, func(s stats) bool { return int(s.Sent) > seen })
+		cause := context.Cause(moves)
+		cancel()
+		if err != nil && cause != nil {
+			return cause
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
 }
 
 func (p *pair) stop() error { return errors.Join(p.sender.stop(), p.receiver.stop()) }

@@ -172,10 +172,7 @@ func (p *process) watch(ctx context.Context, every time.Duration) ([]stats, erro
 // await waits, while the node is watched, until what it told last is enough.
 func (p *process) await(ctx context.Context, enough func(stats) bool) error {
 	for {
-		p.mu.Lock()
-		last := p.last
-		p.mu.Unlock()
-		if enough(last) {
+		if enough(p.told()) {
 			return nil
 		}
 		select {
@@ -186,6 +183,13 @@ func (p *process) await(ctx context.Context, enough func(stats) bool) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// told is what the node told last.
+func (p *process) told() stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
 }
 
 // stop ends the node in good order.
