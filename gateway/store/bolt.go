@@ -106,6 +106,9 @@ func (e *boltEngine) close() error {
 	if e.file == nil {
 		return nil
 	}
+	if e.broken == nil {
+		e.file.leaveClean()
+	}
 	return e.file.close()
 }
 

@@ -82,7 +82,7 @@ func (f *dbFile) extend(used, need int64) error {
 	if want <= f.solid {
 		return nil
 	}
-	step := min(max(used/4, minAllocStep), maxAllocStep)
+	step := min(max(used/4, minAllocStep), maxAllocStep) / minAllocStep * minAllocStep
 	if f.max > 0 {
 		step = min(step, f.max-want)
 	}

@@ -58,7 +58,7 @@ func createError(err error) error {
 
 // openFile opens a file that exists.
 func openFile(path string, opt Options) (*dbFile, error) {
-	if err := walk(path, opt.LockTimeout); err != nil {
+	if err := examine(path, opt.LockTimeout); err != nil {
 		return nil, openError(err)
 	}
 	f, err := openDB(path, &bbolt.Options{
@@ -125,9 +125,17 @@ func rename(from, to string) error {
 	return syncDir(filepath.Dir(to))
 }
 
-// walk visits every page before bbolt does so in a goroutine of its own, where a
-// panic over a damaged page could not be caught.
-func walk(path string, timeout time.Duration) (err error) {
+// examine visits every page before bbolt does so in a goroutine of its own,
+// where a panic over a damaged page could not be caught. After a clean end bbolt
+// visits none.
+func examine(path string, timeout time.Duration) (err error) {
+	clean, listed, err := leftClean(path)
+	if err != nil || clean {
+		return err
+	}
+	if err := readAhead(path); err != nil {
+		return err
+	}
 	f, err := openDB(path, &bbolt.Options{Timeout: timeout, ReadOnly: true})
 	if err != nil {
 		return err
@@ -135,7 +143,16 @@ func walk(path string, timeout time.Duration) (err error) {
 	defer func() { err = errors.Join(err, f.close()) }()
 	defer recoverCorrupt(&err, table{name: "file"})()
 	return f.db.View(func(tx *bbolt.Tx) error {
-		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error { return walkBucket(b) })
+		if err := tx.ForEach(func(_ []byte, b *bbolt.Bucket) error { return walkBucket(b) }); err != nil || !listed {
+			return err
+		}
+		for problem := range tx.Check() { // a free list of which the hash is lost
+			err = errors.Join(err, problem)
+		}
+		if err != nil {
+			return corrupt(table{name: "file"}, err.Error())
+		}
+		return nil
 	})
 }
 
