@@ -26,7 +26,7 @@ func layers() map[string][]string {
 	data := []string{"schemas", "policies"}
 	low := append([]string{"gateway"}, data...)
 	secured := []string{"gateway", "gateway/register", "gateway/seal", "gateway/journal", "gateway/policy", "gateway/store"}
-	stores := slices.Concat(low, secured, []string{"gateway/schema"})
+	stores := slices.Concat(low, secured, []string{"gateway/schema", "gateway/trace"})
 	published := slices.Concat(stores, []string{"gateway/publication"})
 	desk := slices.Concat(published, []string{
 		"gateway/config", "gateway/identity", "gateway/calendar", "gateway/search", "gateway/disclosure",
@@ -48,6 +48,7 @@ func layers() map[string][]string {
 		"adapters":             append([]string{"adapters/*"}, low...),
 		"adapters/*":           append([]string{"adapters/*"}, low...),
 		"gateway/register":     {"gateway", "gateway/seal"},
+		"gateway/trace":        {"gateway"},
 		"gateway/store":        {"gateway", "gateway/journal"},
 		"gateway/publication":  stores,
 		"gateway/exchange":     published,
@@ -79,6 +80,7 @@ func homes() map[string]string {
 		"go.etcd.io/bbolt":                         "gateway/store",
 		"github.com/danielgtaylor/huma/v2":         "gateway/rest",
 		"github.com/prometheus/client_golang":      "gateway/node",
+		"go.opentelemetry.io":                      "gateway/trace",
 		"golang.org/x/mod/sumdb/tlog":              "gateway/journal",
 		"golang.org/x/mod/sumdb/note":              "gateway/journal",
 		"github.com/xuri/excelize/v2":              "adapters",

@@ -48,7 +48,7 @@ func seed(ctx context.Context, f *federation, n int, to gateway.OIN, gemeente ga
 		if err != nil || len(due) != 1 {
 			return errors.Join(err, fmt.Errorf("%d messages wait after the first offer, want 1", len(due)))
 		}
-		publisher := publication.New(senderOIN, own.Node, s, nil, nil)
+		publisher := publication.New(senderOIN, own.Node, s, nil, nil, nil)
 		for from := 1; from < n; from += seedChunk {
 			var p store.Publication
 			for i := from; i < min(n, from+seedChunk); i++ {

@@ -38,6 +38,7 @@ func check(d *decoder, c Config) {
 	checkACME(d, c.TLS.ACME)
 	checkBackup(d, c.Backup)
 	checkNumbers(d, c)
+	checkTrace(d, c.Trace)
 	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(d, "log.format", c.Log.Format, "text", "json")
 }
@@ -134,6 +135,17 @@ func checkACME(d *decoder, a ACME) {
 	required(d, "tls.acme.domain", a.Domain, "the host name for which to ask certificates")
 	// Without an address the ACME library would ask for one on the terminal.
 	required(d, "tls.acme.email", a.Email, "an address at which the authority can warn you")
+}
+
+func checkTrace(d *decoder, t Trace) {
+	between(d, "trace.percent", t.Percent, 0, 100)
+	if t.Endpoint == "" {
+		return
+	}
+	if u, err := url.Parse(t.Endpoint); err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" ||
+		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		d.failAt("trace.endpoint", "expected the address of an OTLP/HTTP receiver, such as http://127.0.0.1:4318")
+	}
 }
 
 func checkNumbers(d *decoder, c Config) {

@@ -41,6 +41,7 @@ type Config struct {
 	Delivery Delivery    `yaml:"delivery"`
 	Limits   Limits      `yaml:"limits"`
 	Log      Log         `yaml:"log"`
+	Trace    Trace       `yaml:"trace"`
 }
 
 // Listen holds addresses, host:port. An empty Public or Ops means that the node
@@ -148,6 +149,13 @@ type Log struct {
 	Format string `yaml:"format"`
 }
 
+// Trace names an OTLP/HTTP receiver for traces, and how many of a hundred
+// operations and messages are traced. An empty Endpoint means none.
+type Trace struct {
+	Endpoint string `yaml:"endpoint"`
+	Percent  int    `yaml:"percent"`
+}
+
 // Default is what holds for every key that a file leaves out. It has no party:
 // a file cannot do without.
 func Default() Config {
@@ -173,7 +181,8 @@ func Default() Config {
 			ReadTimeout:        time.Minute,
 			IdleTimeout:        2 * time.Minute,
 		},
-		Log: Log{Level: "info", Format: "text"},
+		Log:   Log{Level: "info", Format: "text"},
+		Trace: Trace{Percent: 100},
 	}
 }
 

@@ -23,9 +23,10 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/register"
 	"github.com/doorstroom/doorstroom/gateway/schema"
 	"github.com/doorstroom/doorstroom/gateway/store"
+	"github.com/doorstroom/doorstroom/gateway/trace"
 )
 
-// Options is what a desk works with. All fields are required but Wake.
+// Options is what a desk works with. All fields are required but Wake and Trace.
 type Options struct {
 	Self           gateway.OIN
 	Secret         []byte // the node's secret: keyed pseudonyms of callers, opaque subjects
@@ -43,6 +44,7 @@ type Options struct {
 	RulesChanged   func()                         // register or policy changed: peers, hello
 	WriteBackup    func(context.Context) (BackupReport, error)
 	BackupEvery    func() time.Duration // 0: nobody counts on backups
+	Trace          *trace.Tracer
 	Log            *slog.Logger
 }
 
@@ -74,7 +76,7 @@ type inForce struct {
 func New(ctx context.Context, opt Options) (*Desk, error) {
 	d := &Desk{Options: opt, lists: opt.Schema.Lists()}
 	d.rules.Store(&inForce{Rules: publication.Rules{Policy: policy.DenyAll()}})
-	d.publisher = publication.New(opt.Self, opt.Secret, opt.Store, opt.Schema, d.Rules)
+	d.publisher = publication.New(opt.Self, opt.Secret, opt.Store, opt.Schema, d.Rules, opt.Trace)
 	file, err := opt.Store.Register(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read stored register: %w", err)

@@ -98,6 +98,15 @@ func (d *Desk) heldImport(ctx context.Context, caller gateway.Caller, source str
 }
 
 func (d *Desk) publish(ctx context.Context, caller gateway.Caller, imp gateway.Import, confirmed bool) (ImportReport, error) {
+	ctx, span := d.Trace.Start(ctx, "publish")
+	report, err := d.take(ctx, caller, imp, confirmed)
+	span.Count("offers", len(imp.Offers))
+	span.Count("messages", report.Messages)
+	span.End(err)
+	return report, err
+}
+
+func (d *Desk) take(ctx context.Context, caller gateway.Caller, imp gateway.Import, confirmed bool) (ImportReport, error) {
 	now := d.now()
 	day := gateway.DateOf(now)
 	report := ImportReport{Source: imp.Source, Problems: imp.Problems}

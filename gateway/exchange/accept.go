@@ -13,6 +13,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/schema"
 	"github.com/doorstroom/doorstroom/gateway/seal"
 	"github.com/doorstroom/doorstroom/gateway/store"
+	"github.com/doorstroom/doorstroom/gateway/trace"
 )
 
 // Accept takes a batch that a peer sent over mutual TLS and answers with one
@@ -23,6 +24,13 @@ func (e *Exchange) Accept(ctx context.Context, peer gateway.OIN, batch gateway.B
 	if len(batch.Messages) == 0 || len(batch.Messages) > gateway.MaxBatch {
 		return gateway.Receipts{}, gateway.Errorf(gateway.Invalid, "a batch has 1 to %d messages", gateway.MaxBatch)
 	}
+	ctx, span := e.Trace.Start(ctx, "accept batch")
+	receipts, err := e.accept(ctx, span, peer, batch)
+	span.End(err)
+	return receipts, err
+}
+
+func (e *Exchange) accept(ctx context.Context, span trace.Span, peer gateway.OIN, batch gateway.Batch) (gateway.Receipts, error) {
 	now := e.now()
 	rules := e.Rules()
 	items := make([]gateway.ReceiptItem, len(batch.Messages))
@@ -47,7 +55,12 @@ func (e *Exchange) Accept(ctx context.Context, peer gateway.OIN, batch gateway.B
 		if item.Reason != inbound[j].Reason && (item.Reason == gateway.ReasonOverload || item.Reason == gateway.ReasonIDReused) {
 			e.strangers.add(peer, item.Reason) // leaves no trace of its own
 		}
+		if inbound[j].Message.TraceParent != "" {
+			e.Trace.Accepted(ctx, inbound[j].Message.TraceParent, string(item.Outcome))
+		}
 	}
+	span.Text("peer", string(peer))
+	span.Count("messages", len(items))
 	e.counters.accepted(peer, items)
 	e.contacted(ctx, now, peer)
 	return e.receipts(now, peer, items)

@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,7 +12,6 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/publication"
 	"github.com/doorstroom/doorstroom/gateway/register"
-	"github.com/doorstroom/doorstroom/gateway/seal"
 	"github.com/doorstroom/doorstroom/gateway/store"
 )
 
@@ -51,6 +49,7 @@ type worker struct {
 	later   map[uint64]time.Time // sequences that the peer will take later, and when to try
 	full    time.Time            // until then the peer is sent nothing that takes room: it said that it has none
 	fulls   int                  // how often in a row it said so
+	wrong   string               // with us, as it was last logged
 	awake   bool                 // has had its first turn: a node that starts tries everybody at once
 }
 
@@ -183,9 +182,11 @@ func (w *worker) party(rules publication.Rules) (gateway.Party, bool) {
 	return rules.Register.Party(w.peer)
 }
 
-// trouble is our own: the store, not the peer. It is tried again soon.
+// trouble is our own: the store, not the peer. It is tried again soon, and
+// logged when it changes.
 func (w *worker) trouble(what string, err error) time.Duration {
-	if !errors.Is(err, context.Canceled) {
+	if wrong := what + ": " + err.Error(); wrong != w.wrong && !errors.Is(err, context.Canceled) {
+		w.wrong = wrong
 		w.e.Log.Error(what, "peer", w.peer, "error", err)
 	}
 	return time.Minute
@@ -212,72 +213,14 @@ func (w *worker) deliver(ctx, cut context.Context, end func(), now time.Time, pa
 	if err != nil {
 		return w.trouble("seal batch", err)
 	}
-	request, cancel := context.WithTimeout(cut, w.e.Timeout)
-	dialled := time.Now()
-	receipts, err := w.e.Sender.Send(request, party, batch)
-	cancel()
-	w.e.Sent(time.Since(dialled), err)
+	ctx, span := w.e.Trace.Start(ctx, "deliver batch")
+	receipts, err := w.send(cut, party, batch, due, payloads)
+	w.tell(ctx, span, due, receipts, err)
+	defer span.End(err)
 	if err != nil {
-		return w.failed(ctx, now, status, sequences, err)
-	}
-	if err := w.e.verifyReceipts(party, receipts, due, payloads); err != nil {
 		return w.failed(ctx, now, status, sequences, err)
 	}
 	return w.settle(ctx, due, receipts)
-}
-
-// seal signs each message over the bytes that are sent.
-func (w *worker) seal(due []store.Outgoing) (gateway.Batch, [][]byte, error) {
-	var batch gateway.Batch
-	payloads := make([][]byte, len(due))
-	for i, o := range due {
-		payloads[i] = gateway.Message{
-			ID: o.ID, Source: w.e.Self, Kind: o.Kind, Time: o.Time, Recipient: w.peer, Expires: o.Expires,
-			Subject: o.Subject, Sequence: o.Sequence, Incarnation: w.e.Store.Incarnation(), Principal: o.Principal,
-			Data: o.Data,
-		}.Encode()
-		token, err := seal.Sign(w.e.Key, seal.Message, payloads[i])
-		if err != nil {
-			return gateway.Batch{}, nil, fmt.Errorf("sign message: %w", err)
-		}
-		batch.Messages = append(batch.Messages, token)
-	}
-	return batch, payloads, nil
-}
-
-// verifyReceipts believes an answer only as a whole: signed by the peer, for
-// us, over as many items as were sent, each about the message in its place.
-func (e *Exchange) verifyReceipts(party gateway.Party, r gateway.Receipts, due []store.Outgoing, payloads [][]byte) error {
-	signed, _, err := seal.Open(r.Head, seal.Receipt, e.keyOf(e.Rules(), e.now(), party.OIN))
-	if err != nil {
-		return fmt.Errorf("open receipt: %w", err)
-	}
-	if violations, err := e.Schema.Validate("receipt-head", signed); err != nil || len(violations) > 0 {
-		return gateway.Wrap(gateway.Invalid, err, "the receipt is malformed")
-	}
-	var head gateway.ReceiptHead
-	if err := json.Unmarshal(signed, &head); err != nil {
-		return gateway.Wrap(gateway.Invalid, err, "the receipt is malformed")
-	}
-	switch {
-	case head.Issuer != party.OIN || head.Audience != e.Self:
-		return gateway.Errorf(gateway.Invalid, "the receipt is between other parties")
-	case head.Size != len(due) || len(r.Items) != len(due):
-		return gateway.Errorf(gateway.Invalid, "the receipt is for another number of messages")
-	case head.Root != rootOf(r.Items):
-		return gateway.Errorf(gateway.Invalid, "the items do not belong to the signed receipt")
-	}
-	for i, item := range r.Items {
-		if !item.WellFormed() {
-			return gateway.Errorf(gateway.Invalid, "the receipt has an item that is not of this protocol")
-		}
-		known := item.Digest == gateway.Hash(payloads[i]) && item.Sender == e.Self && item.Recipient == party.OIN
-		unread := item.ID == "" && item.Outcome != gateway.Received && item.Outcome != gateway.Superseded
-		if !known || (item.ID != due[i].ID && !unread) {
-			return gateway.Errorf(gateway.Invalid, "the receipt is for a message that was not sent")
-		}
-	}
-	return nil
 }
 
 // settle records what the peer said. What it takes later waits on its own, with
@@ -310,6 +253,10 @@ func (w *worker) settle(ctx context.Context, due []store.Outgoing, r gateway.Rec
 		return w.trouble("settle", err)
 	}
 	w.e.counters.settled(r.Items)
+	if w.wrong != "" {
+		w.wrong = ""
+		w.e.Log.Info("deliveries work again", "peer", w.peer)
+	}
 	return 0
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/schema"
 	"github.com/doorstroom/doorstroom/gateway/seal"
 	"github.com/doorstroom/doorstroom/gateway/store"
+	"github.com/doorstroom/doorstroom/gateway/trace"
 )
 
 // Sender dials a peer. It has no state of its own worth keeping: every call is
@@ -36,7 +37,7 @@ type Sender interface {
 // Protocol is the version of docs/protocol.md that this program speaks.
 const Protocol = 1
 
-// Options is what an exchange works with; all fields are required.
+// Options is what an exchange works with; all fields are required but Trace.
 type Options struct {
 	Self      gateway.OIN
 	Key       *seal.Key
@@ -50,6 +51,7 @@ type Options struct {
 	FetchedRegister func(ctx context.Context, from gateway.OIN, first uint64, files [][]byte) error
 	Sender          Sender
 	Sent            func(took time.Duration, err error) // told of every batch that was sent, with or without an answer
+	Trace           *trace.Tracer
 	Log             *slog.Logger
 
 	KeyOverlap time.Duration // how long a rotated key stays good
@@ -61,9 +63,10 @@ type Options struct {
 type Exchange struct {
 	Options
 
-	strangers strangers
-	counters  Counters
-	slots     chan struct{} // one per peer that may be dialled at the same time
+	strangers   strangers
+	unjournaled bool // the last that were counted; used by flushStrangers only
+	counters    Counters
+	slots       chan struct{} // one per peer that may be dialled at the same time
 
 	mu      sync.Mutex
 	workers map[gateway.OIN]*worker // guarded by mu
@@ -224,6 +227,15 @@ func (s *strangers) take() map[stranger]int {
 	return taken
 }
 
+func (s *strangers) giveBack(taken map[stranger]int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for one, n := range s.count {
+		taken[one] += n
+	}
+	s.count = taken
+}
+
 func (e *Exchange) flushStrangers(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
@@ -252,8 +264,17 @@ func (e *Exchange) journalStrangers(ctx context.Context) {
 			Time: now, Kind: journal.KindRejected, Party: s.peer, Reason: s.reason, Count: taken[s],
 		})
 	}
-	if err := e.Store.Append(ctx, now, entries...); err != nil {
-		e.Log.Error("journal refusals", "error", err)
+	err := e.Store.Append(ctx, now, entries...)
+	if err != nil {
+		e.strangers.giveBack(taken)
+	}
+	if failed := err != nil; failed != e.unjournaled {
+		e.unjournaled = failed
+		if failed {
+			e.Log.Error("refusals cannot be journaled; they are kept", "error", err)
+		} else {
+			e.Log.Info("refusals are journaled again")
+		}
 	}
 }
 

@@ -75,11 +75,15 @@ func (s sample) at(name string, t time.Time, labels ...string) {
 }
 
 func (n *Node) collectBuild(s sample) {
-	version := "unknown"
+	s.send("build_info", 1, version(), runtime.Version(), strconv.Itoa(exchange.Protocol), strconv.Itoa(store.Format))
+}
+
+// version is that of the program.
+func version() string {
 	if build, ok := debug.ReadBuildInfo(); ok {
-		version = build.Main.Version
+		return build.Main.Version
 	}
-	s.send("build_info", 1, version, runtime.Version(), strconv.Itoa(exchange.Protocol), strconv.Itoa(store.Format))
+	return "unknown"
 }
 
 func (n *Node) collectCounters(s sample) {
@@ -89,6 +93,9 @@ func (n *Node) collectCounters(s sample) {
 	for r, c := range count.Refusals() {
 		s.send("messages_refused_total", float64(c), string(r.Peer), string(r.Outcome), string(r.Reason))
 	}
+	sent, lost := n.trace.Spans()
+	s.send("trace_spans_total", float64(sent), "taken")
+	s.send("trace_spans_total", float64(lost), "lost")
 	s.send("batches_total", float64(count.Attempts.Load()))
 	s.send("batch_failures_total", float64(count.Failures.Load()))
 }

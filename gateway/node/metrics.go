@@ -71,6 +71,8 @@ func Metrics() []Metric {
 		{"doorstroom_database_commit_duration_seconds", histogram, "Transactions that were written, syncing included.", nil},
 		{"doorstroom_database_operations_total", counter, "Operations since start that were written; several share a transaction.", nil},
 
+		{"doorstroom_trace_spans_total", counter, "Spans since start that the receiver of traces took, and that it did not; dropped before, because too many waited, are in neither.", []string{"outcome"}},
+
 		{"doorstroom_register_version", gauge, "Version of the register in force.", nil},
 		{"doorstroom_register_expiry_timestamp_seconds", gauge, "When the register in force expires.", nil},
 		{"doorstroom_signing_key_registered", gauge, "1 if the register in force lists the key with which this node signs, and it is valid now.", nil},

@@ -31,6 +31,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/schema"
 	"github.com/doorstroom/doorstroom/gateway/seal"
 	"github.com/doorstroom/doorstroom/gateway/store"
+	"github.com/doorstroom/doorstroom/gateway/trace"
 	"github.com/doorstroom/doorstroom/schemas"
 )
 
@@ -66,6 +67,7 @@ type Node struct {
 
 	meters *meters
 	trying troubles
+	trace  *trace.Tracer
 	acme   *identity.ACME // nil without; set by Start, before anything listens
 
 	mu      sync.Mutex
@@ -100,15 +102,16 @@ func New(ctx context.Context, opt Options) (*Node, error) {
 	if n.keys, err = loadKeys(opt.Config.Keys); err != nil {
 		return nil, err
 	}
-	if n.Store, err = store.Open(filepath.Join(opt.Config.Data, databaseFile), store.Options{
+	n.trace = n.openTrace()
+	if n.Store, err = store.Open(filepath.Join(opt.Config.Data, databaseFile), n.traced(store.Options{
 		MaxBytes: int64(opt.Config.Limits.DatabaseBytes), MaxQueue: opt.Config.Limits.QueuePerPeer,
 		Quota:       quotaOf(opt.Config.Limits),
 		LockTimeout: 2 * time.Second, Committed: n.meters.committed, Fault: opt.Fault,
-	}); err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+	})); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database: %w", err), n.trace.Stop(ctx))
 	}
 	if err := n.assemble(ctx); err != nil {
-		return nil, errors.Join(err, n.Store.Close())
+		return nil, errors.Join(err, n.Store.Close(), n.trace.Stop(ctx))
 	}
 	return n, nil
 }
@@ -137,7 +140,8 @@ func (n *Node) assemble(ctx context.Context) error {
 		Pause:        func() func() { return n.Exchange.Pause() },
 		RulesChanged: func() { n.Exchange.RulesChanged() },
 		WriteBackup:  n.writeBackup, BackupEvery: n.backupEvery,
-		Log: n.log,
+		Trace: n.trace,
+		Log:   n.log,
 	})
 	if err != nil {
 		return fmt.Errorf("open desk: %w", err)
@@ -152,7 +156,7 @@ func (n *Node) assemble(ctx context.Context) error {
 	n.Exchange = exchange.New(exchange.Options{
 		Self: c.Party, Key: n.keys.signing, Store: n.Store, Schema: validator, Protocols: protocols,
 		Publisher: n.Desk.Publisher(), Rules: n.Desk.Rules, FetchedRegister: n.Desk.FetchedRegister,
-		Sender: sender, Sent: n.meters.sent, Log: n.log,
+		Sender: sender, Sent: n.meters.sent, Trace: n.trace, Log: n.log,
 		KeyOverlap: 14 * 24 * time.Hour, Timeout: c.Delivery.Timeout, Parallel: c.Delivery.Parallel,
 	})
 	n.Desk.Open(ctx)

@@ -26,6 +26,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/register"
 	"github.com/doorstroom/doorstroom/gateway/schema"
 	"github.com/doorstroom/doorstroom/gateway/store"
+	"github.com/doorstroom/doorstroom/gateway/trace"
 )
 
 // Rules are what decides at one moment. They are swapped as one value, so that
@@ -43,6 +44,7 @@ type Publisher struct {
 	store  *store.Store
 	schema *schema.Validator
 	rules  func() Rules
+	trace  *trace.Tracer
 
 	mu      sync.Mutex             // held while a plan is made and committed
 	planned map[gateway.OIN]string // by recipient: the key of the rules its whole queue was last planned under
@@ -51,10 +53,10 @@ type Publisher struct {
 }
 
 // New makes a Publisher. The secret makes subjects opaque and digests keyed;
-// rules answers what is in force.
-func New(self gateway.OIN, secret []byte, s *store.Store, v *schema.Validator, rules func() Rules) *Publisher {
+// rules answers what is in force; a nil tracer traces nothing.
+func New(self gateway.OIN, secret []byte, s *store.Store, v *schema.Validator, rules func() Rules, tracer *trace.Tracer) *Publisher {
 	return &Publisher{
-		self: self, secret: secret, store: s, schema: v, rules: rules,
+		self: self, secret: secret, store: s, schema: v, rules: rules, trace: tracer,
 		planned: map[gateway.OIN]string{},
 	}
 }
@@ -269,7 +271,9 @@ func (p *Publisher) eachLast(ctx context.Context, peer gateway.OIN, visit func([
 // replan compares every own offer, and every subject that was shown and is no
 // longer an offer, with what the plan's recipients were shown. Samples are taken
 // only in a plan for everyone: nobody sees them before the others.
-func (p *Publisher) replan(ctx context.Context, plan *plan) (Result, error) {
+func (p *Publisher) replan(ctx context.Context, plan *plan) (_ Result, err error) {
+	ctx, span := p.trace.Start(ctx, "decide again")
+	defer func() { span.End(err) }()
 	r := p.newRun(plan, store.Publication{Correct: true})
 	own, next, err := p.replanOffers(ctx, r)
 	if err == nil {

@@ -71,7 +71,7 @@ func newRegion(t testing.TB, gemeenten, groups int, opt store.Options) *region {
 func (r *region) open(t testing.TB) {
 	t.Helper()
 	r.store = get(store.Open(r.path, r.opt))(t)
-	r.Publisher = publication.New(gatewaytest.Smile, []byte("secret"), r.store, r.schema, func() publication.Rules { return r.rules })
+	r.Publisher = publication.New(gatewaytest.Smile, []byte("secret"), r.store, r.schema, func() publication.Rules { return r.rules }, nil)
 }
 
 // policy gives each group of gemeenten fields of its own.

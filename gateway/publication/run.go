@@ -91,7 +91,11 @@ func (r *run) send(ctx context.Context, items []item) error {
 			return errors.Join(err, r.wait())
 		}
 		for first := 0; first < len(part); {
+			_, span := r.p.trace.Start(ctx, "plan")
 			c := r.planSome(part, first, last)
+			span.Count("offers", c.offers)
+			span.Count("messages", len(c.pub.Sends))
+			span.End(nil)
 			first += c.offers
 			if err := r.start(ctx, c); err != nil {
 				return err
@@ -173,7 +177,12 @@ func (r *run) start(ctx context.Context, c *commit) error {
 		return nil
 	}
 	c.pub.Full = func(oin gateway.OIN) { c.refused = append(c.refused, oin) }
-	go func() { c.ended <- r.p.store.Publish(ctx, r.plan.now, c.pub) }()
+	go func() {
+		ctx, span := r.p.trace.Start(ctx, "commit")
+		err := r.p.store.Publish(ctx, r.plan.now, c.pub)
+		span.End(err)
+		c.ended <- err
+	}()
 	return nil
 }
 

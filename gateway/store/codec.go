@@ -20,6 +20,7 @@ import (
 type entry struct {
 	state      gateway.DeliveryState
 	withdrawal bool
+	traced     bool // carries a trace context
 	attempts   uint64
 	id         [16]byte
 	time       time.Time
@@ -93,6 +94,7 @@ func stateCode(s gateway.DeliveryState) byte {
 const (
 	flagWithdrawal = 1 << iota
 	flagExposed
+	flagTraced
 )
 
 // size is at least that of what appendTo appends.
@@ -101,7 +103,7 @@ func (e *entry) size() int { return 2 + 2*16 + 16 + 3*binary.MaxVarintLen64 + le
 func (e *entry) encode() []byte { return e.appendTo(make([]byte, 0, e.size())) }
 
 func (e *entry) appendTo(b []byte) []byte {
-	b = append(b, stateCode(e.state), flags(e.withdrawal, false))
+	b = append(b, stateCode(e.state), flags(e.withdrawal, false, e.traced))
 	b = binary.AppendUvarint(b, e.attempts)
 	b = append(b, e.id[:]...)
 	b = appendTime(b, e.time)
@@ -114,7 +116,7 @@ func (e *entry) appendTo(b []byte) []byte {
 func decodeEntry(t table, value []byte) (entry, error) {
 	d := decoder{b: value}
 	e := entry{state: d.state()}
-	e.withdrawal, _ = d.flags()
+	e.withdrawal, _, e.traced = d.flags()
 	e.attempts = d.uint()
 	copy(e.id[:], d.take(16))
 	e.time, e.expires = d.time(), d.time()
@@ -132,7 +134,7 @@ func (s *slot) size() int {
 func (s *slot) encode() []byte { return s.appendTo(make([]byte, 0, s.size())) }
 
 func (s *slot) appendTo(b []byte) []byte {
-	b = append(b, stateCode(s.state), flags(s.withdrawal, s.exposed))
+	b = append(b, stateCode(s.state), flags(s.withdrawal, s.exposed, false))
 	b = binary.AppendUvarint(b, s.last)
 	b = append(b, s.hash[:]...)
 	b = append(b, s.terms[:]...)
@@ -145,7 +147,7 @@ func (s *slot) appendTo(b []byte) []byte {
 func decodeSlot(t table, value []byte) (slot, error) {
 	d := decoder{b: value}
 	s := slot{state: d.state()}
-	s.withdrawal, s.exposed = d.flags()
+	s.withdrawal, s.exposed, _ = d.flags()
 	s.last = d.uint()
 	copy(s.hash[:], d.take(32))
 	copy(s.terms[:], d.take(16))
@@ -239,12 +241,15 @@ func idKey(id string) []byte {
 	return append([]byte{0xff}, id...)
 }
 
-func flags(withdrawal, exposed bool) (b byte) {
+func flags(withdrawal, exposed, traced bool) (b byte) {
 	if withdrawal {
 		b |= flagWithdrawal
 	}
 	if exposed {
 		b |= flagExposed
+	}
+	if traced {
+		b |= flagTraced
 	}
 	return b
 }
@@ -324,10 +329,10 @@ func (d *decoder) state() gateway.DeliveryState {
 	return states[code[0]]
 }
 
-func (d *decoder) flags() (withdrawal, exposed bool) {
+func (d *decoder) flags() (withdrawal, exposed, traced bool) {
 	b := d.take(1)
 	if d.failed {
-		return false, false
+		return false, false, false
 	}
-	return b[0]&flagWithdrawal != 0, b[0]&flagExposed != 0
+	return b[0]&flagWithdrawal != 0, b[0]&flagExposed != 0, b[0]&flagTraced != 0
 }

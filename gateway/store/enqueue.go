@@ -160,6 +160,10 @@ func (q *queue) addOne(m *message, in table, sl *slot) (bool, error) {
 		state: gateway.Queued, withdrawal: m.Withdrawal, id: q.newID(), time: at, expires: at.Add(gateway.Lifetime),
 		content: m.content, terms: m.terms, subject: m.Subject,
 	}
+	if q.traced != nil && q.traced(e.id) {
+		e.traced = true
+		q.queued = append(q.queued, Queued{ID: e.id, Recipient: q.to, Kind: m.Kind})
+	}
 	q.peer.Sequence++
 	q.peer.Queued++
 	q.out.set(number(q.peer.Sequence), e.appendTo(q.room(e.size())))

@@ -72,7 +72,7 @@ func outgoing(r reader, key []byte, e entry, under terms) (Outgoing, error) {
 	return Outgoing{
 		Sequence: sequenceOf(key), ID: formatID(e.id), Kind: under.Kind, Subject: e.subject, Principal: under.Principal,
 		Time: e.time, Expires: e.expires, Data: data, Hash: gateway.Hash(data), Attempts: int(e.attempts), State: e.state,
-		Withdrawal: e.withdrawal, Basis: under.Basis,
+		Withdrawal: e.withdrawal, Traced: e.traced, Basis: under.Basis,
 	}, nil
 }
 

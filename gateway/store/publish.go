@@ -110,7 +110,10 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 	if p.Correct || len(p.Put) == 0 && !slices.ContainsFunc(p.Sends, func(send Send) bool { return !narrows(send) }) {
 		write = s.update // what shows less must also go when the database is nearly full
 	}
-	return write(ctx, now, func(t *txn) error {
+	var queued []Queued
+	err = write(ctx, now, func(t *txn) error {
+		t.traced = s.traced
+		defer func() { queued = t.queued }()
 		for _, o := range p.Put {
 			t.put(table{name: tableOwn}, []byte(o.Offer.ID), encodeJSON(o))
 		}
@@ -149,6 +152,10 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 		}
 		return t.record(p.Journal...)
 	})
+	if err == nil && len(queued) > 0 {
+		s.queued(ctx, queued)
+	}
+	return err
 }
 
 // deleteOwn takes an own offer away but keeps its sampling: an offer that comes

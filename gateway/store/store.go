@@ -52,6 +52,12 @@ type Options struct {
 	// that writes: it must not wait for anything. nil: nobody wants to know.
 	Committed func(Commit)
 
+	// Traced chooses which new messages carry a trace context, for as long as they
+	// live; it is called within the transaction. Queued is told of those, with the
+	// context of the call, once they are on disk. Both are nil, or neither.
+	Traced func(id [16]byte) bool
+	Queued func(ctx context.Context, messages []Queued)
+
 	// Fault is for tests, nil otherwise: it is called at "before-commit" and
 	// "after-commit", and its error is that of the transaction, which took no
 	// effect in the first case and all of it in the second.
@@ -80,6 +86,8 @@ type Store struct {
 	engine      engine
 	maxQueue    int
 	quota       Quota
+	traced      func([16]byte) bool
+	queued      func(context.Context, []Queued)
 	incarnation atomic.Uint64
 	highest     atomic.Int64 // highest committed time, Unix nanoseconds
 	backingUp   atomic.Bool
@@ -127,7 +135,9 @@ func Open(path string, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{engine: e, maxQueue: opt.MaxQueue, quota: opt.Quota.withDefaults()}
+	s := &Store{
+		engine: e, maxQueue: opt.MaxQueue, quota: opt.Quota.withDefaults(), traced: opt.Traced, queued: opt.Queued,
+	}
 	if s.maxQueue <= 0 {
 		s.maxQueue = defaultMaxQueue
 	}

@@ -29,6 +29,8 @@ type txn struct {
 
 	intakes       map[gateway.OIN]*intake // as they will be
 	intakesBefore map[gateway.OIN]intake  // as they were, where they were known
+	traced        func([16]byte) bool     // nil: no message is
+	queued        []Queued                // those that are
 
 	journaled bool        // whether journal is known
 	journal   uint64      // size of the journal

@@ -92,7 +92,15 @@ type Outgoing struct {
 	Attempts   int
 	State      gateway.DeliveryState
 	Withdrawal bool
+	Traced     bool // it carries a trace context, at every attempt
 	Basis      Basis
+}
+
+// Queued is a new message that carries a trace context.
+type Queued struct {
+	ID        [16]byte
+	Recipient gateway.OIN
+	Kind      string
 }
 
 // Settlement is what a peer's receipt says of one message of a batch.

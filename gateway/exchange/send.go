@@ -1,0 +1,100 @@
+package exchange
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/seal"
+	"github.com/doorstroom/doorstroom/gateway/store"
+	"github.com/doorstroom/doorstroom/gateway/trace"
+)
+
+// seal signs each message over the bytes that are sent.
+func (w *worker) seal(due []store.Outgoing) (gateway.Batch, [][]byte, error) {
+	var batch gateway.Batch
+	payloads := make([][]byte, len(due))
+	for i, o := range due {
+		parent := ""
+		if o.Traced {
+			parent = w.e.Trace.Parent(o.ID)
+		}
+		payloads[i] = gateway.Message{
+			ID: o.ID, Source: w.e.Self, Kind: o.Kind, Time: o.Time, Recipient: w.peer, Expires: o.Expires,
+			Subject: o.Subject, Sequence: o.Sequence, Incarnation: w.e.Store.Incarnation(), Principal: o.Principal,
+			TraceParent: parent, Data: o.Data,
+		}.Encode()
+		token, err := seal.Sign(w.e.Key, seal.Message, payloads[i])
+		if err != nil {
+			return gateway.Batch{}, nil, fmt.Errorf("sign message: %w", err)
+		}
+		batch.Messages = append(batch.Messages, token)
+	}
+	return batch, payloads, nil
+}
+
+// send gives the receipts of a batch if they can be believed.
+func (w *worker) send(ctx context.Context, party gateway.Party, batch gateway.Batch, due []store.Outgoing, payloads [][]byte) (gateway.Receipts, error) {
+	request, cancel := context.WithTimeout(ctx, w.e.Timeout)
+	defer cancel()
+	dialled := time.Now()
+	receipts, err := w.e.Sender.Send(request, party, batch)
+	w.e.Sent(time.Since(dialled), err)
+	if err != nil {
+		return receipts, err
+	}
+	return receipts, w.e.verifyReceipts(party, receipts, due, payloads)
+}
+
+// verifyReceipts believes an answer only as a whole: signed by the peer, for
+// us, over as many items as were sent, each about the message in its place.
+func (e *Exchange) verifyReceipts(party gateway.Party, r gateway.Receipts, due []store.Outgoing, payloads [][]byte) error {
+	signed, _, err := seal.Open(r.Head, seal.Receipt, e.keyOf(e.Rules(), e.now(), party.OIN))
+	if err != nil {
+		return fmt.Errorf("open receipt: %w", err)
+	}
+	if violations, err := e.Schema.Validate("receipt-head", signed); err != nil || len(violations) > 0 {
+		return gateway.Wrap(gateway.Invalid, err, "the receipt is malformed")
+	}
+	var head gateway.ReceiptHead
+	if err := json.Unmarshal(signed, &head); err != nil {
+		return gateway.Wrap(gateway.Invalid, err, "the receipt is malformed")
+	}
+	switch {
+	case head.Issuer != party.OIN || head.Audience != e.Self:
+		return gateway.Errorf(gateway.Invalid, "the receipt is between other parties")
+	case head.Size != len(due) || len(r.Items) != len(due):
+		return gateway.Errorf(gateway.Invalid, "the receipt is for another number of messages")
+	case head.Root != rootOf(r.Items):
+		return gateway.Errorf(gateway.Invalid, "the items do not belong to the signed receipt")
+	}
+	for i, item := range r.Items {
+		if !item.WellFormed() {
+			return gateway.Errorf(gateway.Invalid, "the receipt has an item that is not of this protocol")
+		}
+		known := item.Digest == gateway.Hash(payloads[i]) && item.Sender == e.Self && item.Recipient == party.OIN
+		unread := item.ID == "" && item.Outcome != gateway.Received && item.Outcome != gateway.Superseded
+		if !known || (item.ID != due[i].ID && !unread) {
+			return gateway.Errorf(gateway.Invalid, "the receipt is for a message that was not sent")
+		}
+	}
+	return nil
+}
+
+// tell traces an attempt.
+func (w *worker) tell(ctx context.Context, span trace.Span, due []store.Outgoing, receipts gateway.Receipts, err error) {
+	span.Text("peer", string(w.peer))
+	span.Count("messages", len(due))
+	for i, o := range due {
+		if !o.Traced {
+			continue
+		}
+		outcome := "unknown"
+		if err == nil {
+			outcome = string(receipts.Items[i].Outcome)
+		}
+		w.e.Trace.Delivered(ctx, o.ID, outcome)
+	}
+}
