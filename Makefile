@@ -2,9 +2,10 @@
 
 GO     ?= go
 CYCLES ?= 200
+IMAGES ?= 20000
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check generate monitoring bench crash clean
+.PHONY: build demo test check generate monitoring bench crash powercut clean
 
 build: ## the static binary, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
@@ -48,6 +49,9 @@ bench: build ## what each part costs, then what two nodes do together (docs/perf
 
 crash: ## two processes under load, killed CYCLES times at random moments
 	$(GO) test -count=1 -timeout=2h -v -run='^TestCrash$$' ./cmd/doorstroom -cycles=$(CYCLES)
+
+powercut: ## what IMAGES power cuts leave on the disks of two nodes under load; needs strace
+	$(GO) test -count=1 -timeout=2h -v -run='^TestPowerCut$$' ./cmd/doorstroom -images=$(IMAGES) -publishes=120
 
 clean:
 	rm -rf bin demo

@@ -16,7 +16,7 @@ import (
 
 var (
 	crashCycles = flag.Int("cycles", 6, "how many times TestCrash kills; make crash takes 200")
-	crashSeed   = flag.Uint64("seed", 0, "of TestCrash; 0 takes one from the clock")
+	crashSeed   = flag.Uint64("seed", 0, "of TestCrash and TestPowerCut; 0 takes one from the clock")
 )
 
 // TestCrash runs two nodes as processes over real TLS, under load, and kills

@@ -46,14 +46,14 @@ func (f *dbFile) leaveClean() {
 }
 
 // leftClean tells whether the list of free pages in the file is the one that
-// was written at a clean end; listed, whether there is one at all.
-func leftClean(path string) (clean, listed bool, err error) {
+// was written at a clean end.
+func leftClean(path string) (bool, error) {
 	hash, err := freeHash(path)
 	if err != nil || hash == "" {
-		return false, false, err
+		return false, err
 	}
 	want, err := os.ReadFile(cleanFile(path))
-	return err == nil && string(want) == hash, true, nil
+	return err == nil && string(want) == hash, nil
 }
 
 // Where things are in the first two pages of a bbolt file, which say what is in

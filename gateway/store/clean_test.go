@@ -52,9 +52,12 @@ func TestCleanEnd(t *testing.T) {
 	s.sound(t)
 	must(t, s.Close())
 
-	damaged := bytes.Clone(whole)
-	at := bytes.Index(damaged, []byte("o1-1")) / os.Getpagesize() * os.Getpagesize()
-	binary.NativeEndian.PutUint16(damaged[at+8:], 0xffff) // what kind of page it is
+	damaged, page := bytes.Clone(whole), os.Getpagesize()
+	for at := 0; at < len(damaged); at += page { // also those that are free by now
+		if id := binary.NativeEndian.Uint64(damaged[at:]); id == uint64(at/page) && bytes.Contains(damaged[at:at+page], []byte("o1-1")) {
+			binary.NativeEndian.PutUint16(damaged[at+8:], 0xffff) // what kind of page it is
+		}
+	}
 	must(t, os.WriteFile(s.path, damaged, 0o600))
 	must(t, os.WriteFile(s.path+".clean", clean, 0o600))
 	s.openAgain(t)

@@ -125,12 +125,14 @@ func rename(from, to string) error {
 	return syncDir(filepath.Dir(to))
 }
 
-// examine visits every page before bbolt does so in a goroutine of its own,
-// where a panic over a damaged page could not be caught. After a clean end bbolt
-// visits none.
-func examine(path string, timeout time.Duration) (err error) {
-	clean, listed, err := leftClean(path)
-	if err != nil || clean {
+// examine reads every page before bbolt does so in a goroutine of its own, where
+// a panic over a damaged page could not be caught. It holds the lock meanwhile.
+// After a clean end bbolt visits none.
+func examine(path string, timeout time.Duration) error {
+	if info, err := os.Stat(path); err != nil || info.Size() < 4*int64(os.Getpagesize()) { // as many as create writes
+		return errors.Join(err, damaged("the file is shorter than an empty database"))
+	}
+	if clean, err := leftClean(path); err != nil || clean {
 		return err
 	}
 	if err := readAhead(path); err != nil {
@@ -140,29 +142,7 @@ func examine(path string, timeout time.Duration) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.close()) }()
-	defer recoverCorrupt(&err, table{name: "file"})()
-	return f.db.View(func(tx *bbolt.Tx) error {
-		if err := tx.ForEach(func(_ []byte, b *bbolt.Bucket) error { return walkBucket(b) }); err != nil || !listed {
-			return err
-		}
-		for problem := range tx.Check() { // a free list of which the hash is lost
-			err = errors.Join(err, problem)
-		}
-		if err != nil {
-			return corrupt(table{name: "file"}, err.Error())
-		}
-		return nil
-	})
-}
-
-func walkBucket(b *bbolt.Bucket) error {
-	return b.ForEach(func(key, value []byte) error {
-		if value == nil {
-			return walkBucket(b.Bucket(key))
-		}
-		return nil
-	})
+	return errors.Join(checkPages(path, f.db.Info().PageSize), f.close())
 }
 
 func openError(err error) error {
