@@ -33,11 +33,13 @@ func (e *Exchange) Accept(ctx context.Context, peer gateway.OIN, batch gateway.B
 func (e *Exchange) accept(ctx context.Context, span trace.Span, peer gateway.OIN, batch gateway.Batch) (gateway.Receipts, error) {
 	now := e.now()
 	rules := e.Rules()
-	items := make([]gateway.ReceiptItem, len(batch.Messages))
-	var inbound []store.Inbound
-	var position []int // in the batch, of each inbound
-	for i, token := range batch.Messages {
-		seen := e.inspect(rules, now, peer, token)
+	door := e.door(rules, now, peer)
+	all := make([]inspected, len(batch.Messages))
+	each(len(all), func(i int) { all[i] = door.inspect(batch.Messages[i]) })
+	items := make([]gateway.ReceiptItem, len(all))
+	inbound := make([]store.Inbound, 0, len(all))
+	position := make([]int, 0, len(all)) // in the batch, of each inbound
+	for i, seen := range all {
 		if !seen.attributed {
 			items[i] = e.item(now, peer, seen)
 			e.strangers.add(peer, seen.in.Reason)
@@ -72,9 +74,36 @@ type inspected struct {
 	attributed bool // signed by the peer's key and with a well-formed envelope: its id can be believed
 }
 
+// door is what the messages of one batch are held against.
+type door struct {
+	*Exchange
+	rules publication.Rules
+	now   time.Time
+	day   gateway.Date
+	peer  gateway.OIN
+	key   seal.Lookup
+	known bool                         // the peer is a party of the register
+	sends map[string]gateway.Recipient // the peer as policy sees it, by kind
+}
+
+func (e *Exchange) door(rules publication.Rules, now time.Time, peer gateway.OIN) *door {
+	d := &door{
+		Exchange: e, rules: rules, now: now, day: gateway.DateOf(now), peer: peer,
+		key: e.keyOf(rules, now, peer), sends: map[string]gateway.Recipient{},
+	}
+	if rules.Register == nil {
+		return d
+	}
+	for _, kind := range e.Schema.Kinds() {
+		d.sends[kind], d.known = rules.Register.Recipient(peer, kind, d.day)
+	}
+	return d
+}
+
 // inspect is the inbound pipeline up to the transaction, in its only order.
-func (e *Exchange) inspect(rules publication.Rules, now time.Time, peer gateway.OIN, token string) inspected {
-	payload, _, err := seal.Open(token, seal.Message, e.keyOf(rules, now, peer))
+func (e *door) inspect(token string) inspected {
+	rules, now, peer := e.rules, e.now, e.peer
+	payload, _, err := e.keys.Open(token, seal.Message, e.key)
 	if err != nil {
 		return e.unattributed(rules, peer, token, seal.ReasonOf(err))
 	}
@@ -106,21 +135,20 @@ func (e *Exchange) inspect(rules publication.Rules, now time.Time, peer gateway.
 	if reason := m.Lifetime(now); reason != "" {
 		return refuse(reason)
 	}
-	day := gateway.DateOf(now)
-	if reason, wrong := e.Schema.Message(m.Kind, m.Data, day); reason != "" {
+	if reason, wrong := e.Schema.Message(m.Kind, m.Data, e.day); reason != "" {
 		if reason == gateway.ReasonCode && e.knowsNewer(peer, wrong) {
 			return wait(gateway.Unsupported, reason)
 		}
 		return refuse(reason)
 	}
-	sender, ok := rules.Register.Recipient(peer, m.Kind, day)
-	if !ok {
+	sender := e.sends[m.Kind]
+	if !e.known {
 		return refuse(gateway.ReasonPartyUnknown)
 	}
 	if m.Principal != "" && !actsFor(sender, m.Principal) {
 		return refuse(gateway.ReasonMandate)
 	}
-	decision := rules.Policy.Admit(sender, m.Principal, m.Kind, day)
+	decision := rules.Policy.Admit(sender, m.Principal, m.Kind, e.day)
 	if !decision.Allowed {
 		return refuse(gateway.ReasonPolicy)
 	}
@@ -136,14 +164,11 @@ func (e *Exchange) inspect(rules publication.Rules, now time.Time, peer gateway.
 func effect(m gateway.Message) (store.Effect, gateway.Reason) {
 	switch m.Kind {
 	case gateway.KindCapacity:
-		var c gateway.Capacity
-		if err := json.Unmarshal(m.Data, &c); err != nil {
-			return store.Effect{}, gateway.ReasonSchema
-		}
-		if c.Provider != m.Source && c.Provider != m.Principal {
+		provider, withdrawn := schema.Capacity(m.Data)
+		if provider != m.Source && provider != m.Principal {
 			return store.Effect{}, gateway.ReasonProvider
 		}
-		if c.Withdrawn {
+		if withdrawn {
 			return store.Effect{Subject: m.Subject, Drop: true}, ""
 		}
 		return store.Effect{Subject: m.Subject, Put: m.Data}, ""

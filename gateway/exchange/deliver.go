@@ -41,6 +41,7 @@ type worker struct {
 	attempt *attempt    // under way; guarded by e.mu
 
 	// below: used by run only
+	print   fingerprint          // of what a hello would say now
 	told    string               // what the last hello that arrived said of us
 	toldAt  time.Time            // when
 	fetched uint64               // register version last asked for, so that a bad one is not asked for again and again
@@ -209,12 +210,12 @@ func (w *worker) deliver(ctx, cut context.Context, end func(), now time.Time, pa
 		return w.trouble("record attempt", err)
 	}
 	w.e.counters.Attempts.Add(1)
-	batch, payloads, err := w.seal(due)
+	batch, digests, err := w.seal(due)
 	if err != nil {
 		return w.trouble("seal batch", err)
 	}
 	ctx, span := w.e.Trace.Start(ctx, "deliver batch")
-	receipts, err := w.send(cut, party, batch, due, payloads)
+	receipts, err := w.send(cut, party, batch, due, digests)
 	w.tell(ctx, span, due, receipts, err)
 	defer span.End(err)
 	if err != nil {
@@ -301,7 +302,7 @@ func (w *worker) greet(ctx context.Context, rules publication.Rules, party gatew
 	if err := w.reconsider(ctx, now); err != nil {
 		return err
 	}
-	fingerprint := w.e.fingerprint(rules, w.peer, now)
+	fingerprint := w.fingerprint(rules, now)
 	if fingerprint == w.told && now.Before(w.toldAt.Add(idle)) {
 		return nil
 	}

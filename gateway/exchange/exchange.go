@@ -63,6 +63,7 @@ type Options struct {
 type Exchange struct {
 	Options
 
+	keys        seal.Keys // of peers
 	strangers   strangers
 	unjournaled bool // the last that were counted; used by flushStrangers only
 	counters    Counters

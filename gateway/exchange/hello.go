@@ -33,7 +33,7 @@ func (e *Exchange) Hello(ctx context.Context, peer gateway.OIN, token string) (s
 // heard verifies and keeps a peer's hello. A changed one releases what was held
 // for want of support.
 func (e *Exchange) heard(ctx context.Context, rules publication.Rules, peer gateway.OIN, token string, now time.Time) error {
-	payload, _, err := seal.Open(token, seal.Hello, e.keyOf(rules, now, peer))
+	payload, _, err := e.keys.Open(token, seal.Hello, e.keyOf(rules, now, peer))
 	if err != nil {
 		if seal.ReasonOf(err) == gateway.ReasonKeyUnknown {
 			e.unknownKey(peer)
@@ -100,13 +100,23 @@ func (e *Exchange) helloFor(rules publication.Rules, peer gateway.OIN, now time.
 	return h
 }
 
+// fingerprint is what a hello says of us, under the rules of a day.
+type fingerprint struct {
+	rules publication.Rules
+	day   gateway.Date
+	hash  string
+}
+
 // fingerprint tells whether a hello would say something new.
-func (e *Exchange) fingerprint(rules publication.Rules, peer gateway.OIN, now time.Time) string {
-	b, err := json.Marshal(e.helloFor(rules, peer, now))
-	if err != nil {
-		panic("a hello is plain data: " + err.Error())
+func (w *worker) fingerprint(rules publication.Rules, now time.Time) string {
+	if day := gateway.DateOf(now); w.print.hash == "" || w.print.rules != rules || w.print.day != day {
+		b, err := json.Marshal(w.e.helloFor(rules, w.peer, now))
+		if err != nil {
+			panic("a hello is plain data: " + err.Error())
+		}
+		w.print = fingerprint{rules, day, gateway.Hash(b)}
 	}
-	return gateway.Hash(b)
+	return w.print.hash
 }
 
 func (e *Exchange) helloToken(ctx context.Context, rules publication.Rules, peer gateway.OIN, now time.Time) (string, error) {

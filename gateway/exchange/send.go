@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,31 +13,33 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/trace"
 )
 
-// seal signs each message over the bytes that are sent.
-func (w *worker) seal(due []store.Outgoing) (gateway.Batch, [][]byte, error) {
-	var batch gateway.Batch
-	payloads := make([][]byte, len(due))
-	for i, o := range due {
-		parent := ""
+// seal signs each message over the bytes that are sent, and gives the digests by
+// which the receipts must name them.
+func (w *worker) seal(due []store.Outgoing) (batch gateway.Batch, digests []string, err error) {
+	incarnation := w.e.Store.Incarnation()
+	batch.Messages, digests = make([]string, len(due)), make([]string, len(due))
+	failed := make([]error, len(due))
+	each(len(due), func(i int) {
+		o, parent := &due[i], ""
 		if o.Traced {
 			parent = w.e.Trace.Parent(o.ID)
 		}
-		payloads[i] = gateway.Message{
+		payload := gateway.Message{
 			ID: o.ID, Source: w.e.Self, Kind: o.Kind, Time: o.Time, Recipient: w.peer, Expires: o.Expires,
-			Subject: o.Subject, Sequence: o.Sequence, Incarnation: w.e.Store.Incarnation(), Principal: o.Principal,
+			Subject: o.Subject, Sequence: o.Sequence, Incarnation: incarnation, Principal: o.Principal,
 			TraceParent: parent, Data: o.Data,
 		}.Encode()
-		token, err := seal.Sign(w.e.Key, seal.Message, payloads[i])
-		if err != nil {
-			return gateway.Batch{}, nil, fmt.Errorf("sign message: %w", err)
-		}
-		batch.Messages = append(batch.Messages, token)
+		digests[i] = gateway.Hash(payload)
+		batch.Messages[i], failed[i] = seal.Sign(w.e.Key, seal.Message, payload)
+	})
+	if err := errors.Join(failed...); err != nil {
+		return gateway.Batch{}, nil, fmt.Errorf("sign messages: %w", err)
 	}
-	return batch, payloads, nil
+	return batch, digests, nil
 }
 
 // send gives the receipts of a batch if they can be believed.
-func (w *worker) send(ctx context.Context, party gateway.Party, batch gateway.Batch, due []store.Outgoing, payloads [][]byte) (gateway.Receipts, error) {
+func (w *worker) send(ctx context.Context, party gateway.Party, batch gateway.Batch, due []store.Outgoing, digests []string) (gateway.Receipts, error) {
 	request, cancel := context.WithTimeout(ctx, w.e.Timeout)
 	defer cancel()
 	dialled := time.Now()
@@ -45,13 +48,13 @@ func (w *worker) send(ctx context.Context, party gateway.Party, batch gateway.Ba
 	if err != nil {
 		return receipts, err
 	}
-	return receipts, w.e.verifyReceipts(party, receipts, due, payloads)
+	return receipts, w.e.verifyReceipts(party, receipts, due, digests)
 }
 
 // verifyReceipts believes an answer only as a whole: signed by the peer, for
 // us, over as many items as were sent, each about the message in its place.
-func (e *Exchange) verifyReceipts(party gateway.Party, r gateway.Receipts, due []store.Outgoing, payloads [][]byte) error {
-	signed, _, err := seal.Open(r.Head, seal.Receipt, e.keyOf(e.Rules(), e.now(), party.OIN))
+func (e *Exchange) verifyReceipts(party gateway.Party, r gateway.Receipts, due []store.Outgoing, digests []string) error {
+	signed, _, err := e.keys.Open(r.Head, seal.Receipt, e.keyOf(e.Rules(), e.now(), party.OIN))
 	if err != nil {
 		return fmt.Errorf("open receipt: %w", err)
 	}
@@ -74,7 +77,7 @@ func (e *Exchange) verifyReceipts(party gateway.Party, r gateway.Receipts, due [
 		if !item.WellFormed() {
 			return gateway.Errorf(gateway.Invalid, "the receipt has an item that is not of this protocol")
 		}
-		known := item.Digest == gateway.Hash(payloads[i]) && item.Sender == e.Self && item.Recipient == party.OIN
+		known := item.Digest == digests[i] && item.Sender == e.Self && item.Recipient == party.OIN
 		unread := item.ID == "" && item.Outcome != gateway.Received && item.Outcome != gateway.Superseded
 		if !known || (item.ID != due[i].ID && !unread) {
 			return gateway.Errorf(gateway.Invalid, "the receipt is for a message that was not sent")

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"math/bits"
@@ -99,12 +100,25 @@ func CheckConsistency(oldRoot Hash, old uint64, root Hash, size uint64, proof []
 // TreeRoot is the root over a few leaves held in memory, such as the items of a
 // batch of receipts.
 func TreeRoot(leaves [][]byte) [32]byte {
-	t := newMemory(leaves)
-	root, err := Root(uint64(len(leaves)), t.read)
-	if err != nil {
-		panic("all hashes are in memory: " + err.Error())
+	if len(leaves) == 0 {
+		return sha256.Sum256(nil)
 	}
-	return root
+	level := make([]tlog.Hash, len(leaves))
+	for i, leaf := range leaves {
+		level[i] = tlog.RecordHash(leaf)
+	}
+	for len(level) > 1 { // a node without a neighbour goes up as it is
+		above := level[:0]
+		for i := 0; i < len(level); i += 2 {
+			if i+1 == len(level) {
+				above = append(above, level[i])
+			} else {
+				above = append(above, tlog.NodeHash(level[i], level[i+1]))
+			}
+		}
+		level = above
+	}
+	return level[0]
 }
 
 // TreeProof is the audit path of leaf i among leaves.

@@ -430,26 +430,24 @@ func (g *glance) anyMembers(depth int) bool {
 	return g.read('}')
 }
 
-// find gives a member of the outermost object that is a string.
-func (g *glance) find(name string) (value string, ok bool) {
+// each visits the members of the outermost object; g.text is the value of one
+// that is text.
+func (g *glance) each(visit func(name []byte, text bool)) {
 	if !g.read('{') {
-		return "", false
+		return
 	}
 	for g.next() == '"' && g.string() {
-		found := string(g.text) == name
+		name := g.text
 		if !g.read(':') {
-			return "", false
+			return
 		}
 		text := g.next() == '"'
 		if !g.any(1) {
-			return "", false
+			return
 		}
-		if found {
-			return string(g.text), text
-		}
+		visit(name, text)
 		if !g.read(',') {
-			return "", false
+			return
 		}
 	}
-	return "", false
 }

@@ -154,30 +154,30 @@ func FuzzGlance(f *testing.F) {
 			}
 		}
 		if ok && name == "capacity" {
-			var want struct{ Provider string }
+			var want gateway.Capacity
 			if err := json.Unmarshal(data, &want); err != nil {
 				t.Fatal(err)
 			}
-			if got, ok := Text(data, "provider"); !ok || got != want.Provider {
-				t.Errorf("provider: got %q %t, want %q", got, ok, want.Provider)
+			if provider, withdrawn := Capacity(data); provider != want.Provider || withdrawn != want.Withdrawn {
+				t.Errorf("got %q %t, want %q %t", provider, withdrawn, want.Provider, want.Withdrawn)
 			}
 		}
 	})
 }
 
-func TestText(t *testing.T) {
-	const object = `{"a": 1, "b":{"c":"no"}, "c" : "yes", "d":"\u0041\"", "\u0065":"e", "f":["c"]}`
-	for _, c := range []struct {
-		name, want string
-		ok         bool
-	}{{"a", "", false}, {"b", "", false}, {"c", "yes", true}, {"d", `A"`, true}, {"e", "e", true}, {"f", "", false}, {"g", "", false}} {
-		if got, ok := Text([]byte(object), c.name); ok != c.ok || ok && got != c.want {
-			t.Errorf("%s: got %q %t, want %q %t", c.name, got, ok, c.want, c.ok)
-		}
-	}
-	for _, object := range []string{``, `[]`, `{`, `{"c"`, `{"c":`, `{"b":1`, `"c"`} {
-		if got, ok := Text([]byte(object), "c"); ok {
-			t.Errorf("%s: got %q, want none", object, got)
+func TestCapacityHead(t *testing.T) {
+	for object, want := range map[string]struct {
+		provider  gateway.OIN
+		withdrawn bool
+	}{
+		`{"offer":"a", "provider" : "p","withdrawn":true}`:        {"p", true},
+		`{"a":{"provider":"no","withdrawn":true},"provider":"p"}`: {"p", false},
+		`{"\u0070rovider":"\u0070"}`:                              {"p", false},
+		`{"a":["provider","withdrawn"],"provider":1}`:             {"", false},
+		`{`: {"", false}, ``: {"", false}, `[]`: {"", false}, `{"provider"`: {"", false}, `{"provider":`: {"", false}, `"provider"`: {"", false},
+	} {
+		if provider, withdrawn := Capacity([]byte(object)); provider != want.provider || withdrawn != want.withdrawn {
+			t.Errorf("%s: got %q %t, want %q %t", object, provider, withdrawn, want.provider, want.withdrawn)
 		}
 	}
 }

@@ -254,12 +254,21 @@ func (v *Validator) event(b []byte) (gateway.Message, bool) {
 	return m, err == nil
 }
 
-// Text gives a member of an object that is a string; ok is false if there is no
-// such member, or it is something else. The object is one that Message found in
-// order.
-func Text(object []byte, name string) (value string, ok bool) {
-	g := glance{b: object}
-	return g.find(name)
+// Capacity reads of the data of a capacity, which Message found in order, whose
+// offer it is and whether it is withdrawn. It is for those who need no more.
+func Capacity(data []byte) (provider gateway.OIN, withdrawn bool) {
+	g := glance{b: data}
+	g.each(func(name []byte, text bool) {
+		switch string(name) {
+		case "provider":
+			if text {
+				provider = gateway.OIN(g.text)
+			}
+		case "withdrawn": // it can only be true
+			withdrawn = true
+		}
+	})
+	return provider, withdrawn
 }
 
 // Class is how sensitive a field of an offer is. A field that the schema does
