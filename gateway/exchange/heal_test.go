@@ -150,8 +150,8 @@ func TestRefusedIsReconsidered(t *testing.T) {
 	gt.Bubble(t, func(t *testing.T) {
 		f := gt.NewFederation(t, smile(), gemeente(gt.Alblasserdam, "Alblasserdam", "gm0482"))
 		f.Settled(time.Hour)
+		peer := &refuser{t: t, key: f.Key(gt.Alblasserdam), incarnation: f.Node(gt.Alblasserdam).Store.Incarnation()}
 		f.Stop(gt.Alblasserdam)
-		peer := &refuser{t: t, key: f.Key(gt.Alblasserdam)}
 		f.Net.Attach(gt.Alblasserdam, peer)
 		f.Publish(gt.Smile, gt.Offer("groen"))
 		time.Sleep(24 * time.Hour)
@@ -172,6 +172,8 @@ type refuser struct {
 	key     *seal.Key
 	lists   atomic.Int32 // version of its code lists
 	refused atomic.Int32
+
+	incarnation uint64 // that of the node in whose place it stands
 }
 
 func (r *refuser) Accept(_ context.Context, from gateway.OIN, batch gateway.Batch) (gateway.Receipts, error) {
@@ -205,7 +207,7 @@ func (r *refuser) Accept(_ context.Context, from gateway.OIN, batch gateway.Batc
 func (r *refuser) Hello(_ context.Context, from gateway.OIN, _ string) (string, error) {
 	hello, err := json.Marshal(gateway.Hello{
 		Issuer: gt.Alblasserdam, Audience: from, Time: time.Now().UTC().Truncate(time.Second), Protocol: []int{1},
-		Kinds: []string{"capacity"}, CodeLists: map[string]string{"werksoort": fmt.Sprint(r.lists.Load())}, Register: 1, Incarnation: 1,
+		Kinds: []string{"capacity"}, CodeLists: map[string]string{"werksoort": fmt.Sprint(r.lists.Load())}, Register: 1, Incarnation: r.incarnation,
 		Holds: gateway.StateDigest{Digest: gateway.Hash(nil)},
 	})
 	if err != nil {
