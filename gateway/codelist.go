@@ -25,6 +25,8 @@ type CodeList struct {
 	Version string `json:"version"`
 	Source  string `json:"source,omitempty"`
 	Codes   []Code `json:"codes"`
+
+	place map[string]int // in Codes, of each code; a hint
 }
 
 // Code is one term: the code itself, its Dutch label, other spellings by which
@@ -60,6 +62,10 @@ func LoadCodeLists(fsys fs.FS) (CodeLists, error) {
 		if want := strings.TrimSuffix(path.Base(name), ".json"); list.Name != want {
 			return nil, fmt.Errorf("code list %s calls itself %q", name, list.Name)
 		}
+		list.place = make(map[string]int, len(list.Codes))
+		for i, c := range list.Codes {
+			list.place[c.Code] = i
+		}
 		lists[list.Name] = list
 	}
 	return lists, nil
@@ -71,9 +77,13 @@ func Newer(a, b string) bool { return a > b }
 
 // Find gives a code of a list, valid or not.
 func (l CodeLists) Find(list, code string) (Code, bool) {
-	for _, c := range l[list].Codes {
-		if c.Code == code {
-			return c, true
+	in := l[list]
+	if i, ok := in.place[code]; ok && i < len(in.Codes) && in.Codes[i].Code == code {
+		return in.Codes[i], true
+	}
+	for i := range in.Codes { // a list that was made or changed by hand
+		if in.Codes[i].Code == code {
+			return in.Codes[i], true
 		}
 	}
 	return Code{}, false

@@ -241,19 +241,22 @@ func (c *checker) codes(lists CodeLists, day Date, field, list string, codes ...
 
 func (c *checker) places(field string, places []Places) {
 	c.require(field, len(places) > 0, "moet ten minste één dagdeel hebben")
-	seen := map[Dagdeel]bool{}
-	for _, p := range places {
+	for i, p := range places {
 		c.require(field, p.Dagdeel.Valid(), "noemt een onbekend dagdeel")
-		c.require(field, !seen[p.Dagdeel], "noemt een dagdeel twee keer")
-		seen[p.Dagdeel] = true
-		c.require(field, p.Maximum >= 0 && p.Maximum <= MaxPlaces, fmt.Sprintf("maximum moet tussen 0 en %d liggen", MaxPlaces))
+		twice := slices.ContainsFunc(places[:i], func(other Places) bool { return other.Dagdeel == p.Dagdeel })
+		c.require(field, !twice, "noemt een dagdeel twee keer")
+		if p.Maximum < 0 || p.Maximum > MaxPlaces {
+			c.require(field, false, fmt.Sprintf("maximum moet tussen 0 en %d liggen", MaxPlaces))
+		}
 		c.require(field, p.Occupied >= 0, "bezet mag niet negatief zijn")
 	}
 }
 
 func (c *checker) allotments(o Offer, lists CodeLists, day Date) {
-	c.require("allotments", len(o.Allotments) <= MaxAllotments, fmt.Sprintf("ten hoogste %d toedelingen", MaxAllotments))
-	seen := map[string]bool{}
+	if len(o.Allotments) > MaxAllotments {
+		c.require("allotments", false, fmt.Sprintf("ten hoogste %d toedelingen", MaxAllotments))
+	}
+	seen := make(map[string]bool, len(o.Allotments))
 	for _, a := range o.Allotments {
 		c.require("allotments", idPattern.MatchString(a.ID) && !seen[a.ID], "elke toedeling heeft een eigen id")
 		seen[a.ID] = true
@@ -276,22 +279,25 @@ func (c *checker) allotments(o Offer, lists CodeLists, day Date) {
 // there are places. Sums change only where a validity begins, so those are the
 // only dates to look at.
 func (o Offer) overallotted() (Dagdeel, bool) {
-	maximum := map[Dagdeel]int{}
+	var maximum [22]int // by place in the week; what is no dagdeel, and refused for that, comes first
 	for _, p := range o.Places {
-		maximum[p.Dagdeel] = p.Maximum
+		maximum[p.Dagdeel.index()+1] = p.Maximum
 	}
 	starts := []Date{o.ValidFrom}
 	for _, a := range o.Allotments {
-		starts = append(starts, a.ValidFrom)
+		if !slices.Contains(starts, a.ValidFrom) {
+			starts = append(starts, a.ValidFrom)
+		}
 	}
 	for _, day := range starts {
-		sum := map[Dagdeel]int{}
+		var sum [22]int
 		for _, a := range o.Allotments {
 			if !day.Within(a.ValidFrom, a.ValidUntil) {
 				continue
 			}
 			for _, p := range a.Places {
-				if sum[p.Dagdeel] += p.Maximum; sum[p.Dagdeel] > maximum[p.Dagdeel] {
+				i := p.Dagdeel.index() + 1
+				if sum[i] += p.Maximum; sum[i] > maximum[i] {
 					return p.Dagdeel, true
 				}
 			}

@@ -67,6 +67,9 @@ const (
 // Encode gives the leaf of the tree: the entry as JSON with its time in UTC.
 func (e Entry) Encode() []byte {
 	e.Time = e.Time.UTC()
+	if b, ok := e.plain(); ok {
+		return b
+	}
 	b, err := json.Marshal(e)
 	if err != nil {
 		panic("a journal entry is plain data: " + err.Error())

@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/journal"
+	"pgregory.net/rapid"
 )
 
 func TestEntryRoundTrip(t *testing.T) {
@@ -68,4 +70,46 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Errorf("Decode(%q): got no error, want one", bad)
 		}
 	}
+}
+
+// TestEntryBytesAreThoseOfJSON: another reader of the journal computes the same
+// leaves.
+func TestEntryBytesAreThoseOfJSON(t *testing.T) {
+	texts := rapid.OneOf(rapid.Just(""), rapid.StringMatching(`[a-z0-9 .:-]{1,20}`), rapid.StringMatching(`[a-z0-9 .:-]{1,20}`),
+		rapid.SampledFrom([]string{`"`, `\`, "é", "<", "\n", "\u2028", "\xff", "a&b", "\x7f"}))
+	rapid.Check(t, func(t *rapid.T) {
+		// Most entries have a few of these; each is drawn in its own turn.
+		draw := func(name string) string {
+			if rapid.IntRange(0, 3).Draw(t, name+" there") > 0 {
+				return ""
+			}
+			return texts.Draw(t, name)
+		}
+		e := journal.Entry{
+			Time: time.Unix(rapid.Int64Range(-1e9, 5e9).Draw(t, "time"), rapid.SampledFrom([]int64{0, 5, 120_000_000}).Draw(t, "nanoseconds")).UTC(),
+			Kind: draw("kind"), Party: gateway.OIN(draw("party")), Principal: gateway.OIN(draw("principal")), Recipients: draw("recipients"),
+			Message: draw("message"), Count: rapid.SampledFrom([]int{0, 1, -1, 1 << 40}).Draw(t, "count"), Policy: draw("policy"), Rule: draw("rule"),
+			Register: rapid.SampledFrom([]uint64{0, 7, 1 << 63}).Draw(t, "register"), Caller: draw("caller"), Outcome: draw("outcome"),
+			Reason: gateway.Reason(draw("reason")), Digest: draw("digest"),
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "rules") {
+			e.Rules = append(e.Rules, draw("rule"))
+			e.Fields = append(e.Fields, gateway.Field(draw("field")))
+		}
+		switch rapid.IntRange(0, 9).Draw(t, "special") {
+		case 0:
+			e.Forms = gateway.Disclosure{gateway.FieldAvailable: gateway.Banded}
+		case 1:
+			e.Since = e.Time.Add(-time.Hour)
+		case 2:
+			e.Time = time.Time{}
+		}
+		want, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.Encode(); string(got) != string(want) {
+			t.Fatalf("got %s\nwant %s", got, want)
+		}
+	})
 }
