@@ -43,13 +43,14 @@ const (
 	OpListJournal    Operation = "list-journal"
 	OpVerifyJournal  Operation = "verify-journal"
 	OpBackup         Operation = "backup" // write an encrypted copy of the database
+	OpDoctor         Operation = "doctor" // examine the node and its machine
 )
 
 // Operations lists every desk operation.
 func Operations() []Operation {
 	return []Operation{
 		OpPublish, OpConfirmImport, OpOwnOffers, OpReceivedOffers, OpStatus, OpShowRegister,
-		OpChangeRegister, OpExplainPolicy, OpReload, OpListJournal, OpVerifyJournal, OpBackup,
+		OpChangeRegister, OpExplainPolicy, OpReload, OpListJournal, OpVerifyJournal, OpBackup, OpDoctor,
 	}
 }
 
@@ -79,7 +80,7 @@ func allowed(op Operation) []Role {
 		return []Role{PrivacyOfficer, Beheerder}
 	case OpVerifyJournal:
 		return []Role{PrivacyOfficer, Beheerder}
-	case OpBackup:
+	case OpBackup, OpDoctor:
 		return []Role{Beheerder}
 	}
 	return nil

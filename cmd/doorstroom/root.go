@@ -58,7 +58,7 @@ Exit codes:
 	root.AddCommand(
 		newInitCommand(a), newRunCommand(a), newPublishCommand(a), newOffersCommand(a), newStatusCommand(a),
 		newRegisterCommand(a), newPolicyCommand(a), newConfigCommand(a), newAdapterCommand(a), newJournalCommand(a),
-		newBackupCommand(a), newRestoreCommand(a), newDemoCommand(a), newVersionCommand(a),
+		newBackupCommand(a), newRestoreCommand(a), newDoctorCommand(a), newDemoCommand(a), newVersionCommand(a),
 	)
 	a.mark(root)
 	return root

@@ -45,6 +45,7 @@ type Options struct {
 	WriteBackup    func(context.Context) (BackupReport, error)
 	BackupEvery    func() time.Duration // 0: nobody counts on backups
 	Trace          *trace.Tracer
+	Examine        func(context.Context) []Finding
 	Log            *slog.Logger
 }
 

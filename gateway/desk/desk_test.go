@@ -40,6 +40,7 @@ func operations(f *gt.Federation) map[gateway.Operation]func(gateway.Caller) err
 		gateway.OpReload:         func(c gateway.Caller) error { _, err := d.Reload(ctx, c); return err },
 		gateway.OpListJournal:    func(c gateway.Caller) error { _, err := d.Journal(ctx, c, 0, 1); return err },
 		gateway.OpBackup:         func(c gateway.Caller) error { _, err := d.Backup(ctx, c); return err },
+		gateway.OpDoctor:         func(c gateway.Caller) error { _, err := d.Doctor(ctx, c); return err },
 		gateway.OpVerifyJournal:  func(c gateway.Caller) error { _, err := d.VerifyJournal(ctx, c); return err },
 	}
 }

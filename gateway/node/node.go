@@ -139,9 +139,9 @@ func (n *Node) assemble(ctx context.Context) error {
 		Wake:         func(peers []gateway.OIN) { n.Exchange.Wake(peers) },
 		Pause:        func() func() { return n.Exchange.Pause() },
 		RulesChanged: func() { n.Exchange.RulesChanged() },
-		WriteBackup:  n.writeBackup, BackupEvery: n.backupEvery,
-		Trace: n.trace,
-		Log:   n.log,
+		Trace:        n.trace,
+		WriteBackup:  n.writeBackup, BackupEvery: n.backupEvery, Examine: n.examine,
+		Log: n.log,
 	})
 	if err != nil {
 		return fmt.Errorf("open desk: %w", err)

@@ -34,6 +34,7 @@ const (
 	pathJournal       = "/v1/journal"
 	pathVerify        = "/v1/journal/verify"
 	pathBackup        = "/v1/backup"
+	pathDoctor        = "/v1/doctor"
 
 	// journalPage is how many entries a journal request without limit gets, and
 	// maxJournalPage how many it can ask for.
@@ -73,7 +74,7 @@ func NewLocalHandler(d *desk.Desk, callers func() []LocalCaller, log *slog.Logge
 // request is there: our own person waits for it.
 func unhurried(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if slices.Contains([]string{pathBackup, pathVerify}, r.URL.Path) {
+		if slices.Contains([]string{pathBackup, pathDoctor, pathVerify}, r.URL.Path) {
 			control := http.NewResponseController(w)
 			_ = errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})) // else it may be cut off
 		}
@@ -127,6 +128,7 @@ func newLocalAPI(mux *http.ServeMux, d *desk.Desk, log *slog.Logger) api {
 	policyRoutes(a, d)
 	journalRoutes(a, d)
 	backupRoutes(a, d)
+	doctorRoutes(a, d)
 	return a
 }
 
@@ -267,6 +269,16 @@ func backupRoutes(a api, d *desk.Desk) {
 	}, nil, func(ctx context.Context, _ Nothing) (Backup, error) {
 		report, err := d.Backup(ctx, callerIn(ctx))
 		return BackupOf(report), err
+	})
+}
+
+func doctorRoutes(a api, d *desk.Desk) {
+	post(a, huma.Operation{
+		OperationID: "doctor", Path: pathDoctor, Summary: "Examine the node and its machine",
+		Description: "What is in order, what will not stay so, and what is wrong, each with what to do about it.",
+	}, nil, func(ctx context.Context, _ Nothing) (Findings, error) {
+		findings, err := d.Doctor(ctx, callerIn(ctx))
+		return Findings{findings}, err
 	})
 }
 

@@ -101,6 +101,7 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 		gateway.OpReload:        func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Reload(ctx); return err },
 		gateway.OpListJournal:   func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Journal(ctx, 0, 10); return err },
 		gateway.OpVerifyJournal: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.VerifyJournal(ctx); return err },
+		gateway.OpDoctor:        func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Doctor(ctx); return err },
 		gateway.OpBackup:        func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Backup(ctx); return err },
 	}
 }

@@ -109,6 +109,12 @@ func (c *LocalClient) Backup(ctx context.Context) (Backup, error) {
 	return ask[Backup](ctx, c, http.MethodPost, pathBackup, Nothing{})
 }
 
+// Doctor makes the node examine itself.
+func (c *LocalClient) Doctor(ctx context.Context) ([]desk.Finding, error) {
+	found, err := ask[Findings](ctx, c, http.MethodPost, pathDoctor, Nothing{})
+	return found.Findings, err
+}
+
 // ask does one request of the local API.
 func ask[T any](ctx context.Context, c *LocalClient, method, path string, body any) (T, error) {
 	var out T

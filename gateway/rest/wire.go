@@ -81,6 +81,11 @@ type Backup struct {
 	Seconds       float64   `json:"seconds"`     // that it took
 }
 
+// Findings is what an examination of the node found.
+type Findings struct {
+	Findings []desk.Finding `json:"findings"`
+}
+
 // BackupOf is a backup as the API tells of it.
 func BackupOf(r desk.BackupReport) Backup {
 	return Backup{r.Path, r.At, r.Bytes, r.Database, r.Journal, r.Root, r.Took.Seconds()}

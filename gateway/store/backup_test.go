@@ -246,6 +246,59 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 }
 
+// A backup from a program of an earlier version is brought up to date when it is
+// put back.
+func TestRestoreOfEveryReleasedFormat(t *testing.T) {
+	for _, format := range []int{1} {
+		sealed, dir := sealing(t), t.TempDir()
+		sealed.OpenCheckpoint = openHead
+		old, file := filepath.Join(dir, "old.db"), filepath.Join(dir, "old.backup")
+		unpackGolden(t, format, old)
+		encrypted := get(os.Create(file))(t)
+		w := get(sealed.Encrypt(encrypted))(t)
+		get(w.Write(get(os.ReadFile(old))(t)))(t)
+		must(t, errors.Join(w.Close(), encrypted.Close()))
+		s := &testStore{path: filepath.Join(t.TempDir(), "node.db")}
+		get(store.Restore{Backup: file, Path: s.path, Sealing: sealed}.Run(ctx, start()))(t)
+		s.reopen(t)
+		s.sound(t)
+		entries := get(s.Journal(ctx, get(s.JournalSize(ctx))(t)-1, 1))(t)
+		if entries[0].Kind != journal.KindRestore || entries[0].Since.IsZero() {
+			t.Errorf("format %d: the journal ends with %+v, want the restore", format, entries)
+		}
+		must(t, s.Close())
+	}
+}
+
+// A database that is looked at does not change.
+func TestOpenReadOnly(t *testing.T) {
+	s := filled(t)
+	if _, err := store.OpenReadOnly(s.path); gateway.KindOf(err) != gateway.Unavailable {
+		t.Errorf("while it is in use: got %v, want Unavailable", err)
+	}
+	incarnation := s.Incarnation()
+	must(t, s.Close())
+	before := get(os.ReadFile(s.path))(t)
+	looked := get(store.OpenReadOnly(s.path))(t)
+	if problems := looked.Check(ctx); problems != nil || looked.Incarnation() != incarnation || looked.Usage().FileBytes == 0 {
+		t.Errorf("got %v, incarnation %d", problems, looked.Incarnation())
+	}
+	if err := looked.Append(ctx, start(), journal.Entry{Kind: "x"}); gateway.KindOf(err) != gateway.Denied {
+		t.Errorf("writing: got %v, want Denied", err)
+	}
+	must(t, looked.Close())
+	if !bytes.Equal(get(os.ReadFile(s.path))(t), before) {
+		t.Error("the file has changed")
+	}
+	must(t, os.Truncate(s.path, 10_000))
+	if _, err := store.OpenReadOnly(s.path); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("a damaged file: got %v, want ErrCorrupt", err)
+	}
+	if _, err := store.OpenReadOnly(s.path + ".none"); gateway.KindOf(err) != gateway.NotFound {
+		t.Errorf("no file: got %v, want NotFound", err)
+	}
+}
+
 // A database that cannot be opened, or is not there, is no obstacle, and what is
 // left of it stays.
 func TestRestoreOverADamagedDatabase(t *testing.T) {
