@@ -61,6 +61,8 @@ const (
 	KindStart             = "start"
 	KindStop              = "stop"
 	KindRestore           = "restore"     // from a backup of Since with Count entries; Digest is that of the last checkpoint from after it, if known
+	KindMigrated          = "migrated"    // the database has format Count now
+	KindCompacted         = "compacted"   // the database takes Count bytes less
 	KindClockAlarm        = "clock-alarm" // the clock ran back by more than the skew
 )
 

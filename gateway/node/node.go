@@ -110,6 +110,9 @@ func New(ctx context.Context, opt Options) (*Node, error) {
 	})); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database: %w", err), n.trace.Stop(ctx))
 	}
+	if did := n.Store.Migrated(); did.To != 0 {
+		n.log.Info("the database has a new format; the file as it was is kept", "from", did.From, "to", did.To, "kept as", did.KeptAs)
+	}
 	if err := n.assemble(ctx); err != nil {
 		return nil, errors.Join(err, n.Store.Close(), n.trace.Stop(ctx))
 	}

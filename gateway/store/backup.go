@@ -286,7 +286,7 @@ func openBackup(ctx context.Context, file, to string, sealing Sealing) (s *Store
 		return nil, report, err
 	}
 	report.At = was.Highest
-	if s, err = Open(to, Options{}); err != nil {
+	if s, err = Open(to, Options{uncopied: true}); err != nil {
 		return nil, report, err
 	}
 	if report.Journal, report.Root, err = s.sound(ctx, sealing); err != nil {

@@ -12,6 +12,38 @@ func Unreserved(opt Options) Options {
 	return opt
 }
 
+// Txn is what a migration works with.
+type Txn struct{ t *txn }
+
+func (t Txn) Put(name, key, value string) { t.t.put(table{name: name}, []byte(key), []byte(value)) }
+
+func (t Txn) Get(name, key string) (string, error) {
+	value, err := t.t.get(table{name: name}, []byte(key))
+	return string(value), err
+}
+
+// OpenWith opens a database as a program with these migrations does.
+func OpenWith(path string, opt Options, steps ...func(Txn) error) (*Store, error) {
+	var all []migration
+	for _, step := range steps {
+		all = append(all, func(t *txn) error { return step(Txn{t}) })
+	}
+	return open(path, opt, all)
+}
+
+// Formats is how many formats there are migrations to, and from.
+func Formats() int { return len(migrations()) + 1 }
+
+// Row reads one row of any table.
+func (s *Store) Row(ctx context.Context, name, key string) (value string, err error) {
+	err = s.view(ctx, func(r reader) error {
+		raw, err := r.get(table{name: name}, []byte(key))
+		value = string(raw)
+		return err
+	})
+	return value, err
+}
+
 // SetFormat lets a test have a database of another version.
 func (s *Store) SetFormat(ctx context.Context, version uint64) error {
 	return s.engine.update(ctx, false, func(r reader) (batch, error) {

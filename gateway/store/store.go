@@ -65,6 +65,7 @@ type Options struct {
 	// unreserved is for tests too: nothing is asked of the disk beforehand, as if
 	// its promises were void.
 	unreserved bool
+	uncopied   bool // nothing is kept of an older format: the file is a copy itself
 }
 
 // Commit is one transaction on disk.
@@ -91,6 +92,8 @@ type Store struct {
 	incarnation atomic.Uint64
 	highest     atomic.Int64 // highest committed time, Unix nanoseconds
 	backingUp   atomic.Bool
+	migrated    Migrated
+	uncopied    bool // see Options
 }
 
 // Tables. Those marked * are kept per party.
@@ -130,20 +133,25 @@ func keyHighest() []byte     { return []byte("highest-time") }
 // Open opens the database, or creates it. Another process that has it open is
 // Unavailable; a damaged file gives ErrCorrupt and one of a later version
 // ErrFormat.
-func Open(path string, opt Options) (*Store, error) {
+//
+// A database of an older format is brought up to date: see Migrated.
+func Open(path string, opt Options) (*Store, error) { return open(path, opt, migrations()) }
+
+func open(path string, opt Options, steps []migration) (*Store, error) {
 	e, err := openBolt(path, opt)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
 		engine: e, maxQueue: opt.MaxQueue, quota: opt.Quota.withDefaults(), traced: opt.Traced, queued: opt.Queued,
+		uncopied: opt.uncopied,
 	}
 	if s.maxQueue <= 0 {
 		s.maxQueue = defaultMaxQueue
 	}
 	err = removeLeftovers(path)
 	if err == nil {
-		err = s.prepare(context.Background())
+		err = s.prepare(context.Background(), steps)
 	}
 	if err != nil {
 		return nil, errors.Join(err, e.close())
@@ -167,34 +175,6 @@ func (s *Store) EffectiveTime(now time.Time) time.Time {
 
 // Usage is the size of the database now.
 func (s *Store) Usage() Usage { return s.engine.usage() }
-
-// prepare writes the format into a new database and checks that of an old one.
-func (s *Store) prepare(ctx context.Context) error {
-	var incarnation, highest uint64
-	err := s.engine.update(ctx, false, func(r reader) (batch, error) {
-		o := overlay{reader: r, changes: batch{}}
-		version, err := getUint(&o, keyFormat())
-		if err != nil {
-			return nil, err
-		}
-		if version > format {
-			return nil, gateway.Wrap(gateway.Conflict, ErrFormat, fmt.Sprintf(
-				"the database has format %d and this program knows %d: run the newer program, or restore the backup from before it", version, format))
-		}
-		if version == 0 {
-			o.put(table{name: tableMeta}, keyFormat(), binary.AppendUvarint(nil, format))
-			o.put(table{name: tableMeta}, keyIncarnation(), binary.AppendUvarint(nil, uint64(time.Now().Unix())))
-		}
-		if incarnation, err = getUint(&o, keyIncarnation()); err != nil {
-			return nil, err
-		}
-		highest, err = getUint(&o, keyHighest())
-		return o.changes, err
-	})
-	s.incarnation.Store(incarnation)
-	s.highest.Store(int64(highest))
-	return err
-}
 
 // view runs read on one consistent state.
 func (s *Store) view(ctx context.Context, read func(reader) error) error {
