@@ -282,7 +282,7 @@ func (x *examination) clock(ctx context.Context) {
 	if x.store == nil {
 		return
 	}
-	if behind := x.store.EffectiveTime(time.Now()).Sub(time.Now()); behind > gateway.ClockSkew {
+	if behind := time.Until(x.store.EffectiveTime(time.Now())); behind > gateway.ClockSkew {
 		x.fail("clock", "set the clock right", "the clock was set back by %v", behind.Round(time.Second))
 		return
 	}
