@@ -15,13 +15,13 @@ import (
 // message is a Send as its rows have it.
 type message struct {
 	Send
-	number  int    // among the sends
-	in      string // the kind of table of its slot
-	key     []byte // there
-	hash    [32]byte
-	content sharedKey
-	terms   sharedKey
-	common  []byte // what terms names
+	number int    // among the sends
+	like   int    // the number of the first with the same data
+	in     string // the kind of table of its slot
+	key    []byte // there
+	hash   [32]byte
+	terms  sharedKey
+	common []byte // what terms names
 }
 
 // messages are the sends of one publication, and whose they are, in order.
@@ -29,6 +29,9 @@ type messages struct {
 	all []message
 	to  map[gateway.OIN][]*message
 }
+
+// content is where the data of the message is shared, once stored at now.
+func (m *message) content(now time.Time) sharedKey { return contentKey(now, m.like, m.hash) }
 
 // narrows tells whether a message only takes away: it is never refused for lack
 // of room.
@@ -38,6 +41,7 @@ func narrows(s Send) bool { return s.Withdrawal || s.Kind != gateway.KindCapacit
 // names the shared values.
 func prepare(sends []Send) (messages, error) {
 	p := messages{make([]message, len(sends)), map[gateway.OIN][]*message{}}
+	first := map[[32]byte]int{}
 	for i, send := range sends {
 		in, key := slotOf("", send.Kind, send.Subject)
 		m := &p.all[i]
@@ -45,7 +49,10 @@ func prepare(sends []Send) (messages, error) {
 		if hex.EncodeToString(m.hash[:]) != send.Hash {
 			return p, gateway.Errorf(gateway.Internal, "the hash of a message is not that of its data")
 		}
-		m.content = contentKey(send.Subject, m.hash)
+		if _, known := first[m.hash]; !known {
+			first[m.hash] = i
+		}
+		m.like = first[m.hash]
 		m.common = encodeJSON(terms{Kind: send.Kind, Principal: send.Principal, Basis: send.Basis})
 		sum := sha256.Sum256(m.common)
 		m.terms = sharedKey(sum[:16])
@@ -78,7 +85,7 @@ func (t *txn) enqueue(p messages, maxQueue int) (refused []gateway.OIN, err erro
 	}
 	for i := range p.all {
 		m := &p.all[i]
-		t.share(m.content, m.Data, queued[i])
+		t.share(m.content(t.now), m.Data, queued[i])
 		t.share(m.terms, m.common, 2*queued[i]) // the entry's and the slot's
 	}
 	return refused, nil
@@ -158,7 +165,7 @@ func (q *queue) addOne(m *message, in table, sl *slot) (bool, error) {
 	at := q.now.Truncate(time.Second)
 	e := entry{
 		state: gateway.Queued, withdrawal: m.Withdrawal, id: q.newID(), time: at, expires: at.Add(gateway.Lifetime),
-		content: m.content, terms: m.terms, subject: m.Subject,
+		content: m.content(q.now), terms: m.terms, subject: m.Subject,
 	}
 	if q.traced != nil && q.traced(e.id) {
 		e.traced = true

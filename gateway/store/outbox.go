@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -82,12 +83,12 @@ func outgoing(r reader, key []byte, e entry, under terms) (Outgoing, error) {
 // Conflict and nothing may be sent: ask Due again.
 func (s *Store) BeginAttempt(ctx context.Context, now time.Time, peer gateway.OIN, sequences []uint64, next time.Time) error {
 	return s.update(ctx, now, func(t *txn) error {
+		var keys [][]byte
+		for _, sequence := range slices.Sorted(slices.Values(sequences)) {
+			keys = append(keys, number(sequence))
+		}
 		in := table{tableOut, peer}
-		for _, sequence := range sequences {
-			value, err := t.get(in, number(sequence))
-			if err != nil {
-				return err
-			}
+		err := t.each(in, keys, func(i int, value []byte) error {
 			if value == nil {
 				return gateway.Errorf(gateway.Conflict, "a message no longer waits to be sent")
 			}
@@ -99,7 +100,11 @@ func (s *Store) BeginAttempt(ctx context.Context, now time.Time, peer gateway.OI
 				return err
 			}
 			e.attempts++
-			t.put(in, number(sequence), e.encode())
+			t.put(in, keys[i], e.appendTo(t.room(e.size())))
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 		row, err := t.peer(peer)
 		if err != nil {
@@ -119,10 +124,8 @@ func (s *Store) Recover(ctx context.Context, now time.Time, peer gateway.OIN) er
 		return err
 	}
 	return s.update(ctx, now, func(t *txn) error {
-		for _, sequence := range left {
-			if err := t.settle(peer, Settlement{Sequence: sequence, Event: gateway.EventFailed}); err != nil {
-				return err
-			}
+		if err := t.settleAll(peer, allOf(left, gateway.EventFailed)); err != nil {
+			return err
 		}
 		row, err := t.peer(peer)
 		if err != nil {
@@ -158,10 +161,8 @@ func (s *Store) attempting(ctx context.Context, now time.Time, peer gateway.OIN)
 // that are gone are passed over.
 func (s *Store) AttemptFailed(ctx context.Context, now time.Time, peer gateway.OIN, sequences []uint64, reason string, next time.Time) error {
 	return s.update(ctx, now, func(t *txn) error {
-		for _, sequence := range sequences {
-			if err := t.settle(peer, Settlement{Sequence: sequence, Event: gateway.EventFailed}); err != nil {
-				return err
-			}
+		if err := t.settleAll(peer, allOf(sequences, gateway.EventFailed)); err != nil {
+			return err
 		}
 		row, err := t.peer(peer)
 		if err != nil {
@@ -180,11 +181,11 @@ func (s *Store) AttemptFailed(ctx context.Context, now time.Time, peer gateway.O
 // may come twice.
 func (s *Store) Settle(ctx context.Context, now time.Time, peer gateway.OIN, settlements []Settlement, head string, next time.Time, entries []journal.Entry) error {
 	return s.update(ctx, now, func(t *txn) error {
+		if err := t.settleAll(peer, settlements); err != nil {
+			return err
+		}
 		batch := gateway.Receipts{Head: head}
 		for _, one := range settlements {
-			if err := t.settle(peer, one); err != nil {
-				return err
-			}
 			batch.Items = append(batch.Items, one.Item)
 		}
 		row, err := t.peer(peer)
@@ -209,69 +210,6 @@ func reasonLater(settlements []Settlement) (reason gateway.Reason) {
 		}
 	}
 	return reason
-}
-
-// settle applies one event of an attempt to one message.
-func (t *txn) settle(peer gateway.OIN, one Settlement) error {
-	e, ok, err := findEntry(t, peer, one.Sequence)
-	if err != nil || !ok {
-		return err
-	}
-	state, err := e.state.On(one.Event)
-	if err != nil {
-		return err
-	}
-	common, err := t.termsOf(e.terms)
-	if err != nil {
-		return err
-	}
-	in, key := slotOf(peer, common.Kind, e.subject)
-	sl, err := t.slot(in, key)
-	if err != nil {
-		return err
-	}
-	if sl.last != one.Sequence {
-		return corrupt(in, "a message is unknown to its slot")
-	}
-	if !state.Final() {
-		return t.move(peer, one.Sequence, e, state)
-	}
-	if err := t.end(peer, &sl, one.Event); err != nil {
-		return err
-	}
-	if state == gateway.Delivered || state == gateway.RefusedBy {
-		digest, err := parseDigest(one.Digest)
-		if err != nil {
-			return err
-		}
-		sl.answered(digest, state == gateway.Delivered && one.Item.Outcome != gateway.Superseded)
-	}
-	return t.keepSlot(in, key, common.Kind, sl)
-}
-
-// move puts an entry that goes on in the table of its new state.
-func (t *txn) move(peer gateway.OIN, sequence uint64, e entry, state gateway.DeliveryState) error {
-	row, err := t.peer(peer)
-	if err != nil {
-		return err
-	}
-	wasHeld, isHeld := e.state == gateway.Held, state == gateway.Held
-	e.state = state
-	switch {
-	case isHeld && !wasHeld:
-		row.Queued--
-		row.Held++
-		t.delete(table{tableOut, peer}, number(sequence))
-		t.put(table{tableHeld, peer}, number(sequence), e.encode())
-	case wasHeld && !isHeld:
-		row.Queued++
-		row.Held--
-		t.delete(table{tableHeld, peer}, number(sequence))
-		t.put(table{tableOut, peer}, number(sequence), e.encode())
-	default:
-		t.put(table{tableOut, peer}, number(sequence), e.encode())
-	}
-	return nil
 }
 
 // Expire ends every message whose time is over as expired-unconfirmed, with a
@@ -301,46 +239,38 @@ func (s *Store) Expire(ctx context.Context, now time.Time) (n int, err error) {
 // time and all live equally long, so the first that has not expired is the end.
 func (s *Store) expireSome(ctx context.Context, now time.Time, in table) (n int, err error) {
 	at := s.EffectiveTime(now)
-	expired := func(r reader) (sequences []uint64, err error) {
+	expired := func(r reader) (sequences []uint64, entries []journal.Entry, err error) {
 		err = r.ascend(in, nil, func(key, value []byte) (bool, error) {
 			e, err := decodeEntry(in, value)
 			if err != nil || at.Before(e.expires) {
 				return false, err
 			}
 			sequences = append(sequences, sequenceOf(key))
+			entries = append(entries, journal.Entry{
+				Kind: journal.KindExpired, Party: in.party, Message: formatID(e.id), Outcome: string(gateway.Unconfirmed),
+			})
 			return len(sequences) < rowsPerWrite, nil
 		})
-		return sequences, err
+		return sequences, entries, err
 	}
-	var found []uint64
 	err = s.view(ctx, func(r reader) error {
-		found, err = expired(r)
+		found, _, err := expired(r)
+		n = len(found)
 		return err
 	})
-	if err != nil || len(found) == 0 {
+	if err != nil || n == 0 {
 		return 0, err
 	}
 	err = s.update(ctx, now, func(t *txn) error {
-		sequences, err := expired(t)
+		sequences, entries, err := expired(t)
 		if err != nil {
 			return err
 		}
 		n = len(sequences)
-		for _, sequence := range sequences {
-			e, _, err := findEntry(t, in.party, sequence)
-			if err != nil {
-				return err
-			}
-			if err := t.settle(in.party, Settlement{Sequence: sequence, Event: gateway.EventExpire}); err != nil {
-				return err
-			}
-			if err := t.record(journal.Entry{
-				Kind: journal.KindExpired, Party: in.party, Message: formatID(e.id), Outcome: string(gateway.Unconfirmed),
-			}); err != nil {
-				return err
-			}
+		if err := t.settleAll(in.party, allOf(sequences, gateway.EventExpire)); err != nil {
+			return err
 		}
-		return nil
+		return t.record(entries...)
 	})
 	return n, err
 }
@@ -356,10 +286,8 @@ func (s *Store) ReleaseHeld(ctx context.Context, now time.Time, peer gateway.OIN
 			if err != nil || len(sequences) == 0 {
 				return err
 			}
-			for _, sequence := range sequences {
-				if err := t.settle(peer, Settlement{Sequence: sequence, Event: gateway.EventHello}); err != nil {
-					return err
-				}
+			if err := t.settleAll(peer, allOf(sequences, gateway.EventHello)); err != nil {
+				return err
 			}
 			released = len(sequences)
 			row, err := t.peer(peer)

@@ -73,6 +73,11 @@ func (t *txn) end(peer gateway.OIN, sl *slot, event gateway.DeliveryEvent) error
 	if !ok {
 		return corrupt(table{tableOut, peer}, "a message that is under way is missing")
 	}
+	return t.endEntry(peer, sl, &e, event)
+}
+
+// endEntry is end for an entry that was read.
+func (t *txn) endEntry(peer gateway.OIN, sl *slot, e *entry, event gateway.DeliveryEvent) error {
 	state, err := e.state.On(event)
 	if err != nil {
 		return err

@@ -111,25 +111,30 @@ func (t *txn) peer(oin gateway.OIN) (*peerRow, error) {
 	return row, nil
 }
 
-// sharedKey names a shared value by what is in it: terms by the first half of
-// their SHA-256, the data of a message as contentKey does.
+// sharedKey names a shared value: terms by the first half of their SHA-256, the
+// data of a message as contentKey does.
 type sharedKey [16]byte
 
-// subjectPart is how much of a subject starts the key of its data, so that data
-// lies in the order in which a large publication writes it and deliveries let go
-// of it, and not all over the table.
-const subjectPart = 6
+// hashPart is where the hash begins in the key of the data of a message.
+const hashPart = 10
 
-func contentKey(subject string, hash [32]byte) (key sharedKey) {
-	copy(key[:subjectPart], subject)
-	copy(key[subjectPart:], hash[:])
+// contentKey names the data of a message by when it was stored, its place among
+// the messages of one publication, and its hash. So data is written at the end
+// of its table, and lies in the order in which deliveries let go of it: by hash
+// alone each message would be somewhere else in the file.
+func contentKey(now time.Time, place int, hash [32]byte) (key sharedKey) {
+	milli := uint64(now.UnixMilli())
+	binary.BigEndian.PutUint16(key[0:], uint16(milli>>32))
+	binary.BigEndian.PutUint32(key[2:], uint32(milli))
+	binary.BigEndian.PutUint32(key[6:], uint32(place))
+	copy(key[hashPart:], hash[:])
 	return key
 }
 
-// fits tells whether a value has this key. The keys of data began with its hash
-// once.
+// fits tells whether a value has this key. Data was once named by its hash
+// alone, as terms are.
 func (k sharedKey) fits(hash [32]byte) bool {
-	return bytes.Equal(k[:], hash[:len(k)]) || bytes.HasPrefix(hash[:], k[subjectPart:])
+	return bytes.Equal(k[:], hash[:len(k)]) || bytes.HasPrefix(hash[:], k[hashPart:])
 }
 
 // share makes n more references to a value, which is stored once.

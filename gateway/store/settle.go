@@ -1,0 +1,163 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// underWay is a message in a queue with its slot, as they are before an event.
+type underWay struct {
+	Settlement
+	entry
+	kind string
+	in   table // of the slot
+	key  []byte
+	slot slot
+}
+
+// settleAll applies one event to each of some messages, in order. Messages that
+// are gone are passed over.
+func (t *txn) settleAll(peer gateway.OIN, all []Settlement) error {
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n-1].Sequence < all[n].Sequence {
+			n++
+		}
+		found, err := t.find(peer, all[:n])
+		if err != nil {
+			return err
+		}
+		for i := range found {
+			if err := t.settle(peer, &found[i]); err != nil {
+				return err
+			}
+		}
+		all = all[n:]
+	}
+	return nil
+}
+
+// allOf is one event for many messages.
+func allOf(sequences []uint64, event gateway.DeliveryEvent) []Settlement {
+	all := make([]Settlement, len(sequences))
+	for i, sequence := range sequences {
+		all[i] = Settlement{Sequence: sequence, Event: event}
+	}
+	return all
+}
+
+// find reads those of some messages, whose sequences ascend, that are under way.
+func (t *txn) find(peer gateway.OIN, some []Settlement) ([]underWay, error) {
+	found := make([]underWay, 0, len(some))
+	keys := make([][]byte, len(some))
+	for i := range some {
+		keys[i] = number(some[i].Sequence)
+	}
+	out, held := table{tableOut, peer}, table{tableHeld, peer}
+	err := t.each(out, keys, func(i int, value []byte) (err error) {
+		in := out
+		if value == nil {
+			in = held
+			if value, err = t.get(in, keys[i]); err != nil || value == nil {
+				return err
+			}
+		}
+		w := underWay{Settlement: some[i]}
+		if w.entry, err = decodeEntry(in, value); err != nil {
+			return err
+		}
+		common, err := t.termsOf(w.terms)
+		w.kind = common.Kind
+		w.in, w.key = slotOf(peer, w.kind, w.subject)
+		found = append(found, w)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, t.findSlots(found)
+}
+
+// findSlots reads the slots of messages in the order of their keys.
+func (t *txn) findSlots(found []underWay) error {
+	order := make([]*underWay, len(found))
+	for i := range found {
+		order[i] = &found[i]
+	}
+	slices.SortFunc(order, func(a, b *underWay) int {
+		return cmp.Or(cmp.Compare(a.in.name, b.in.name), bytes.Compare(a.key, b.key))
+	})
+	for len(order) > 0 {
+		in := order[0].in
+		var keys [][]byte
+		for _, w := range order {
+			if w.in == in {
+				keys = append(keys, w.key)
+			}
+		}
+		err := t.each(in, keys, func(i int, value []byte) (err error) {
+			if value != nil {
+				order[i].slot, err = decodeSlot(in, value)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		order = order[len(keys):]
+	}
+	return nil
+}
+
+// settle applies an event to a message.
+func (t *txn) settle(peer gateway.OIN, w *underWay) error {
+	state, err := w.state.On(w.Event)
+	if err != nil {
+		return err
+	}
+	if w.slot.last != w.Sequence {
+		return corrupt(w.in, "a message is unknown to its slot")
+	}
+	if !state.Final() {
+		return t.move(peer, w.Sequence, w.entry, state)
+	}
+	if err := t.endEntry(peer, &w.slot, &w.entry, w.Event); err != nil {
+		return err
+	}
+	if state == gateway.Delivered || state == gateway.RefusedBy {
+		digest, err := parseDigest(w.Digest)
+		if err != nil {
+			return err
+		}
+		w.slot.answered(digest, state == gateway.Delivered && w.Item.Outcome != gateway.Superseded)
+	}
+	return t.keepSlot(w.in, w.key, w.kind, w.slot)
+}
+
+// move puts an entry that goes on in the table of its new state.
+func (t *txn) move(peer gateway.OIN, sequence uint64, e entry, state gateway.DeliveryState) error {
+	row, err := t.peer(peer)
+	if err != nil {
+		return err
+	}
+	wasHeld, isHeld := e.state == gateway.Held, state == gateway.Held
+	e.state = state
+	switch {
+	case isHeld && !wasHeld:
+		row.Queued--
+		row.Held++
+		t.delete(table{tableOut, peer}, number(sequence))
+		t.put(table{tableHeld, peer}, number(sequence), e.encode())
+	case wasHeld && !isHeld:
+		row.Queued++
+		row.Held--
+		t.delete(table{tableHeld, peer}, number(sequence))
+		t.put(table{tableOut, peer}, number(sequence), e.encode())
+	default:
+		t.put(table{tableOut, peer}, number(sequence), e.encode())
+	}
+	return nil
+}
