@@ -31,11 +31,16 @@ func (e *Exchange) Accept(ctx context.Context, peer gateway.OIN, batch gateway.B
 }
 
 func (e *Exchange) accept(ctx context.Context, span trace.Span, peer gateway.OIN, batch gateway.Batch) (gateway.Receipts, error) {
+	leave, err := e.lanes.enter(ctx, peer)
+	if err != nil {
+		return gateway.Receipts{}, err
+	}
+	defer leave()
 	now := e.now()
-	rules := e.Rules()
-	door := e.door(rules, now, peer)
-	all := make([]inspected, len(batch.Messages))
-	each(len(all), func(i int) { all[i] = door.inspect(batch.Messages[i]) })
+	all, err := e.inspectAll(ctx, now, peer, batch)
+	if err != nil {
+		return gateway.Receipts{}, err
+	}
 	items := make([]gateway.ReceiptItem, len(all))
 	inbound := make([]store.Inbound, 0, len(all))
 	position := make([]int, 0, len(all)) // in the batch, of each inbound
@@ -66,6 +71,19 @@ func (e *Exchange) accept(ctx context.Context, span trace.Span, peer gateway.OIN
 	e.counters.accepted(peer, items)
 	e.contacted(ctx, now, peer)
 	return e.receipts(now, peer, items)
+}
+
+// inspectAll inspects a batch in one turn of its peer.
+func (e *Exchange) inspectAll(ctx context.Context, now time.Time, peer gateway.OIN, batch gateway.Batch) ([]inspected, error) {
+	done, err := e.lanes.compute(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	door := e.door(e.Rules(), now, peer)
+	all := make([]inspected, len(batch.Messages))
+	each(len(all), func(i int) { all[i] = door.inspect(batch.Messages[i]) })
+	return all, nil
 }
 
 // inspected is one message after all checks that need no transaction.

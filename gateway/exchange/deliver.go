@@ -30,6 +30,13 @@ const resendPause = time.Hour
 // that it is owed.
 const oweAgain = 5 * time.Minute
 
+// reactPause is the least time between two looks at a peer's hellos.
+const reactPause = 10 * time.Second
+
+// contactPause is the least time after a failure before contact by the peer makes
+// this node try again: it could reach us all the time and never answer.
+const contactPause = 2 * time.Second
+
 // worker delivers to one peer, one batch at a time.
 type worker struct {
 	e       *Exchange
@@ -46,6 +53,8 @@ type worker struct {
 	toldAt  time.Time            // when
 	fetched uint64               // register version last asked for, so that a bad one is not asked for again and again
 	asked   time.Time            // when it was last asked for its register because of an unknown key
+	failing time.Time            // when an attempt last failed
+	reacted time.Time            // when its hellos were last looked at
 	resent  time.Time            // when the present state was last sent again
 	later   map[uint64]time.Time // sequences that the peer will take later, and when to try
 	full    time.Time            // until then the peer is sent nothing that takes room: it said that it has none
@@ -101,6 +110,9 @@ func (w *worker) turn(ctx context.Context) time.Duration {
 		return w.trouble("read peer", err)
 	}
 	w.recognise(ctx, rules, party, now)
+	if pause := w.failing.Add(contactPause).Sub(now); pause > 0 {
+		return pause
+	}
 	if w.awake && status.Failures > 0 && now.Before(status.NextAttempt) {
 		return status.NextAttempt.Sub(now)
 	}
@@ -109,6 +121,9 @@ func (w *worker) turn(ctx context.Context) time.Duration {
 			return w.trouble("recover after start", err)
 		}
 		w.awake = true
+		if _, err := w.e.Store.ReleaseHeld(ctx, now, w.peer); err != nil { // a changed hello may not have been looked at before
+			return w.trouble("release held messages", err)
+		}
 	}
 	if err := w.greet(ctx, rules, party, now); err != nil {
 		return w.failed(ctx, now, status, nil, err)
@@ -131,7 +146,7 @@ func (w *worker) due(ctx context.Context, now time.Time) ([]store.Outgoing, time
 	if err != nil {
 		return nil, w.trouble("decide again", err)
 	}
-	wait := max(0, w.toldAt.Add(idle).Sub(now))
+	wait := min(max(0, w.toldAt.Add(idle).Sub(now)), w.reactIn(now))
 	owed, err := w.repay(ctx, now, ready)
 	if err != nil {
 		return nil, w.trouble("send the present state", err)
@@ -276,6 +291,7 @@ func (w *worker) settled(now time.Time, o store.Outgoing, item gateway.ReceiptIt
 // failed records that nothing is known of the attempt, and backs off.
 func (w *worker) failed(ctx context.Context, now time.Time, status store.PeerStatus, sequences []uint64, cause error) time.Duration {
 	w.e.counters.Failures.Add(1)
+	w.failing = now
 	wait := gateway.Backoff(status.Failures+1, rand.Float64())
 	w.e.Log.Debug("peer not reached", "peer", w.peer, "failures", status.Failures+1, "again", wait.String(), "error", cause)
 	final, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.Timeout)
@@ -290,16 +306,7 @@ func (w *worker) failed(ctx context.Context, now time.Time, status store.PeerSta
 // greet says hello when it has not been said yet, when what we would say has
 // changed, or when it was long ago; and looks at what the peer said.
 func (w *worker) greet(ctx context.Context, rules publication.Rules, party gateway.Party, now time.Time) error {
-	if w.helloed.Swap(false) {
-		differs, err := w.compare(ctx, rules, party)
-		if err != nil {
-			return err
-		}
-		if differs { // but its hello may be older than our last batch: ask again
-			w.toldAt = time.Time{}
-		}
-	}
-	if err := w.reconsider(ctx, now); err != nil {
+	if err := w.react(ctx, rules, party, now); err != nil {
 		return err
 	}
 	fingerprint := w.fingerprint(rules, now)
@@ -335,10 +342,46 @@ func (w *worker) greet(ctx context.Context, rules publication.Rules, party gatew
 	return w.e.Store.Owe(ctx, now, w.peer)
 }
 
-// reconsider queues what the peer refused, once its hello says something new.
+// react looks at what the peer has said of itself since, but not more often than
+// a node has reason to say something: comparing and planning again read all that
+// is shown, and a peer could ask for that without end.
+func (w *worker) react(ctx context.Context, rules publication.Rules, party gateway.Party, now time.Time) error {
+	if w.reactIn(now) > 0 {
+		return nil
+	}
+	if w.helloed.Swap(false) {
+		w.reacted = now
+		differs, err := w.compare(ctx, rules, party)
+		if err != nil {
+			return err
+		}
+		if differs { // but its hello may be older than our last batch: ask again
+			w.toldAt = time.Time{}
+		}
+	}
+	if w.changed.Load() {
+		w.reacted = now
+	}
+	return w.reconsider(ctx, now)
+}
+
+// reactIn is how long the peer's hello still has to wait; a long time if there is
+// none to look at.
+func (w *worker) reactIn(now time.Time) time.Duration {
+	if !w.helloed.Load() && !w.changed.Load() {
+		return idle
+	}
+	return max(0, w.reacted.Add(reactPause).Sub(now))
+}
+
+// reconsider queues what the peer held off or refused, once its hello says
+// something new.
 func (w *worker) reconsider(ctx context.Context, now time.Time) error {
 	if !w.changed.Swap(false) {
 		return nil
+	}
+	if _, err := w.e.Store.ReleaseHeld(ctx, now, w.peer); err != nil {
+		return fmt.Errorf("release held messages: %w", err)
 	}
 	return w.e.Publisher.Reconsider(ctx, now, w.peer)
 }

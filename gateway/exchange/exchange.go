@@ -13,6 +13,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -67,6 +68,7 @@ type Exchange struct {
 	strangers   strangers
 	unjournaled bool // the last that were counted; used by flushStrangers only
 	counters    Counters
+	lanes       *lanes
 	slots       chan struct{} // one per peer that may be dialled at the same time
 
 	mu      sync.Mutex
@@ -80,7 +82,7 @@ type Exchange struct {
 
 // New makes an exchange; it starts nothing.
 func New(opt Options) *Exchange {
-	return &Exchange{Options: opt, slots: make(chan struct{}, opt.Parallel), workers: map[gateway.OIN]*worker{}}
+	return &Exchange{Options: opt, lanes: newLanes(runtime.GOMAXPROCS(0)), slots: make(chan struct{}, opt.Parallel), workers: map[gateway.OIN]*worker{}}
 }
 
 // Start begins delivering to every party of the register. Workers outlive ctx's

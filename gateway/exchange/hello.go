@@ -15,6 +15,11 @@ import (
 // Hello takes a peer's hello and answers with ours. What follows from it, such
 // as sending again, is the worker's.
 func (e *Exchange) Hello(ctx context.Context, peer gateway.OIN, token string) (string, error) {
+	leave, err := e.lanes.enter(ctx, peer)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
 	now := e.now()
 	rules := e.Rules()
 	if err := e.heard(ctx, rules, peer, token, now); err != nil {
@@ -27,11 +32,16 @@ func (e *Exchange) Hello(ctx context.Context, peer gateway.OIN, token string) (s
 		w.helloed.Store(true)
 	}
 	e.contacted(ctx, now, peer)
+	done, err := e.lanes.compute(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	return e.helloToken(ctx, rules, peer, now)
 }
 
-// heard verifies and keeps a peer's hello. A changed one releases what was held
-// for want of support.
+// heard verifies and keeps a peer's hello. A changed one makes the worker try
+// again what was held for want of support.
 func (e *Exchange) heard(ctx context.Context, rules publication.Rules, peer gateway.OIN, token string, now time.Time) error {
 	payload, _, err := e.keys.Open(token, seal.Hello, e.keyOf(rules, now, peer))
 	if err != nil {
@@ -65,9 +75,6 @@ func (e *Exchange) heard(ctx context.Context, rules publication.Rules, peer gate
 		w.changed.Store(true)
 	}
 	e.mu.Unlock()
-	if _, err := e.Store.ReleaseHeld(ctx, now, peer); err != nil {
-		return fmt.Errorf("release held messages: %w", err)
-	}
 	return nil
 }
 

@@ -27,7 +27,8 @@ func keySubjects() []byte { return []byte("subjects") }
 //
 // What exceeds the sender's Quota is to come again later, with the reason
 // overload and without a trace; so is, while the database is nearly full,
-// everything that does not shrink it.
+// everything that does not shrink it; and so is a second list of all subjects in
+// one batch, each of which reads all that is held of the sender.
 func (s *Store) Accept(ctx context.Context, now time.Time, self, peer gateway.OIN, in []Inbound) (items []gateway.ReceiptItem, err error) {
 	batch := func(tight bool) func(*txn) error {
 		return func(t *txn) error {
@@ -88,6 +89,9 @@ func (t *txn) accept(self gateway.OIN, in Inbound, quota Quota, tight bool) (gat
 		}
 	}
 	if answer.Outcome == gateway.RetryLater || answer.Outcome == gateway.Unsupported {
+		if in.Outcome == gateway.Received { // decided here: no trace
+			return answer, nil
+		}
 		return answer, t.recordInbound(in, answer)
 	}
 	kept, err := t.intake(m.Source)
@@ -147,6 +151,7 @@ func (t *txn) change(sender gateway.OIN, c change) {
 		t.put(table{tableReceived, sender}, []byte(subject), row.after.encode())
 	}
 	if c.state != nil {
+		t.states[sender], t.lists[sender] = true, c.state
 		t.put(table{tableStates, sender}, keyOrder(), appendOrder(nil, c.order))
 		t.put(table{tableStates, sender}, keySubjects(), encodeJSON(c.state))
 	}
@@ -162,6 +167,9 @@ func (t *txn) decide(in Inbound) (change, gateway.Outcome, gateway.Reason, error
 	if m.Kind == gateway.KindCapacityState || in.Effect.State != nil {
 		if !stateOrder.before(at) {
 			return change{}, gateway.Superseded, older(at, stateOrder), nil
+		}
+		if t.states[m.Source] {
+			return change{}, gateway.RetryLater, gateway.ReasonOverload, nil
 		}
 		c, err := t.decideState(m.Source, at, in.Effect.State)
 		return c, gateway.Received, "", err
@@ -233,10 +241,15 @@ func (t *txn) stateOrder(sender gateway.OIN) (order, error) {
 // listed tells whether the last capacity-state names a subject. A snapshot from
 // before that state, arriving late, may only come in if it does.
 func (t *txn) listed(sender gateway.OIN, subject string) (bool, error) {
-	var subjects []string
-	_, err := getJSON(t, table{tableStates, sender}, keySubjects(), &subjects)
+	subjects, known := t.lists[sender]
+	if !known {
+		if _, err := getJSON(t, table{tableStates, sender}, keySubjects(), &subjects); err != nil {
+			return false, err
+		}
+		t.lists[sender] = subjects
+	}
 	_, found := slices.BinarySearch(subjects, subject)
-	return found, err
+	return found, nil
 }
 
 // decideState drops every older subject of the sender that is not in the list.

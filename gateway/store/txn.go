@@ -32,6 +32,9 @@ type txn struct {
 	traced        func([16]byte) bool     // nil: no message is
 	queued        []Queued                // those that are
 
+	states map[gateway.OIN]bool     // of whom a capacity-state has taken effect here
+	lists  map[gateway.OIN][]string // of the last capacity-state of those of whom it was needed
+
 	journaled bool        // whether journal is known
 	journal   uint64      // size of the journal
 	subtrees  [64]subtree // the last known of each level of the journal's tree
@@ -53,6 +56,9 @@ func newTxn(r reader, now time.Time) (*txn, error) {
 
 		intakes:       map[gateway.OIN]*intake{},
 		intakesBefore: map[gateway.OIN]intake{},
+
+		states: map[gateway.OIN]bool{},
+		lists:  map[gateway.OIN][]string{},
 	}, nil
 }
 
