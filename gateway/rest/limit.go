@@ -15,6 +15,8 @@ type limiter struct {
 
 	mu    sync.Mutex
 	peers map[gateway.OIN]*usage // guarded by mu
+
+	connections map[gateway.OIN]int // guarded by mu; open ones on which the peer has asked something
 }
 
 // usage is a token bucket and a count of requests under way.
@@ -25,7 +27,7 @@ type usage struct {
 }
 
 func newLimiter(limits Limits) *limiter {
-	return &limiter{limits: limits, peers: map[gateway.OIN]*usage{}}
+	return &limiter{limits: limits, peers: map[gateway.OIN]*usage{}, connections: map[gateway.OIN]int{}}
 }
 
 // begin asks leave for one request of a peer; after true, end must follow.
@@ -59,7 +61,7 @@ func perPeer(limits Limits, next http.Handler) http.Handler {
 	l := newLimiter(limits)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer := peerIn(r.Context())
-		if !l.begin(peer, time.Now()) {
+		if !l.connected(r.Context(), peer) || !l.begin(peer, time.Now()) {
 			observedIn(r.Context()).Limited = true
 			w.Header().Set("Connection", "close")
 			writeProblem(w, newProblem(http.StatusTooManyRequests, "more requests than this node accepts of one party"))

@@ -57,7 +57,7 @@ const maxHeaderBytes = 16 << 10
 func NewServer(h http.Handler, limits Limits, log *slog.Logger) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	return &http.Server{
+	server := &http.Server{
 		Handler:           h,
 		Protocols:         protocols,
 		ReadHeaderTimeout: limits.HeaderTimeout,
@@ -68,10 +68,14 @@ func NewServer(h http.Handler, limits Limits, log *slog.Logger) *http.Server {
 		// Failed handshakes of strangers: of use when looking for a fault, noise otherwise.
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	track(server)
+	return server
 }
 
-// Limit bounds how many connections of a listener are open at the same time.
-// TLS goes around it, not in it: a handshake counts too.
+// Limit bounds how many connections of a listener are open at the same time, and
+// how many of these are of one address. TLS goes around it, not in it: a
+// handshake counts too.
 func (l Limits) Limit(inner net.Listener) net.Listener {
-	return netutil.LimitListener(inner, l.Connections)
+	most := max(1, l.Connections/shareOfAddress)
+	return netutil.LimitListener(&perAddress{Listener: inner, most: most, open: map[string]int{}}, l.Connections)
 }
