@@ -153,7 +153,7 @@ func (m *member) adapt(s shape) error {
 		pairs = append(pairs, "database-bytes: 4GB", "database-bytes: "+s.database)
 	}
 	if s.requests > 0 {
-		pairs = append(pairs, "requests-per-second: 50", fmt.Sprint("requests-per-second: ", s.requests))
+		pairs = append(pairs, "requests-per-second: 200", fmt.Sprint("requests-per-second: ", s.requests))
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		if !bytes.Contains(file, []byte(pairs[i])) {

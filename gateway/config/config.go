@@ -171,7 +171,7 @@ func Default() Config {
 		Limits: Limits{
 			Connections:        1000,
 			ConnectionsPerPeer: 8,
-			RequestsPerSecond:  50,
+			RequestsPerSecond:  200,
 			QueuePerPeer:       100_000,
 			SubjectsPerPeer:    100_000,
 			BytesPerPeer:       200e6,
