@@ -164,6 +164,7 @@ func (n *Node) clock(ctx context.Context) {
 		if _, err = n.Store.Purge(ctx, time.Now()); !errors.Is(err, store.ErrClock) { // which compareClock tells
 			n.try("purge", err)
 		}
+		n.compact(ctx)
 	}
 }
 
@@ -174,6 +175,19 @@ func (n *Node) checkpoint(ctx context.Context) {
 		n.meters.checkpoint.Store(n.Store.EffectiveTime(time.Now()).Unix())
 	}
 	n.try("sign checkpoint", err)
+}
+
+// compact gives the disk back what the database has long emptied.
+func (n *Node) compact(ctx context.Context) {
+	if !n.Store.Usage().Wasteful() {
+		return
+	}
+	did, err := n.Store.Compact(ctx, n.Store.EffectiveTime(time.Now()))
+	if err != nil {
+		n.try("compact the database", err)
+		return
+	}
+	n.log.Info("the database was compacted", "from", did.Before, "to", did.After, "took", did.Took.Round(time.Millisecond).String())
 }
 
 // compareClock journals, once each time, that the clock was set back: from then

@@ -47,7 +47,7 @@ func restoreFile(path string) string  { return path + ".restore" }
 // caller holds the lock on the database, or will not go on without it.
 func removeLeftovers(path string) error {
 	var errs []error
-	for _, name := range []string{snapshotFile(path), compactFile(path), verifyFile(path), restoreFile(path)} {
+	for _, name := range []string{snapshotFile(path), compactFile(path), verifyFile(path), restoreFile(path), compactedFile(path)} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}

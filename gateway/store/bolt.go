@@ -43,6 +43,9 @@ type boltEngine struct {
 	mu   sync.RWMutex
 	file *dbFile // guarded by mu, but not for the committer; nil if it could not be opened again
 
+	between chan func()
+	touched *touched // of the committer, while the file is compacted; nil otherwise
+
 	broken  error // of the committer: nothing is written any more
 	commits atomic.Uint64
 }
@@ -107,7 +110,7 @@ func (e *boltEngine) close() error {
 		return nil
 	}
 	if e.broken == nil {
-		e.file.leaveClean()
+		e.file.leaveClean(e.name)
 	}
 	return e.file.close()
 }
@@ -136,6 +139,8 @@ func (e *boltEngine) run() {
 		select {
 		case r := <-e.requests:
 			e.commitGroup(e.collect(r))
+		case do := <-e.between:
+			do()
 		case <-e.quit:
 			return
 		}
@@ -211,6 +216,7 @@ func (e *boltEngine) commit(group []*request) (rest []*request, err error) {
 			return group[len(answers):], err
 		}
 		wrote.add(changes, n, r.grows)
+		e.touched.add(changes)
 		now.FileBytes += int64(n)
 	}
 	rest = group[len(answers):]

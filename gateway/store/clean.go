@@ -27,7 +27,7 @@ func cleanFile(path string) string { return path + ".clean" }
 
 // leaveClean writes the list of free pages, as well as it goes: it only makes
 // the next start faster.
-func (f *dbFile) leaveClean() {
+func (f *dbFile) leaveClean(path string) {
 	tx, err := f.db.Begin(true)
 	if err != nil {
 		return
@@ -40,8 +40,8 @@ func (f *dbFile) leaveClean() {
 	if err := tx.Commit(); err != nil {
 		return
 	}
-	if hash, err := freeHash(f.db.Path()); err == nil && hash != "" {
-		_ = os.WriteFile(cleanFile(f.db.Path()), []byte(hash), 0o600)
+	if hash, err := freeHash(path); err == nil && hash != "" {
+		_ = os.WriteFile(cleanFile(path), []byte(hash), 0o600)
 	}
 }
 

@@ -215,3 +215,28 @@ func TestOpensOnAFullDisk(t *testing.T) {
 		t.Errorf("left behind: %v", matches)
 	}
 }
+
+// Compacting a database on a disk that has no room for a second file changes
+// nothing; where free space is promised in vain, neither.
+func TestCompactOnAFullDisk(t *testing.T) {
+	dir := smallDisk(t, 24<<20)
+	s := &testStore{path: filepath.Join(dir, "node.db")}
+	s.reopen(t)
+	defer func() { must(t, s.Close()) }()
+	for n := range 5 {
+		publish(t, s, start(), capacity(peerA, fmt.Sprint("o", n), fmt.Sprint(n, strings.Repeat("x", 100_000))))
+	}
+	remove := ballast(t, dir, 300<<10)
+	want := contents(t, s.Store)
+	_, err := s.Compact(ctx, start())
+	wantKind(t, err, gateway.Limit)
+	if files := get(filepath.Glob(s.path + ".*"))(t); len(files) > 0 {
+		t.Errorf("left behind: %v", files)
+	}
+	if got := contents(t, s.Store); got != want {
+		t.Error("the contents changed")
+	}
+	remove()
+	get(s.Compact(ctx, start()))(t)
+	s.sound(t)
+}

@@ -46,6 +46,8 @@ type engine interface {
 	path() string
 	// snapshot writes the whole database, as it is at one moment, to a file.
 	snapshot(ctx context.Context, to string) error
+	// compact makes the file as small as what is in it, while it is used.
+	compact(ctx context.Context) error
 	close() error
 }
 

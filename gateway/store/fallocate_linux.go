@@ -16,3 +16,12 @@ func fallocate(file *os.File, from, size int64) error {
 		}
 	}
 }
+
+// diskFree is what this user may still write; false if that is unknown.
+func diskFree(path string) (int64, bool) {
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(path, &disk); err != nil {
+		return 0, false
+	}
+	return int64(disk.Bavail) * disk.Bsize, true
+}

@@ -43,7 +43,7 @@ func openBolt(path string, opt Options) (*boltEngine, error) {
 	}
 	e := &boltEngine{
 		name: path, opt: opt, file: file, limit: opt.MaxBytes / 4 * 3, told: opt.Committed, fault: opt.Fault,
-		requests: make(chan *request), quit: make(chan struct{}), done: make(chan struct{}),
+		requests: make(chan *request), between: make(chan func()), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	go e.run()
 	return e, nil

@@ -62,6 +62,10 @@ func (e readOnly) snapshot(context.Context, string) error {
 	return gateway.Errorf(gateway.Denied, "the database is open for reading only")
 }
 
+func (e readOnly) compact(context.Context) error {
+	return gateway.Errorf(gateway.Denied, "the database is open for reading only")
+}
+
 func (e readOnly) path() string { return e.db.Path() }
 
 func (e readOnly) usage() Usage {

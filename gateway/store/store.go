@@ -62,7 +62,8 @@ type Options struct {
 
 	// Fault is for tests, nil otherwise: it is called at "before-commit" and
 	// "after-commit", and its error is that of the transaction, which took no
-	// effect in the first case and all of it in the second.
+	// effect in the first case and all of it in the second; and at "before-swap"
+	// and "after-swap" of compacting.
 	Fault func(point string) error
 	// unreserved is for tests too: nothing is asked of the disk beforehand, as if
 	// its promises were void.
