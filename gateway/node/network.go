@@ -77,7 +77,7 @@ func (w *network) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.serve("local API", local, rest.Observe(rest.NewLocalHandler(n.Desk, n.callers, n.log), n.traceRequest), w.limits)
+	n.serve("local API", w.limits.Limit(local), rest.Observe(rest.NewLocalHandler(n.Desk, n.callers, n.log), n.traceRequest), w.limits)
 	serverTLS, err := w.serverTLS(ctx)
 	if err != nil {
 		return err
