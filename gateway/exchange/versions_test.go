@@ -5,15 +5,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/doorstroom/doorstroom/gateway"
 	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
 	"github.com/doorstroom/doorstroom/gateway/register"
 	"github.com/doorstroom/doorstroom/gateway/seal"
+	"github.com/doorstroom/doorstroom/gateway/store"
 	"github.com/doorstroom/doorstroom/schemas"
 )
 
@@ -190,7 +194,8 @@ func TestProtocolVersions(t *testing.T) {
 	})
 }
 
-// What a peer holds off does not keep the rest from being repaired.
+// What a peer holds off does not keep the rest from being repaired: Dordrecht has
+// lost one offer, which only its hello tells.
 func TestRepairDoesNotWaitForWhatIsHeld(t *testing.T) {
 	t.Parallel()
 	gt.Bubble(t, func(t *testing.T) {
@@ -198,10 +203,13 @@ func TestRepairDoesNotWaitForWhatIsHeld(t *testing.T) {
 		f.SetAge(gt.Smile, gt.Age{Schemas: newerLists(t)})
 		f.Publish(gt.Smile, gt.Offer("groen"), gt.Offer("grijs"), solar("dak"))
 		f.Settled(time.Hour)
-		loseDatabase(t, f, gt.Dordrecht)
+		loseOffer(t, f, "groen")
 		time.Sleep(13 * time.Hour)
 		if got := f.Received(gt.Dordrecht, gt.Smile); len(got) != 2 {
 			t.Errorf("got %d offers, want the 2 that Dordrecht can have", len(got))
+		}
+		if got, want := notesOf(f, gt.Smile, gt.Dordrecht), "Dordrecht does not know code list werksoort 2027-05-01 yet: 1 message waits"; got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 		sent := len(f.Net.Wire())
 		time.Sleep(24 * time.Hour)
@@ -210,6 +218,33 @@ func TestRepairDoesNotWaitForWhatIsHeld(t *testing.T) {
 		}
 		f.Converged()
 	})
+}
+
+// loseOffer makes Dordrecht drop an offer of Smile by a withdrawal of which
+// Smile's node knows nothing.
+func loseOffer(t *testing.T, f *gt.Federation, offer string) {
+	t.Helper()
+	sender := f.Node(gt.Smile)
+	subject := sender.Desk.Publisher().Subject(offer)
+	shown, err := sender.Store.Shown(t.Context(), gt.Dordrecht)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(shown, func(s store.Shown) bool { return s.Subject == subject })
+	data, _ := gateway.Capacity{Offer: offer, Provider: gt.Smile, Withdrawn: true}.Encode()
+	now := time.Now().UTC().Truncate(time.Second)
+	token, err := seal.Sign(f.Key(gt.Smile), seal.Message, gateway.Message{
+		ID: uuid.Must(uuid.NewV7()).String(), Source: gt.Smile, Kind: gateway.KindCapacity, Time: now, Recipient: gt.Dordrecht,
+		Expires: now.Add(gateway.Lifetime), Subject: subject, Sequence: shown[i].Sequence + 1,
+		Incarnation: sender.Store.Incarnation(), Data: data,
+	}.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := f.Node(gt.Dordrecht).Exchange.Accept(t.Context(), gt.Smile, gateway.Batch{Messages: []string{token}})
+	if err != nil || answer.Items[0].Outcome != gateway.Received {
+		t.Fatalf("got %v %v, want it received", answer.Items, err)
+	}
 }
 
 // Two parties, one of which gets a new signing key: the other cannot open the
