@@ -122,8 +122,18 @@ func TestAFailingNeighbourDoesNoHarm(t *testing.T) {
 		},
 		func() error { return s.Append(ctx, start(), journal.Entry{Kind: "y"}, journal.Entry{}) },
 		appendEntry(s, 5),
+		// These write what the failed publication would have written.
+		func() error {
+			return s.Publish(ctx, start(), store.Publication{Sends: []store.Send{capacity(peerA, "o1", "b")}})
+		},
+		func() error {
+			return s.Publish(ctx, start(), store.Publication{Sends: []store.Send{capacity(peerA, "o1", "c")}})
+		},
 	)
-	for i, ok := range []bool{true, false, false, false, false, false, false, true} {
+	if out := due(t, s, start(), peerA); len(out) != 1 || out[0].Sequence != 2 {
+		t.Errorf("messages: got %v, want the second of two", sequences(out))
+	}
+	for i, ok := range []bool{true, false, false, false, false, false, false, true, true, true} {
 		if (errs[i] == nil) != ok {
 			t.Errorf("operation %d: got %v, want success: %t", i, errs[i], ok)
 		}

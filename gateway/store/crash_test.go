@@ -24,6 +24,13 @@ import (
 const envCrash = "DOORSTROOM_CRASH_DB"
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(envFaults); path != "" {
+		if err := writeWithFaults(path, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if path := os.Getenv(envCrash); path != "" {
 		if err := writeUntilKilled(path, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)

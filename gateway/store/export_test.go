@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -33,6 +35,22 @@ func OpenWith(path string, opt Options, steps ...func(Txn) error) (*Store, error
 
 // Formats is how many formats there are migrations to, and from.
 func Formats() int { return len(migrations()) + 1 }
+
+// Everything is every row of every table.
+func (s *Store) Everything(ctx context.Context) (map[string]string, error) {
+	all := map[string]string{}
+	err := s.view(ctx, func(r reader) error {
+		tables, err := r.tables()
+		for _, in := range tables {
+			err = errors.Join(err, r.ascend(in, nil, func(key, value []byte) (bool, error) {
+				all[fmt.Sprintf("%s/%s/%q", in.name, in.party, key)] = string(value)
+				return true, nil
+			}))
+		}
+		return err
+	})
+	return all, err
+}
 
 // Row reads one row of any table.
 func (s *Store) Row(ctx context.Context, name, key string) (value string, err error) {
