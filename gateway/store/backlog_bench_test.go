@@ -37,12 +37,10 @@ func backlog(b *testing.B, kind string, queued int) {
 	if kind == "drain" {
 		to = peerB
 	}
-	b.ResetTimer()
-	for range b.N {
+	for b.Loop() {
 		publish(b, s, start(), opaque(to, &next, batch)...)
 		settleBatch(b, s, to, batch)
 	}
-	b.StopTimer()
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(batch*b.N), "ns/message")
 	runtime.GC()
 	var m runtime.MemStats
