@@ -75,7 +75,7 @@ func (c *checkup) table(in table) error {
 	return c.r.ascend(in, nil, func(key, value []byte) (bool, error) {
 		switch in.name {
 		case tableOut, tableHeld:
-			return true, c.entry(in, sequenceOf(key))
+			return true, c.block(in, key, value)
 		case tableShown, tableLatest:
 			return true, c.slot(in, key, value)
 		case tableInbox:
@@ -115,12 +115,33 @@ func (c *checkup) registers() error {
 	return err
 }
 
-// entry checks one message under way against its slot.
-func (c *checkup) entry(in table, sequence uint64) error {
-	e, ok, err := findEntry(c.r, in.party, sequence)
-	if err != nil || !ok {
+// block checks the messages of one row of a queue, which is empty only when it
+// is not there.
+func (c *checkup) block(in table, key, value []byte) error {
+	all, err := decodeBlock(in, key, value)
+	if err != nil {
 		return err
 	}
+	if len(all) == 0 {
+		c.fail("party %s: table %s has a row without messages", in.party, in.name)
+	}
+	for i := range all {
+		found, ok, err := findEntry(c.r, in, all[i].sequence)
+		if err != nil {
+			return err
+		}
+		if !ok || found.id != all[i].id {
+			c.fail("party %s: message %d is not found where it is looked for", in.party, all[i].sequence)
+		}
+		if err := c.entry(in, all[i].sequence, &all[i].entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry checks one message under way against its slot.
+func (c *checkup) entry(in table, sequence uint64, e *entry) error {
 	c.refs[e.content]++
 	c.refs[e.terms]++
 	if e.state.Final() || (e.state == gateway.Held) != (in.name == tableHeld) {
@@ -162,7 +183,7 @@ func (c *checkup) slot(in table, key, value []byte) error {
 	if !sl.underWay() {
 		return nil
 	}
-	e, ok, err := findEntry(c.r, in.party, sl.last)
+	e, ok, err := findUnderWay(c.r, in.party, sl.last)
 	if err != nil {
 		return err
 	}
@@ -178,10 +199,10 @@ func (c *checkup) slot(in table, key, value []byte) error {
 func (c *checkup) peer(oin gateway.OIN, row peerRow) error {
 	for name, want := range map[string]int{tableOut: row.Queued, tableHeld: row.Held} {
 		got := 0
-		err := c.r.ascend(table{name, oin}, nil, func(key, _ []byte) (bool, error) {
+		err := eachEntry(c.r, table{name, oin}, func(sequence uint64, _ *entry) (bool, error) {
 			got++
-			if sequenceOf(key) > row.Sequence {
-				c.fail("party %s: message %d comes after the last sequence %d", oin, sequenceOf(key), row.Sequence)
+			if sequence > row.Sequence {
+				c.fail("party %s: message %d comes after the last sequence %d", oin, sequence, row.Sequence)
 			}
 			return true, nil
 		})

@@ -68,7 +68,7 @@ func prepare(sends []Send) (messages, error) {
 func (t *txn) enqueue(p messages, maxQueue int) (refused []gateway.OIN, err error) {
 	queued := make([]int, len(p.all))
 	for _, to := range slices.Sorted(maps.Keys(p.to)) {
-		q, err := t.queueOf(to, maxQueue)
+		q, err := t.recipient(to, maxQueue)
 		if err != nil {
 			return nil, err
 		}
@@ -100,28 +100,27 @@ func ascending(some []*message) int {
 	return n
 }
 
-// queue is that of one recipient, in one transaction.
-type queue struct {
+// recipient is one whose messages are queued, in one transaction.
+type recipient struct {
 	*txn
 	to      gateway.OIN
 	peer    *peerRow
-	out     *rows
+	out     *blocks
 	max     int
 	refused bool // there was no room for some
 }
 
-func (t *txn) queueOf(to gateway.OIN, maxQueue int) (*queue, error) {
+func (t *txn) recipient(to gateway.OIN, maxQueue int) (*recipient, error) {
 	peer, err := t.peer(to)
-	return &queue{txn: t, to: to, peer: peer, out: t.changes.rows(table{tableOut, to}), max: maxQueue}, err
+	return &recipient{txn: t, to: to, peer: peer, out: t.queue(table{tableOut, to}), max: maxQueue}, err
 }
 
 // add queues messages whose slots are in one table and ascend, and counts those
 // that it queued by their number.
-func (q *queue) add(some []*message, queued []int) error {
+func (q *recipient) add(some []*message, queued []int) error {
 	in := table{some[0].in, q.to}
 	slots := q.changes.rows(in)
 	slots.sorted = slices.Grow(slots.sorted, len(some))
-	q.out.sorted = slices.Grow(q.out.sorted, len(some))
 	keys := make([][]byte, len(some))
 	for i, m := range some {
 		keys[i] = m.key
@@ -146,7 +145,7 @@ func (q *queue) add(some []*message, queued []int) error {
 
 // addOne queues a message, and changes its slot for the caller to write; false if
 // there is nothing to queue, or no room.
-func (q *queue) addOne(m *message, in table, sl *slot) (bool, error) {
+func (q *recipient) addOne(m *message, in table, sl *slot) (bool, error) {
 	if sl.underWay() {
 		if err := q.end(q.to, sl, gateway.EventOvertake); err != nil {
 			return false, err
@@ -173,7 +172,7 @@ func (q *queue) addOne(m *message, in table, sl *slot) (bool, error) {
 	}
 	q.peer.Sequence++
 	q.peer.Queued++
-	q.out.set(number(q.peer.Sequence), e.appendTo(q.room(e.size())))
+	q.out.append(q.peer.Sequence, e)
 	sl.last, sl.state, sl.withdrawal, sl.hash, sl.terms, sl.id, sl.digest = q.peer.Sequence, "", m.Withdrawal, m.hash, m.terms, e.id, nil
 	return true, nil
 }
@@ -181,7 +180,7 @@ func (q *queue) addOne(m *message, in table, sl *slot) (bool, error) {
 // neverSeen closes a subject whose withdrawal need not be sent, because nothing
 // of it can have reached the recipient. Only the transaction knows: an attempt
 // may have begun since the withdrawal was planned.
-func (q *queue) neverSeen(m *message, in table, sl slot) error {
+func (q *recipient) neverSeen(m *message, in table, sl slot) error {
 	if sl.last == 0 {
 		return nil
 	}

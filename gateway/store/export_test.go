@@ -102,7 +102,11 @@ func Frame(name string, key, value []byte) []byte {
 func Decoders() map[string]func([]byte) ([]byte, error) {
 	in := table{name: "fuzz"}
 	return map[string]func([]byte) ([]byte, error){
-		"entry":    func(b []byte) ([]byte, error) { e, err := decodeEntry(in, b); return e.encode(), err },
+		"entry": func(b []byte) ([]byte, error) { e, err := decodeEntry(in, b); return e.encode(), err },
+		"block": func(b []byte) ([]byte, error) {
+			all, err := decodeBlock(in, number(1000), b)
+			return encodeBlock(1000, all), err
+		},
 		"slot":     func(b []byte) ([]byte, error) { s, err := decodeSlot(in, b); return s.encode(), err },
 		"item":     func(b []byte) ([]byte, error) { i, err := decodeItem(in, b); return i.encode(), err },
 		"snapshot": func(b []byte) ([]byte, error) { s, err := decodeSnapshot(in, b); return s.encode(), err },

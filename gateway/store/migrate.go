@@ -23,7 +23,11 @@ import (
 type migration func(*txn) error
 
 // migrations are in order: the first is from format 1 to format 2.
-func migrations() []migration { return nil }
+func migrations() []migration {
+	return []migration{
+		func(*txn) error { return nil }, // queues have rows of several messages, which format 1 does not know
+	}
+}
 
 // Migrated says that opening a database brought it from an older format to the
 // present one. The file as it was is kept, for good, under the name KeptAs.

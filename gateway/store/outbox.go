@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -29,20 +28,19 @@ func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit,
 			return err
 		}
 		in, size, common := table{tableOut, peer}, 0, map[sharedKey]terms{}
-		return r.ascend(in, nil, func(key, value []byte) (bool, error) {
-			e, err := decodeEntry(in, value)
-			if err != nil || !now.Before(e.expires) {
-				return true, err
+		return eachEntry(r, in, func(sequence uint64, e *entry) (bool, error) {
+			if !now.Before(e.expires) {
+				return true, nil
 			}
 			under, err := termsOf(r, e.terms, common)
 			if err != nil {
 				return false, err
 			}
 			grows := !e.withdrawal && under.Kind != gateway.KindCapacityState
-			if skip != nil && skip(sequenceOf(key), grows) {
+			if skip != nil && skip(sequence, grows) {
 				return true, nil
 			}
-			out, err := outgoing(r, key, e, under)
+			out, err := outgoing(r, sequence, e, under)
 			if err != nil || (len(due) > 0 && size+len(out.Data) > maxBytes) {
 				return false, err
 			}
@@ -65,13 +63,13 @@ func termsOf(r reader, key sharedKey, known map[sharedKey]terms) (terms, error) 
 	return under, err
 }
 
-func outgoing(r reader, key []byte, e entry, under terms) (Outgoing, error) {
+func outgoing(r reader, sequence uint64, e *entry, under terms) (Outgoing, error) {
 	data, err := shared(r, e.content)
 	if err != nil {
 		return Outgoing{}, err
 	}
 	return Outgoing{
-		Sequence: sequenceOf(key), ID: formatID(e.id), Kind: under.Kind, Subject: e.subject, Principal: under.Principal,
+		Sequence: sequence, ID: formatID(e.id), Kind: under.Kind, Subject: e.subject, Principal: under.Principal,
 		Time: e.time, Expires: e.expires, Data: data, Hash: gateway.Hash(data), Attempts: int(e.attempts), State: e.state,
 		Withdrawal: e.withdrawal, Traced: e.traced, Basis: under.Basis,
 	}, nil
@@ -83,28 +81,21 @@ func outgoing(r reader, key []byte, e entry, under terms) (Outgoing, error) {
 // Conflict and nothing may be sent: ask Due again.
 func (s *Store) BeginAttempt(ctx context.Context, now time.Time, peer gateway.OIN, sequences []uint64, next time.Time) error {
 	return s.update(ctx, now, func(t *txn) error {
-		var keys [][]byte
-		for _, sequence := range slices.Sorted(slices.Values(sequences)) {
-			keys = append(keys, number(sequence))
-		}
-		in := table{tableOut, peer}
-		err := t.each(in, keys, func(i int, value []byte) error {
-			if value == nil {
-				return gateway.Errorf(gateway.Conflict, "a message no longer waits to be sent")
-			}
-			e, err := decodeEntry(in, value)
+		q := t.queue(table{tableOut, peer})
+		for _, sequence := range sequences {
+			b, i, err := q.at(sequence)
 			if err != nil {
 				return err
 			}
+			if b == nil {
+				return gateway.Errorf(gateway.Conflict, "a message no longer waits to be sent")
+			}
+			e := &b.entries[i]
 			if e.state, err = e.state.On(gateway.EventAttempt); err != nil {
 				return err
 			}
 			e.attempts++
-			t.put(in, keys[i], e.appendTo(t.room(e.size())))
-			return nil
-		})
-		if err != nil {
-			return err
+			b.changed = true
 		}
 		row, err := t.peer(peer)
 		if err != nil {
@@ -141,14 +132,12 @@ func (s *Store) Recover(ctx context.Context, now time.Time, peer gateway.OIN) er
 func (s *Store) attempting(ctx context.Context, now time.Time, peer gateway.OIN) (sequences []uint64, err error) {
 	err = s.view(ctx, func(r reader) error {
 		sequences = nil
-		in := table{tableOut, peer}
-		return r.ascend(in, nil, func(key, value []byte) (bool, error) {
-			e, err := decodeEntry(in, value)
-			if err != nil || (e.attempts == 0 && now.Before(e.expires)) {
-				return false, err
+		return eachEntry(r, table{tableOut, peer}, func(sequence uint64, e *entry) (bool, error) {
+			if e.attempts == 0 && now.Before(e.expires) {
+				return false, nil
 			}
 			if e.state == gateway.Attempting {
-				sequences = append(sequences, sequenceOf(key))
+				sequences = append(sequences, sequence)
 			}
 			return true, nil
 		})
@@ -240,12 +229,11 @@ func (s *Store) Expire(ctx context.Context, now time.Time) (n int, err error) {
 func (s *Store) expireSome(ctx context.Context, now time.Time, in table) (n int, err error) {
 	at := s.EffectiveTime(now)
 	expired := func(r reader) (sequences []uint64, entries []journal.Entry, err error) {
-		err = r.ascend(in, nil, func(key, value []byte) (bool, error) {
-			e, err := decodeEntry(in, value)
-			if err != nil || at.Before(e.expires) {
-				return false, err
+		err = eachEntry(r, in, func(sequence uint64, e *entry) (bool, error) {
+			if at.Before(e.expires) {
+				return false, nil
 			}
-			sequences = append(sequences, sequenceOf(key))
+			sequences = append(sequences, sequence)
 			entries = append(entries, journal.Entry{
 				Kind: journal.KindExpired, Party: in.party, Message: formatID(e.id), Outcome: string(gateway.Unconfirmed),
 			})
@@ -307,8 +295,8 @@ func (s *Store) ReleaseHeld(ctx context.Context, now time.Time, peer gateway.OIN
 }
 
 func firstSequences(r reader, in table) (sequences []uint64, err error) {
-	err = r.ascend(in, nil, func(key, _ []byte) (bool, error) {
-		sequences = append(sequences, sequenceOf(key))
+	err = eachEntry(r, in, func(sequence uint64, _ *entry) (bool, error) {
+		sequences = append(sequences, sequence)
 		return len(sequences) < rowsPerWrite, nil
 	})
 	return sequences, err

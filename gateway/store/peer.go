@@ -96,12 +96,11 @@ func (s *Store) readStatus(r reader, peer gateway.OIN, row peerRow) (PeerStatus,
 		Failures: row.Failures, Reason: row.Reason, Queued: row.Queued, Held: row.Held, Later: row.Later,
 	}
 	for _, in := range []table{{tableOut, peer}, {tableHeld, peer}} {
-		err := r.ascend(in, nil, func(_, value []byte) (bool, error) {
-			e, err := decodeEntry(in, value)
-			if err == nil && (status.Oldest.IsZero() || e.time.Before(status.Oldest)) {
+		err := eachEntry(r, in, func(_ uint64, e *entry) (bool, error) {
+			if status.Oldest.IsZero() || e.time.Before(status.Oldest) {
 				status.Oldest = e.time
 			}
-			return false, err
+			return false, nil
 		})
 		if err != nil {
 			return PeerStatus{}, err

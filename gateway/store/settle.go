@@ -8,8 +8,8 @@ import (
 	"github.com/doorstroom/doorstroom/gateway"
 )
 
-// underWay is a message in a queue with its slot, as they are before an event.
-type underWay struct {
+// settling is a message in a queue with its slot, as they are before an event.
+type settling struct {
 	Settlement
 	entry
 	kind string
@@ -50,44 +50,33 @@ func allOf(sequences []uint64, event gateway.DeliveryEvent) []Settlement {
 }
 
 // find reads those of some messages, whose sequences ascend, that are under way.
-func (t *txn) find(peer gateway.OIN, some []Settlement) ([]underWay, error) {
-	found := make([]underWay, 0, len(some))
-	keys := make([][]byte, len(some))
-	for i := range some {
-		keys[i] = number(some[i].Sequence)
-	}
-	out, held := table{tableOut, peer}, table{tableHeld, peer}
-	err := t.each(out, keys, func(i int, value []byte) (err error) {
-		in := out
-		if value == nil {
-			in = held
-			if value, err = t.get(in, keys[i]); err != nil || value == nil {
-				return err
-			}
+func (t *txn) find(peer gateway.OIN, some []Settlement) ([]settling, error) {
+	found := make([]settling, 0, len(some))
+	for _, one := range some {
+		e, ok, err := t.underWay(peer, one.Sequence)
+		if err != nil {
+			return nil, err
 		}
-		w := underWay{Settlement: some[i]}
-		if w.entry, err = decodeEntry(in, value); err != nil {
-			return err
+		if !ok {
+			continue
 		}
-		common, err := t.termsOf(w.terms)
-		w.kind = common.Kind
-		w.in, w.key = slotOf(peer, w.kind, w.subject)
-		found = append(found, w)
-		return err
-	})
-	if err != nil {
-		return nil, err
+		common, err := t.termsOf(e.terms)
+		if err != nil {
+			return nil, err
+		}
+		in, key := slotOf(peer, common.Kind, e.subject)
+		found = append(found, settling{Settlement: one, entry: e, kind: common.Kind, in: in, key: key})
 	}
 	return found, t.findSlots(found)
 }
 
 // findSlots reads the slots of messages in the order of their keys.
-func (t *txn) findSlots(found []underWay) error {
-	order := make([]*underWay, len(found))
+func (t *txn) findSlots(found []settling) error {
+	order := make([]*settling, len(found))
 	for i := range found {
 		order[i] = &found[i]
 	}
-	slices.SortFunc(order, func(a, b *underWay) int {
+	slices.SortFunc(order, func(a, b *settling) int {
 		return cmp.Or(cmp.Compare(a.in.name, b.in.name), bytes.Compare(a.key, b.key))
 	})
 	for len(order) > 0 {
@@ -113,7 +102,7 @@ func (t *txn) findSlots(found []underWay) error {
 }
 
 // settle applies an event to a message.
-func (t *txn) settle(peer gateway.OIN, w *underWay) error {
+func (t *txn) settle(peer gateway.OIN, w *settling) error {
 	state, err := w.state.On(w.Event)
 	if err != nil {
 		return err
@@ -143,21 +132,24 @@ func (t *txn) move(peer gateway.OIN, sequence uint64, e entry, state gateway.Del
 	if err != nil {
 		return err
 	}
-	wasHeld, isHeld := e.state == gateway.Held, state == gateway.Held
-	e.state = state
-	switch {
-	case isHeld && !wasHeld:
-		row.Queued--
-		row.Held++
-		t.delete(table{tableOut, peer}, number(sequence))
-		t.put(table{tableHeld, peer}, number(sequence), e.encode())
-	case wasHeld && !isHeld:
-		row.Queued++
+	from, to := table{tableOut, peer}, table{tableOut, peer}
+	if e.state == gateway.Held {
+		from.name = tableHeld
 		row.Held--
-		t.delete(table{tableHeld, peer}, number(sequence))
-		t.put(table{tableOut, peer}, number(sequence), e.encode())
-	default:
-		t.put(table{tableOut, peer}, number(sequence), e.encode())
+	} else {
+		row.Queued--
 	}
-	return nil
+	if state == gateway.Held {
+		to.name = tableHeld
+		row.Held++
+	} else {
+		row.Queued++
+	}
+	if from != to {
+		if err := t.queue(from).remove(sequence); err != nil {
+			return err
+		}
+	}
+	e.state = state
+	return t.queue(to).put(sequence, e)
 }

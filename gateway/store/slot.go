@@ -47,26 +47,26 @@ func (t *txn) keepSlot(in table, key []byte, kind string, sl slot) error {
 	return nil
 }
 
-// findEntry looks for an entry in the queue and among the held.
-func findEntry(r reader, peer gateway.OIN, sequence uint64) (e entry, ok bool, err error) {
-	for _, name := range []string{tableOut, tableHeld} {
-		in := table{name, peer}
-		value, err := r.get(in, number(sequence))
-		if err != nil {
-			return entry{}, false, err
-		}
-		if value != nil {
-			e, err := decodeEntry(in, value)
-			return e, err == nil, err
-		}
+// findUnderWay looks for an entry in the queue and among the held.
+func findUnderWay(r reader, peer gateway.OIN, sequence uint64) (e entry, ok bool, err error) {
+	if e, ok, err = findEntry(r, table{tableOut, peer}, sequence); ok || err != nil {
+		return e, ok, err
 	}
-	return entry{}, false, nil
+	return findEntry(r, table{tableHeld, peer}, sequence)
+}
+
+// underWay is findUnderWay in a transaction that may have changed the queue.
+func (t *txn) underWay(peer gateway.OIN, sequence uint64) (e entry, ok bool, err error) {
+	if e, ok, err = t.queue(table{tableOut, peer}).get(sequence); ok || err != nil {
+		return e, ok, err
+	}
+	return t.queue(table{tableHeld, peer}).get(sequence)
 }
 
 // end takes the message that is under way out of its queue with an event that
 // ends it and notes the end in its slot, which the caller writes.
 func (t *txn) end(peer gateway.OIN, sl *slot, event gateway.DeliveryEvent) error {
-	e, ok, err := findEntry(t, peer, sl.last)
+	e, ok, err := t.underWay(peer, sl.last)
 	if err != nil {
 		return err
 	}
@@ -86,12 +86,15 @@ func (t *txn) endEntry(peer gateway.OIN, sl *slot, e *entry, event gateway.Deliv
 	if err != nil {
 		return err
 	}
+	in := table{tableOut, peer}
 	if e.state == gateway.Held {
 		row.Held--
-		t.delete(table{tableHeld, peer}, number(sl.last))
+		in.name = tableHeld
 	} else {
 		row.Queued--
-		t.delete(table{tableOut, peer}, number(sl.last))
+	}
+	if err := t.queue(in).remove(sl.last); err != nil {
+		return err
 	}
 	t.release(e.content)
 	t.release(e.terms)
@@ -199,7 +202,7 @@ func readShown(r reader, peer gateway.OIN) (all []Shown, err error) {
 			Digest: hex.EncodeToString(sl.digest), Withdrawal: sl.withdrawal, Exposed: sl.exposed, State: sl.state, Basis: basis,
 		}
 		if sl.underWay() {
-			e, _, err := findEntry(r, peer, sl.last)
+			e, _, err := findUnderWay(r, peer, sl.last)
 			if err != nil {
 				return false, err
 			}
@@ -240,8 +243,8 @@ func (s *Store) ShownDigest(ctx context.Context, recipient gateway.OIN) (d gatew
 func (s *Store) UnderWay(ctx context.Context, peer gateway.OIN, later func(sequence uint64) bool) (found bool, err error) {
 	err = s.view(ctx, func(r reader) error {
 		found = false
-		return r.ascend(table{tableOut, peer}, nil, func(key, _ []byte) (bool, error) {
-			found = !later(sequenceOf(key))
+		return eachEntry(r, table{tableOut, peer}, func(sequence uint64, _ *entry) (bool, error) {
+			found = !later(sequence)
 			return !found, nil
 		})
 	})

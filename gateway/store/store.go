@@ -38,7 +38,7 @@ var (
 const Format = format
 
 const (
-	format          = 1 // of the database; a newer one is refused
+	format          = 2 // of the database; a newer one is refused
 	defaultMaxQueue = 100_000
 )
 
@@ -108,7 +108,7 @@ const (
 	tableRegisters   = "registers"   // version → register file
 	tablePeers       = "peers"       // OIN → peerRow
 	tableHello       = "hello"       // OIN → helloRow
-	tableOut         = "out"         // * sequence → entry that is queued or being attempted
+	tableOut         = "out"         // * sequence → block of entries that are queued or being attempted
 	tableHeld        = "held"        // * sequence → entry
 	tableShown       = "shown"       // * subject → slot of a capacity
 	tableLatest      = "latest"      // * kind, NUL, subject → slot of any other kind, while it is under way

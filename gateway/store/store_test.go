@@ -169,10 +169,10 @@ func TestOpenTwiceIsUnavailable(t *testing.T) {
 
 func TestOpenRefusesALaterFormat(t *testing.T) {
 	s := open(t, store.Options{})
-	must(t, s.SetFormat(ctx, 2))
+	must(t, s.SetFormat(ctx, store.Format+1))
 	must(t, s.Close())
 	_, err := store.Open(s.path, store.Options{})
-	if !errors.Is(err, store.ErrFormat) || !strings.Contains(gateway.SafeMessage(err), "format 2") {
+	if !errors.Is(err, store.ErrFormat) || !strings.Contains(gateway.SafeMessage(err), fmt.Sprint("format ", store.Format+1)) {
 		t.Errorf("got %v, want ErrFormat that names the format", err)
 	}
 }

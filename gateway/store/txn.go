@@ -24,6 +24,7 @@ type txn struct {
 	values map[sharedKey][]byte     // that may have to be stored
 
 	known  map[sharedKey]terms // that were read
+	queues map[table]*blocks   // that were looked into
 	space  []byte              // for rows, taken many at a time
 	random []byte              // for ids, drawn many at a time
 
@@ -53,6 +54,7 @@ func newTxn(r reader, now time.Time) (*txn, error) {
 		refs:    map[sharedKey]int{},
 		values:  map[sharedKey][]byte{},
 		known:   map[sharedKey]terms{},
+		queues:  map[table]*blocks{},
 
 		intakes:       map[gateway.OIN]*intake{},
 		intakesBefore: map[gateway.OIN]intake{},
@@ -64,6 +66,7 @@ func newTxn(r reader, now time.Time) (*txn, error) {
 
 // finish gives all that the transaction writes; nothing if nothing changed.
 func (t *txn) finish() (batch, error) {
+	t.flush()
 	for oin, row := range t.peers {
 		if *row != t.before[oin] {
 			t.put(table{name: tablePeers}, []byte(oin), encodeJSON(row))
