@@ -22,15 +22,6 @@ func slotOf(peer gateway.OIN, kind, subject string) (table, []byte) {
 	return table{tableLatest, peer}, []byte(kind + "\x00" + subject)
 }
 
-// slot reads a slot; one that is not there is empty.
-func (t *txn) slot(in table, key []byte) (slot, error) {
-	value, err := t.get(in, key)
-	if err != nil || value == nil {
-		return slot{}, err
-	}
-	return decodeSlot(in, value)
-}
-
 // keepSlot writes a slot as long as it says something: a message is under way,
 // the peer may hold a snapshot, or the last message came to an end that people
 // or the next publication must know.
