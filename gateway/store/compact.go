@@ -161,6 +161,9 @@ func (e *boltEngine) swap(ctx context.Context, to *dbFile, last *touched) (done 
 	if err := e.copyTouched(ctx, to, last); err != nil {
 		return false, err
 	}
+	if err := sameEdges(e.file, to); err != nil {
+		return false, err
+	}
 	to.sync, to.max, to.unreserved = e.file.sync, e.file.max, e.file.unreserved
 	to.db.NoSync, to.db.NoGrowSync, to.db.MaxSize, to.db.AllocSize = e.file.db.NoSync, false, e.file.db.MaxSize, e.file.db.AllocSize
 	if err := errors.Join(to.db.Sync(), e.faultAt("before-swap")); err != nil {
@@ -180,6 +183,34 @@ func (e *boltEngine) swap(ctx context.Context, to *dbFile, last *touched) (done 
 	return true, e.faultAt("after-swap")
 }
 
+// sameEdges compares the first and the last row of every table: cheap proof that
+// none was passed over.
+func sameEdges(a, b *dbFile) (err error) {
+	defer recoverCorrupt(&err, table{name: "file"})()
+	return a.db.View(func(from *bbolt.Tx) error {
+		return b.db.View(func(to *bbolt.Tx) error {
+			x, y := newBoltTx(from), newBoltTx(to)
+			tables, err := x.tables()
+			for _, t := range tables {
+				for _, move := range []func(*bbolt.Cursor) ([]byte, []byte){(*bbolt.Cursor).First, (*bbolt.Cursor).Last} {
+					key, framed := move(x.bucket(t).Cursor())
+					if framed == nil { // empty, or the buckets of parties
+						continue
+					}
+					var copied []byte
+					if b := y.bucket(t); b != nil {
+						copied = b.Get(key)
+					}
+					if !bytes.Equal(copied, framed) {
+						return gateway.Errorf(gateway.Internal, "the compacted database lacks rows and was thrown away")
+					}
+				}
+			}
+			return err
+		})
+	})
+}
+
 // rawRow is a row with its checksum before the value.
 type rawRow struct{ key, framed []byte }
 
@@ -190,6 +221,9 @@ func (e *boltEngine) copyAll(ctx context.Context, to *dbFile) error {
 		tables, err = r.tables()
 		return err
 	})
+	if err != nil {
+		return err
+	}
 	for _, t := range tables {
 		var from []byte
 		for more := true; more && err == nil; {
