@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,7 @@ type worker struct {
 	reacted time.Time            // when its hellos were last looked at
 	resent  time.Time            // when the present state was last sent again
 	later   map[uint64]time.Time // sequences that the peer will take later, and when to try
+	atOnce  int                  // messages in the next batch, after one that failed; 0: gateway.MaxBatch
 	full    time.Time            // until then the peer is sent nothing that takes room: it said that it has none
 	fulls   int                  // how often in a row it said so
 	wrong   string               // with us, as it was last logged
@@ -169,7 +171,7 @@ func (w *worker) due(ctx context.Context, now time.Time) ([]store.Outgoing, time
 		wait = min(wait, w.full.Sub(now))
 	}
 	skip := func(sequence uint64, grows bool) bool { return (full && grows) || !w.later[sequence].IsZero() }
-	due, err := w.e.Store.Due(ctx, now, w.peer, gateway.MaxBatch, gateway.MaxBody/2, skip) // tokens are a third larger than payloads
+	due, err := w.e.Store.Due(ctx, now, w.peer, cmp.Or(w.atOnce, gateway.MaxBatch), gateway.MaxBody/2, skip) // tokens are a third larger than payloads
 	if err != nil {
 		return nil, w.trouble("read queue", err)
 	}
@@ -262,6 +264,12 @@ func (w *worker) settle(ctx context.Context, due []store.Outgoing, r gateway.Rec
 	} else {
 		w.fulls = 0
 	}
+	if w.atOnce > 0 {
+		w.atOnce += w.atOnce/4 + 1
+	}
+	if w.atOnce >= gateway.MaxBatch {
+		w.atOnce = 0
+	}
 	// The peer has answered: what it said is kept, also when the node is stopping.
 	final, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.Timeout)
 	defer cancel()
@@ -290,6 +298,9 @@ func (w *worker) settled(now time.Time, o store.Outgoing, item gateway.ReceiptIt
 
 // failed records that nothing is known of the attempt, and backs off.
 func (w *worker) failed(ctx context.Context, now time.Time, status store.PeerStatus, sequences []uint64, cause error) time.Duration {
+	if len(sequences) > 0 { // the line may be too slow for so many
+		w.atOnce = max(1, len(sequences)/2)
+	}
 	w.e.counters.Failures.Add(1)
 	w.failing = now
 	wait := gateway.Backoff(status.Failures+1, rand.Float64())

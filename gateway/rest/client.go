@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -223,6 +224,9 @@ func exchange(client *http.Client, req *http.Request, limit int64) (response, er
 		return response{}, fmt.Errorf("call: %w", err)
 	}
 	defer res.Body.Close()
+	if res.StatusCode == http.StatusSwitchingProtocols { // its body is the connection, and knows no deadline
+		return response{}, errors.New("the answer is another protocol")
+	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	if err != nil {
 		return response{}, fmt.Errorf("read the answer: %w", err)

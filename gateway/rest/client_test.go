@@ -2,10 +2,13 @@ package rest_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -118,4 +121,96 @@ func TestClientFollowsTheRegister(t *testing.T) {
 	if len(first.calls) != 2 || len(second.calls) != 1 {
 		t.Errorf("got %d and %d calls, want 2 and 1", len(first.calls), len(second.calls))
 	}
+}
+
+// TestClientAgainstRawPeers: peers that complete the handshake, or not even
+// that, and then go on for ever. The client gives up when it said it would.
+func TestClientAgainstRawPeers(t *testing.T) {
+	const head, chunked = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n", "Transfer-Encoding: chunked\r\n\r\n"
+	// again writes the same for ever, as fast as it goes or, slowly, ten times in
+	// the second that it is given.
+	again := func(first, text string, slowly bool) func(net.Conn) error {
+		return func(c net.Conn) error {
+			tick := time.NewTicker(100 * time.Millisecond)
+			defer tick.Stop()
+			_, err := io.WriteString(c, first)
+			for ; err == nil; _, err = io.WriteString(c, text) {
+				if slowly {
+					<-tick.C
+				}
+			}
+			return err
+		}
+	}
+	const fast, slow = false, true
+	closes := func(net.Conn) error { return nil }
+	for name, test := range map[string]struct {
+		plain  bool // the peer does not speak TLS
+		late   bool // the deadline ends it
+		answer func(net.Conn) error
+	}{
+		"closes after accepting":       {true, false, closes},
+		"no handshake":                 {true, true, hold},
+		"half a record":                {true, true, func(c net.Conn) error { _, _ = c.Write([]byte{22, 3, 3, 1, 0, 2}); return hold(c) }},
+		"speaks HTTP without TLS":      {true, false, again(head, head, fast)},
+		"closes after the request":     {false, false, closes},
+		"nothing":                      {false, true, hold},
+		"endless headers":              {false, false, again(head, "X: y\r\n", fast)},
+		"headers that drip":            {false, true, again(head, "X: y\r\n", slow)},
+		"a status that drips":          {false, true, again("HTTP/1.1 200 ", "O", slow)},
+		"endless body":                 {false, false, again(head+"\r\n", strings.Repeat(" ", 10_000), fast)},
+		"a body that drips":            {false, true, again(head+"\r\n", " ", slow)},
+		"endless chunks":               {false, false, again(head+chunked, "400\r\n"+strings.Repeat(" ", 1024)+"\r\n", fast)},
+		"chunks that drip":             {false, true, again(head+chunked, "1\r\n \r\n", slow)},
+		"no end of early hints":        {false, false, again("", "HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n", fast)},
+		"no end of continue":           {false, false, again("", "HTTP/1.1 100 Continue\r\n\r\n", fast)},
+		"two lengths":                  {false, false, again(head+"Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}", " ", slow)},
+		"switches to another protocol": {false, false, again("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", " ", slow)},
+		"garbage":                      {false, false, again("\x00\x01\x02\xff\r\n\r\n", "x", slow)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			peer := gateway.Party{OIN: dordt, Endpoint: raw(t, test.plain, test.answer)}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := client(t, smile, testLimits()).Send(ctx, peer, gateway.Batch{Messages: []string{"a"}})
+			if gateway.KindOf(err) != gateway.Unavailable || errors.Is(err, context.DeadlineExceeded) != test.late {
+				t.Errorf("got %v, want Unavailable, because of the deadline: %t", err, test.late)
+			}
+		})
+	}
+}
+
+// hold reads until the other side has had enough.
+func hold(c net.Conn) error {
+	_, err := io.Copy(io.Discard, c)
+	return err
+}
+
+// raw serves connections; the answer to each ends with the error of writing it.
+func raw(t *testing.T, plain bool, answer func(net.Conn) error) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if !plain {
+				c = tls.Server(c, &tls.Config{Certificates: []tls.Certificate{certificate(t, dordt)}, MinVersion: tls.VersionTLS13})
+			}
+			serving.Go(func() {
+				_, _ = c.Read(make([]byte, 1<<16)) // the request, or the start of a handshake
+				_ = answer(c)
+				_ = c.Close()
+			})
+		}
+	})
+	t.Cleanup(func() { _ = l.Close(); serving.Wait() })
+	return "https://" + l.Addr().String()
 }
