@@ -150,11 +150,11 @@ func TestClientAgainstRawPeers(t *testing.T) {
 		answer func(net.Conn) error
 	}{
 		"closes after accepting":       {true, false, closes},
-		"no handshake":                 {true, true, hold},
-		"half a record":                {true, true, func(c net.Conn) error { _, _ = c.Write([]byte{22, 3, 3, 1, 0, 2}); return hold(c) }},
+		"no handshake":                 {true, true, keepOpen},
+		"half a record":                {true, true, func(c net.Conn) error { _, _ = c.Write([]byte{22, 3, 3, 1, 0, 2}); return keepOpen(c) }},
 		"speaks HTTP without TLS":      {true, false, again(head, head, fast)},
 		"closes after the request":     {false, false, closes},
-		"nothing":                      {false, true, hold},
+		"nothing":                      {false, true, keepOpen},
 		"endless headers":              {false, false, again(head, "X: y\r\n", fast)},
 		"headers that drip":            {false, true, again(head, "X: y\r\n", slow)},
 		"a status that drips":          {false, true, again("HTTP/1.1 200 ", "O", slow)},
@@ -181,8 +181,8 @@ func TestClientAgainstRawPeers(t *testing.T) {
 	}
 }
 
-// hold reads until the other side has had enough.
-func hold(c net.Conn) error {
+// keepOpen reads until the other side has had enough.
+func keepOpen(c net.Conn) error {
 	_, err := io.Copy(io.Discard, c)
 	return err
 }
