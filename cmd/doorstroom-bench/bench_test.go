@@ -82,7 +82,7 @@ func TestSmokeDeep(t *testing.T) {
 		"backlog":          {"drain_ratio", "live_ratio", "store_ratio"},
 		"memory_idle_mb":   {"end", "peak"},
 		"memory_queued_mb": {"end", "peak"},
-		"cold_start_s":     {"journal_clean", "journal_killed", "drained_clean", "drained_killed"},
+		"cold_start_s":     {"journal_open", "drained_open", "journal_clean", "journal_killed", "drained_clean", "drained_killed"},
 		"import":           {"seconds", "peak_rss_anon_mb"},
 	}
 	for group, keys := range want {

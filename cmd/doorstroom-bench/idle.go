@@ -70,11 +70,13 @@ func (p *process) peak(do func() error) (most int64, err error) {
 	return most, err
 }
 
-// cold is how many seconds nodes took to answer, with their database out of the
-// page cache.
+// cold is how many seconds nodes took until they listened, with their database
+// out of the page cache, and their stores alone.
 type cold struct {
+	JournalOpen   float64 `json:"journal_open,omitzero"`  // the store
 	JournalClean  float64 `json:"journal_clean,omitzero"` // a journal of so many entries, after a stop in good order
 	JournalKilled float64 `json:"journal_killed,omitzero"`
+	DrainedOpen   float64 `json:"drained_open,omitzero"`
 	DrainedClean  float64 `json:"drained_clean,omitzero"` // a queue of so many that has been drained
 	DrainedKilled float64 `json:"drained_killed,omitzero"`
 }
@@ -109,7 +111,7 @@ func journalled(ctx context.Context, b *bench) error {
 		return err
 	}
 	c := b.coldFigures()
-	c.JournalClean, c.JournalKilled, err = b.coldStarts(ctx, f.sender)
+	c.JournalOpen, c.JournalClean, c.JournalKilled, err = b.coldStarts(ctx, f.sender)
 	return err
 }
 
@@ -131,31 +133,37 @@ func (b *bench) coldDrained(ctx context.Context, f *federation) error {
 		return err
 	}
 	c := b.coldFigures()
-	c.DrainedClean, c.DrainedKilled, err = b.coldStarts(ctx, f.sender)
+	c.DrainedOpen, c.DrainedClean, c.DrainedKilled, err = b.coldStarts(ctx, f.sender)
 	return err
 }
 
-// coldStarts starts a node after a stop in good order and after a kill.
-func (b *bench) coldStarts(ctx context.Context, m *member) (clean, killed float64, err error) {
+// coldStarts opens a store, and starts its node after a stop in good order and
+// after a kill.
+func (b *bench) coldStarts(ctx context.Context, m *member) (open, clean, killed float64, err error) {
 	b.say("starting a node whose database is not in memory")
-	if err := b.restart(ctx, m); err != nil {
-		return 0, 0, err
+	if err := errors.Join(b.restart(ctx, m), evict(m.database())); err != nil {
+		return 0, 0, 0, err
 	}
-	if err := evict(m.database()); err != nil {
-		return 0, 0, err
+	begin := time.Now()
+	err = withStore(m, func(*store.Store) error {
+		open = time.Since(begin).Seconds()
+		return nil
+	})
+	if err = errors.Join(err, evict(m.database())); err != nil {
+		return 0, 0, 0, err
 	}
 	p, took, err := start(ctx, m)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	clean = took.Seconds()
 	if err := errors.Join(p.kill(), evict(m.database())); err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	if p, took, err = start(ctx, m); err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
-	return clean, took.Seconds(), p.stop()
+	return open, clean, took.Seconds(), p.stop()
 }
 
 func (b *bench) restart(ctx context.Context, m *member) error {
