@@ -28,7 +28,8 @@ type depth struct {
 	StoreCPU  float64 `json:"store_cpu_us"` // the sender's store alone
 	StoreTime float64 `json:"store_us"`
 	FileMB    float64 `json:"file_mb"`
-	StartedIn float64 `json:"started_s"` // seconds until the sender answered, warm
+	StartedIn float64 `json:"started_s"` // seconds until the sender listened, warm
+	FirstIn   float64 `json:"first_s"`   // seconds from then until the first messages were settled
 }
 
 // backlogFigures compares a long queue with a short one.
@@ -183,10 +184,15 @@ func (b *bench) drain(ctx context.Context, f *federation, skip, n int, d *depth)
 	}
 	defer func() { err = errors.Join(err, sender.stop()) }()
 	d.StartedIn = took.Seconds()
+	listens := time.Now()
 	p := &pair{f: f, sender: sender, receiver: receiver}
 	if _, err := sender.watch(ctx, time.Millisecond); err != nil {
 		return s, err
 	}
+	if err := p.await(ctx, 1); err != nil {
+		return s, err
+	}
+	d.FirstIn = time.Since(listens).Seconds()
 	if err := p.await(ctx, skip); err != nil {
 		return s, err
 	}

@@ -162,7 +162,7 @@ func (f figures) backlogRows() []row {
 		{name("another party, time per message"), pair(b.LiveTimeRatio, b.Many.LiveTime, b.Few.LiveTime, 0), "≤ 1.2 ×"},
 		{name("the sender's store alone, time per message"), pair(b.StoreRatio, b.Many.StoreTime, b.Few.StoreTime, 1), "≤ 1.6 ×"},
 		{name("the sender's store alone, CPU per message"), pair(b.StoreCPURatio, b.Many.StoreCPU, b.Few.StoreCPU, 1), ""},
-		{"start of a node with " + group(float64(b.Many.Queued), 0) + " queued, warm", fmt.Sprintf("%.1f s", b.Many.StartedIn), ""},
+		{"start of a node with " + group(float64(b.Many.Queued), 0) + " queued, warm: until it listens, and from then until the first are settled", fmt.Sprintf("%.1f, %.1f s", b.Many.StartedIn, b.Many.FirstIn), ""},
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -125,15 +124,4 @@ func machine() string {
 		}
 	}
 	return fmt.Sprintf("%d cores, %s, %s, %s/%s", runtime.GOMAXPROCS(0), name, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-}
-
-// sizeOf is the size of the files of a folder.
-func sizeOf(dir string) (n int64, err error) {
-	err = filepath.Walk(dir, func(_ string, info os.FileInfo, err error) error {
-		if err == nil && info.Mode().IsRegular() {
-			n += info.Size()
-		}
-		return err
-	})
-	return n, err
 }
