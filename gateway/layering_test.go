@@ -87,6 +87,8 @@ func homes() map[string]string {
 		"github.com/spf13/cobra":                   "cmd",
 		"github.com/letsencrypt/pebble/v2":         "",
 		"github.com/rogpeppe/go-internal":          "",
+		"github.com/Shopify/toxiproxy/v2":          "",
+		"github.com/rs/zerolog":                    "", // what toxiproxy logs to
 		"pgregory.net/rapid":                       "",
 		"go.uber.org/goleak":                       "",
 		"github.com/transparency-dev/merkle":       "",

@@ -2,11 +2,13 @@ package main_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,37 +30,59 @@ type member struct {
 	dir    string
 	config config.Config
 	local  *rest.LocalClient
+	wrap   []string      // command that runs the process, if not as it is
 	cmd    *exec.Cmd     // of the process that runs; nil: none does
 	ended  chan struct{} // closed when it has ended
 	kills  int
 }
 
-// twoMembers lays out a leerwerkbedrijf and a gemeente with a signed register.
+// place is a member that is to be laid out; empty: as it comes.
+type place struct {
+	folder                string
+	oin                   gateway.OIN
+	kind                  gateway.PartyKind
+	gemeente              string
+	listen, endpoint, ops string
+	wrap                  []string
+}
+
+// twoMembers lays out a leerwerkbedrijf and a gemeente.
 func twoMembers(t *testing.T) (sender, receiver *member) {
+	t.Helper()
+	all := layMembers(t,
+		place{folder: "smile", oin: sends, kind: gateway.Leerwerkbedrijf},
+		place{folder: "dordt", oin: receives, kind: gateway.GemeenteKind, gemeente: "gm0505"})
+	return all[0], all[1]
+}
+
+// layMembers lays out nodes with a signed register of all of them.
+func layMembers(t *testing.T, places ...place) (members []*member) {
 	t.Helper()
 	registrar, err := seal.GenerateKey()
 	must(t, err)
 	now, dir := time.Now(), t.TempDir()
-	lay := func(folder string, oin gateway.OIN, kind gateway.PartyKind, gemeenten ...gateway.GemeenteFor) *member {
-		peers := gt.FreeAddress(t)
-		party, err := node.Create(filepath.Join(dir, folder), node.Plan{
-			Party: oin, Name: folder, Kind: kind, Gemeenten: gemeenten, Endpoint: "https://" + peers,
-			Contact: gateway.Functional{Name: "Servicepunt", Email: "servicepunt@" + folder + ".example"},
-			Listen:  config.Listen{Peers: peers, Ops: gt.FreeAddress(t)}, Anchors: []string{registrar.KID()},
-		}, now)
-		must(t, err)
-		return &member{party: party, dir: filepath.Join(dir, folder)}
-	}
-	sender = lay("smile", sends, gateway.Leerwerkbedrijf)
-	receiver = lay("dordt", receives, gateway.GemeenteKind, gateway.GemeenteFor{Code: "gm0505"})
-
 	at := now.UTC().Truncate(time.Second)
 	doc := register.New([]register.Signer{{Name: "Registerhouder", Key: registrar.Public(at)}}, 1, at)
-	file, err := register.Encode(register.Add(register.Add(doc, sender.party), receiver.party))
+	for _, p := range places {
+		peers := cmp.Or(p.listen, gt.FreeAddress(t))
+		plan := node.Plan{
+			Party: p.oin, Name: p.folder, Kind: p.kind, Endpoint: "https://" + cmp.Or(p.endpoint, peers),
+			Contact: gateway.Functional{Name: "Servicepunt", Email: "servicepunt@" + p.folder + ".example"},
+			Listen:  config.Listen{Peers: peers, Ops: cmp.Or(p.ops, gt.FreeAddress(t))}, Anchors: []string{registrar.KID()},
+		}
+		if p.gemeente != "" {
+			plan.Gemeenten = []gateway.GemeenteFor{{Code: gateway.Gemeente(p.gemeente)}}
+		}
+		party, err := node.Create(filepath.Join(dir, p.folder), plan, now)
+		must(t, err)
+		doc = register.Add(doc, party)
+		members = append(members, &member{party: party, dir: filepath.Join(dir, p.folder), wrap: p.wrap})
+	}
+	file, err := register.Encode(doc)
 	must(t, err)
 	file, err = register.Sign(file, registrar)
 	must(t, err)
-	for _, m := range []*member{sender, receiver} {
+	for _, m := range members {
 		m.config, err = config.Load(m.configFile())
 		must(t, err)
 		must(t, os.WriteFile(m.config.Register.File, file, 0o600))
@@ -67,7 +91,7 @@ func twoMembers(t *testing.T) (sender, receiver *member) {
 		m.local = rest.NewLocalClient(m.config.Local.Socket, token)
 		t.Cleanup(m.end)
 	}
-	return sender, receiver
+	return members
 }
 
 func (m *member) configFile() string { return filepath.Join(m.dir, node.ConfigFile) }
@@ -84,6 +108,11 @@ func (m *member) start(t *testing.T) {
 	defer log.Close() // the process has it too
 	cmd, ended := exec.Command(program, "run", "--config", m.configFile()), make(chan struct{})
 	cmd.Args[0], cmd.Stderr = "doorstroom", log
+	if len(m.wrap) > 0 {
+		command := append(slices.Clone(m.wrap), "doorstroom", "run", "--config", m.configFile())
+		cmd = exec.Command(command[0], command[1:]...)
+		cmd.Stderr = log
+	}
 	must(t, cmd.Start())
 	m.cmd, m.ended = cmd, ended
 	go func() {
