@@ -210,6 +210,14 @@ func (w *worker) trouble(what string, err error) time.Duration {
 	return time.Minute
 }
 
+// well ends a trouble of our own: what an attempt came to was recorded.
+func (w *worker) well() {
+	if w.wrong != "" {
+		w.wrong = ""
+		w.e.Log.Info("deliveries are recorded again", "peer", w.peer)
+	}
+}
+
 // deliver sends one batch. What is recorded before dialling tells, after a
 // crash, what the peer may have. cut is cut off by Pause; end says that the
 // bytes have gone, or will not.
@@ -277,10 +285,7 @@ func (w *worker) settle(ctx context.Context, due []store.Outgoing, r gateway.Rec
 		return w.trouble("settle", err)
 	}
 	w.e.counters.settled(r.Items)
-	if w.wrong != "" {
-		w.wrong = ""
-		w.e.Log.Info("deliveries work again", "peer", w.peer)
-	}
+	w.well()
 	return 0
 }
 
@@ -311,6 +316,7 @@ func (w *worker) failed(ctx context.Context, now time.Time, status store.PeerSta
 	if err := w.e.Store.AttemptFailed(final, now, w.peer, sequences, reason, now.Add(wait)); err != nil {
 		return w.trouble("record failure", err)
 	}
+	w.well()
 	return wait
 }
 

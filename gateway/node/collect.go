@@ -139,6 +139,10 @@ func (n *Node) collectRules(s sample) {
 	s.send("database_bytes", float64(usage.FileBytes), "file")
 	s.send("database_bytes", float64(usage.FreeBytes), "free")
 	s.send("database_bytes", float64(usage.MaxBytes), "max")
+	s.send("database_syncs_total", 2*float64(usage.Commits))
+	s.flag("database_full", usage.Full)
+	s.flag("database_broken", usage.Broken)
+	s.send("backup_interval_seconds", n.backupEvery().Seconds())
 }
 
 // collectStored sends what is asked of the database.
@@ -148,6 +152,15 @@ func (n *Node) collectStored(ctx context.Context, s sample) error {
 		return err
 	}
 	s.send("journal_entries", float64(size))
+	backup, ok, err := n.Store.LastBackup(ctx)
+	if err != nil {
+		return err
+	}
+	if ok {
+		s.at("backup_last_timestamp_seconds", backup.At)
+		s.send("backup_bytes", float64(backup.Bytes))
+		s.send("backup_duration_seconds", backup.Took.Seconds())
+	}
 	imports, err := n.Store.ImportStates(ctx)
 	if err != nil {
 		return err

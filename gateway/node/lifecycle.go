@@ -146,6 +146,7 @@ func (n *Node) clock(ctx context.Context) {
 	alarmed := false
 	for {
 		alarmed = n.compareClock(ctx, alarmed)
+		n.try("write the database", writable(n.Store.Usage()))
 		select {
 		case <-ctx.Done():
 			return
@@ -168,6 +169,17 @@ func (n *Node) clock(ctx context.Context) {
 	}
 }
 
+// writable says why the database takes nothing, or nothing new.
+func writable(u store.Usage) error {
+	switch {
+	case u.Broken:
+		return errors.New("it is damaged or its disk failed: look at the disk and restart, or put back the last backup")
+	case u.Full:
+		return errors.New("it is full, or its disk is: nothing new is taken until there is room")
+	}
+	return nil
+}
+
 // checkpoint signs the head of the journal.
 func (n *Node) checkpoint(ctx context.Context) {
 	err := n.Desk.Checkpoint(ctx)
@@ -183,10 +195,12 @@ func (n *Node) compact(ctx context.Context) {
 		return
 	}
 	did, err := n.Store.Compact(ctx, n.Store.EffectiveTime(time.Now()))
+	n.try("compact the database", err)
 	if err != nil {
-		n.try("compact the database", err)
+		n.meters.compactions.WithLabelValues("failed").Inc()
 		return
 	}
+	n.meters.compactions.WithLabelValues("done").Inc()
 	n.log.Info("the database was compacted", "from", did.Before, "to", did.After, "took", did.Took.Round(time.Millisecond).String())
 }
 

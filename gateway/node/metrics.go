@@ -71,6 +71,17 @@ func Metrics() []Metric {
 		{"doorstroom_database_commit_duration_seconds", histogram, "Transactions that were written, syncing included.", nil},
 		{"doorstroom_database_operations_total", counter, "Operations since start that were written; several share a transaction.", nil},
 
+		{"doorstroom_database_syncs_total", counter, "Syncs of the database file since start: two for each transaction.", nil},
+		{"doorstroom_database_full", gauge, "1 if something new was last refused because the database or its disk is full.", nil},
+		{"doorstroom_database_broken", gauge, "1 if the database is damaged, or its disk failed while it was written.", nil},
+
+		{"doorstroom_database_compactions_total", counter, "How often since start the database gave back room to the disk, and how often that failed.", []string{"outcome"}},
+
+		{"doorstroom_backup_interval_seconds", gauge, "How often a backup is to be made; 0: nobody counts on backups.", nil},
+		{"doorstroom_backup_last_timestamp_seconds", gauge, "When the last good backup was made; missing if there is none.", nil},
+		{"doorstroom_backup_bytes", gauge, "Size of the last good backup.", nil},
+		{"doorstroom_backup_duration_seconds", gauge, "How long it took to make and verify.", nil},
+
 		{"doorstroom_trace_spans_total", counter, "Spans since start that the receiver of traces took, and that it did not; dropped before, because too many waited, are in neither.", []string{"outcome"}},
 
 		{"doorstroom_register_version", gauge, "Version of the register in force.", nil},
@@ -88,14 +99,15 @@ func Metrics() []Metric {
 
 // meters count what is told, not asked.
 type meters struct {
-	registry   *prometheus.Registry
-	requests   *prometheus.HistogramVec
-	refused    *prometheus.CounterVec
-	deliveries *prometheus.HistogramVec
-	commits    prometheus.Histogram
-	operations prometheus.Counter
-	expired    prometheus.Counter
-	checkpoint atomic.Int64 // Unix time of the last
+	registry    *prometheus.Registry
+	requests    *prometheus.HistogramVec
+	refused     *prometheus.CounterVec
+	deliveries  *prometheus.HistogramVec
+	commits     prometheus.Histogram
+	operations  prometheus.Counter
+	expired     prometheus.Counter
+	compactions *prometheus.CounterVec
+	checkpoint  atomic.Int64 // Unix time of the last
 }
 
 func newMeters() *meters {
@@ -119,10 +131,14 @@ func newMeters() *meters {
 	m.operations = prometheus.NewCounter(operations)
 	expired, _ := counting("doorstroom_messages_expired_total")
 	m.expired = prometheus.NewCounter(expired)
+	m.compactions = prometheus.NewCounterVec(counting("doorstroom_database_compactions_total"))
+	for _, outcome := range []string{"done", "failed"} {
+		m.compactions.WithLabelValues(outcome)
+	}
 	for _, outcome := range []string{answered, unanswered} {
 		m.deliveries.WithLabelValues(outcome) // there from the start, so that a rise from nothing is seen
 	}
-	m.registry.MustRegister(m.requests, m.refused, m.deliveries, m.commits, m.operations, m.expired,
+	m.registry.MustRegister(m.requests, m.refused, m.deliveries, m.commits, m.operations, m.expired, m.compactions,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
@@ -215,6 +216,73 @@ func TestOperatorsNameMetrics(t *testing.T) {
 	}
 }
 
+// dashboard is what of a Grafana dashboard can be wrong here.
+type dashboard struct {
+	Title         string
+	UID           string
+	SchemaVersion int
+	Templating    struct{ List []variable }
+	Panels        []struct {
+		ID          int
+		Type, Title string
+		Description string
+		Datasource  source
+		Targets     []struct {
+			Expr       string
+			Datasource source
+		}
+	}
+}
+
+type source struct{ UID string }
+
+type variable struct {
+	Name, Type string
+	Definition string
+}
+
+func TestDashboard(t *testing.T) {
+	t.Parallel()
+	var d dashboard
+	must(t, json.Unmarshal([]byte(read(t, docs("monitoring/dashboard.json"))), &d))
+	if d.Title == "" || d.UID == "" || d.SchemaVersion < 39 || len(d.Panels) < 20 {
+		t.Fatalf("got %q, %q, schema %d and %d panels, want a dashboard", d.Title, d.UID, d.SchemaVersion, len(d.Panels))
+	}
+	if v := d.Templating.List; len(v) == 0 || v[0].Name != "datasource" || v[0].Type != "datasource" {
+		t.Errorf("got the variables %+v, want the data source first", v)
+	}
+	seen := map[int]bool{}
+	for _, p := range d.Panels {
+		if seen[p.ID] {
+			t.Errorf("%s: its id is that of another panel", p.Title)
+		}
+		seen[p.ID] = true
+		if p.Type == "row" {
+			continue
+		}
+		if p.Title == "" || p.Description == "" || len(p.Targets) == 0 || p.Datasource.UID != "${datasource}" {
+			t.Errorf("%s: wants a title, a description, something to ask and the data source of the variable", p.Title)
+		}
+		for _, target := range p.Targets {
+			if target.Datasource.UID != "${datasource}" {
+				t.Errorf("%s: its data source is fixed: %q", p.Title, target.Datasource.UID)
+			}
+			if !strings.Contains(target.Expr, `instance=~"$instance"`) {
+				t.Errorf("%s: %s asks all nodes", p.Title, target.Expr)
+			}
+			names := inExpression(target.Expr)
+			for _, name := range names {
+				if typeOf(name) == "" {
+					t.Errorf("%s: there is no metric %s", p.Title, name)
+				}
+			}
+			if len(names) == 0 && !strings.HasPrefix(target.Expr, "ALERTS{") {
+				t.Errorf("%s: %s names no metric of a node", p.Title, target.Expr)
+			}
+		}
+	}
+}
+
 // TestMetricsOfAWorkingNode: a node that has met all there is to meet shows
 // every metric of the list, and no other, under names that Prometheus likes.
 func TestMetricsOfAWorkingNode(t *testing.T) {
@@ -227,6 +295,8 @@ func TestMetricsOfAWorkingNode(t *testing.T) {
 	must(t, err)
 	_, err = n.Desk.VerifyJournal(t.Context(), gt.Everyone())
 	must(t, err)
+	_, err = n.Desk.Backup(t.Context(), gt.Everyone())
+	must(t, err)
 	_, err = n.Exchange.Accept(t.Context(), s.peer.OIN, gateway.Batch{Messages: []string{"no message"}})
 	must(t, err)
 	status, _, err := get(t, "https://"+s.config.Listen.Peers+"/v1/nothing", identity.ClientTLS(
@@ -235,16 +305,17 @@ func TestMetricsOfAWorkingNode(t *testing.T) {
 		t.Fatalf("got status %d and %v, want 404", status, err)
 	}
 	peer := `{peer="` + string(s.peer.OIN)
+	text := ""
 	within(t, 10*time.Second, "an attempt to come", func() bool {
-		return strings.Contains(s.metrics(t), "doorstroom_peer_next_attempt_timestamp_seconds"+peer)
+		text = s.metrics(t)
+		return strings.Contains(text, "doorstroom_peer_next_attempt_timestamp_seconds"+peer)
 	})
-	text := s.metrics(t)
 	for _, want := range []string{
 		`doorstroom_messages_refused_total{outcome="refused",` + peer[1:] + `",reason="malformed"} 1`,
 		"doorstroom_peer_requests_refused_total" + peer + `",reason="malformed"} 1`,
 		"doorstroom_signing_key_registered 1", "doorstroom_database_readable 1", "doorstroom_journal_verify_error 0",
 		`doorstroom_import_offers{source="test"} 1`, `doorstroom_certificate_expiry_timestamp_seconds{certificate="own"} `,
-		"doorstroom_clock_behind_seconds 0", `doorstroom_delivery_duration_seconds_count{outcome="unanswered"} `,
+		"doorstroom_clock_behind_seconds 0", "doorstroom_backup_interval_seconds 86400", "doorstroom_database_full 0", `doorstroom_delivery_duration_seconds_count{outcome="unanswered"} `,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s among the metrics", want)

@@ -29,6 +29,9 @@ const (
 	sparePages   = 64        // that a small transaction rewrites on the way to the root
 )
 
+// errBroken is that of every transaction after which only a restart may go on.
+var errBroken = errors.New("the database is not written any more")
+
 // errNoRoom is that of a transaction that was not begun for lack of room.
 var errNoRoom = errors.New("no room on the disk")
 
@@ -165,7 +168,7 @@ func (e *boltEngine) failed(id int, err error) error {
 }
 
 func (e *boltEngine) giveUp(err error) error {
-	e.broken = gateway.Wrap(gateway.Internal, err, "writing the database failed: check the disk and restart")
+	e.broken = gateway.Wrap(gateway.Internal, errors.Join(errBroken, err), "writing the database failed: check the disk and restart")
 	return e.broken
 }
 

@@ -99,6 +99,9 @@ func fillDisk(t *testing.T, path string, opt store.Options, left int64) (n int64
 	remove()
 	must(t, send(n)) // without being opened again
 	n++
+	if u := s.Usage(); u.Full || u.Broken {
+		t.Errorf("there is room again: got %+v", u)
+	}
 	waiting(t, s, n)
 	s.reopen(t)
 	waiting(t, s, n)
@@ -134,6 +137,9 @@ func TestFullDiskCanBeEmptied(t *testing.T) {
 		continue
 	}
 	publish(t, s, start(), withdrawal(peerA, "o0"))
+	if u := s.Usage(); !u.Full || u.Broken {
+		t.Errorf("only what takes away was written since: got %+v, want it full", u)
+	}
 	s.sound(t)
 }
 

@@ -83,6 +83,8 @@ type Usage struct {
 	FreeBytes int64  // of these, that can be written again
 	MaxBytes  int64  // 0: no limit
 	Commits   uint64 // since Open; each is two syncs of the file
+	Full      bool   // what grows it was last refused for want of room, there or on the disk
+	Broken    bool   // it is damaged, or its disk failed: only a restart, or a backup, may help
 }
 
 // Store is the one database of a node.
@@ -97,6 +99,8 @@ type Store struct {
 	backingUp   atomic.Bool
 	migrated    Migrated
 	uncopied    bool // see Options
+	full        atomic.Bool
+	broken      atomic.Bool
 }
 
 // Tables. Those marked * are kept per party.
@@ -177,7 +181,11 @@ func (s *Store) EffectiveTime(now time.Time) time.Time {
 }
 
 // Usage is the size of the database now.
-func (s *Store) Usage() Usage { return s.engine.usage() }
+func (s *Store) Usage() Usage {
+	u := s.engine.usage()
+	u.Full, u.Broken = s.full.Load(), s.broken.Load()
+	return u
+}
 
 // view runs read on one consistent state.
 func (s *Store) view(ctx context.Context, read func(reader) error) error {
@@ -197,6 +205,7 @@ func (s *Store) grow(ctx context.Context, now time.Time, decide func(*txn) error
 
 func (s *Store) write(ctx context.Context, now time.Time, grows bool, decide func(*txn) error) error {
 	var committed time.Time
+	changed := false
 	err := s.engine.update(ctx, grows, func(r reader) (batch, error) {
 		t, err := newTxn(r, now)
 		if err != nil {
@@ -206,8 +215,11 @@ func (s *Store) write(ctx context.Context, now time.Time, grows bool, decide fun
 			return nil, err
 		}
 		committed = t.now
-		return t.finish()
+		changes, err := t.finish()
+		changed = len(changes) > 0
+		return changes, err
 	})
+	s.note(grows && changed, err)
 	if err != nil {
 		return err
 	}
@@ -215,6 +227,19 @@ func (s *Store) write(ctx context.Context, now time.Time, grows bool, decide fun
 		at = s.highest.Load()
 	}
 	return nil
+}
+
+// note keeps what Usage tells of the last writes. There is room again once
+// something that grows the database was written.
+func (s *Store) note(grew bool, err error) {
+	switch {
+	case err == nil && grew:
+		s.full.Store(false)
+	case errors.Is(err, ErrFull):
+		s.full.Store(true)
+	case errors.Is(err, errBroken), errors.Is(err, ErrCorrupt):
+		s.broken.Store(true)
+	}
 }
 
 func later(a, b time.Time) time.Time {

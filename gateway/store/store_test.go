@@ -359,3 +359,17 @@ func TestCommitted(t *testing.T) {
 		t.Errorf("got %+v, want to be told of the one transaction that was written", told)
 	}
 }
+
+func TestUsageTellsOfDamage(t *testing.T) {
+	s := open(t, store.Options{NoSync: true})
+	must(t, s.Append(ctx, start(), journal.Entry{Kind: journal.KindStart}))
+	if s.Usage().Broken {
+		t.Fatal("a good database is told of as broken")
+	}
+	must(t, s.Close())
+	flip(t, s.path, "meta", "journal-size")
+	s.Store = get(store.Open(s.path, s.opt))(t)
+	if err := s.Append(ctx, start(), journal.Entry{Kind: journal.KindStop}); !errors.Is(err, store.ErrCorrupt) || !s.Usage().Broken {
+		t.Errorf("got %v and %+v, want that it is damaged", err, s.Usage())
+	}
+}
