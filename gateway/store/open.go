@@ -127,22 +127,23 @@ func rename(from, to string) error {
 
 // examine reads every page before bbolt does so in a goroutine of its own, where
 // a panic over a damaged page could not be caught. It holds the lock meanwhile.
-// After a clean end bbolt visits none.
+// After a clean end bbolt visits none, and those with rows only are left out.
 func examine(path string, timeout time.Duration) error {
 	if info, err := os.Stat(path); err != nil || info.Size() < 4*int64(os.Getpagesize()) { // as many as create writes
 		return errors.Join(err, damaged("the file is shorter than an empty database"))
 	}
-	if clean, err := leftClean(path); err != nil || clean {
-		return err
+	clean, err := leftClean(path)
+	if err == nil && !clean {
+		err = readAhead(path)
 	}
-	if err := readAhead(path); err != nil {
+	if err != nil {
 		return err
 	}
 	f, err := openDB(path, &bbolt.Options{Timeout: timeout, ReadOnly: true})
 	if err != nil {
 		return err
 	}
-	return errors.Join(checkPages(path, f.db.Info().PageSize), f.close())
+	return errors.Join(checkPages(path, f.db.Info().PageSize, clean), f.close())
 }
 
 func openError(err error) error {

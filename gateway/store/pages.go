@@ -37,28 +37,31 @@ type pages struct {
 	size int64 // of a page
 	end  uint64
 	seen []uint64 // one bit for each page
+	// fast leaves out pages that have rows only: what is damaged in them is found
+	// when they are read, and cannot send a reader round for ever.
+	fast bool
 }
 
 // checkPages reads the tree of the file: every page is what and where it says,
 // none is in two places, keys rise, and nothing reaches beyond its page.
-func checkPages(path string, pageSize int) error {
+func checkPages(path string, pageSize int, fast bool) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	info, err := file.Stat()
 	if err == nil {
-		err = checkTree(file, info.Size(), int64(pageSize))
+		err = checkTree(file, info.Size(), int64(pageSize), fast)
 	}
 	return errors.Join(err, file.Close())
 }
 
-func checkTree(file io.ReaderAt, fileSize, pageSize int64) error {
+func checkTree(file io.ReaderAt, fileSize, pageSize int64, fast bool) error {
 	meta, err := newestMeta(file, pageSize)
 	if err != nil {
 		return err
 	}
-	p := pages{file: file, size: pageSize, end: meta.end}
+	p := pages{file: file, size: pageSize, end: meta.end, fast: fast}
 	if int64(p.end) < 0 || int64(p.end) > fileSize/pageSize {
 		return damaged("the file is shorter than it says")
 	}
@@ -66,7 +69,7 @@ func checkTree(file io.ReaderAt, fileSize, pageSize int64) error {
 	if err := errors.Join(p.mark(0, 1), p.mark(1, 1)); err != nil {
 		return err
 	}
-	if err := p.tree(meta.root, nil, nil); err != nil {
+	if _, err := p.tree(meta.root, nil, nil); err != nil {
 		return err
 	}
 	if meta.freelist == noFreePage {
@@ -142,15 +145,19 @@ func (p *pages) mark(id, n uint64) error {
 }
 
 // tree reads a page and all below it, whose keys are not below least and, unless
-// limit is nil, below limit.
-func (p *pages) tree(id uint64, least, limit []byte) error {
+// limit is nil, below limit. It tells whether the page has rows only.
+func (p *pages) tree(id uint64, least, limit []byte) (rows bool, err error) {
 	page, kind, err := p.read(id, pageBranch, pageLeaf)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if kind == pageLeaf {
 		return p.leaf(id, page, least, limit)
 	}
+	return false, p.branch(id, page, least, limit)
+}
+
+func (p *pages) branch(id uint64, page, least, limit []byte) error {
 	count := int(uint16At(page, 10))
 	if count == 0 || pageHeader+count*pageElement > len(page) {
 		return damaged("page %d has no room for what it counts", id)
@@ -159,6 +166,7 @@ func (p *pages) tree(id uint64, least, limit []byte) error {
 		at := pageHeader + i*pageElement
 		return part(id, page[at:], uint32At(page, at), uint32At(page, at+4))
 	}
+	rows := false // the first child has only rows, and so have all
 	for i := range count {
 		from, err := key(i)
 		to := limit
@@ -171,40 +179,57 @@ func (p *pages) tree(id uint64, least, limit []byte) error {
 		if bytes.Compare(from, least) < 0 || to != nil && bytes.Compare(from, to) >= 0 {
 			return damaged("the keys of page %d are out of order", id)
 		}
-		if err := p.tree(uint64At(page, pageHeader+i*pageElement+8), from, to); err != nil {
+		child := uint64At(page, pageHeader+i*pageElement+8)
+		if p.fast && rows {
+			err = p.pass(child)
+		} else {
+			rows, err = p.tree(child, from, to)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// leaf reads the keys of a page and the buckets among its values.
-func (p *pages) leaf(id uint64, page, least, limit []byte) error {
+// pass marks a page without reading it.
+func (p *pages) pass(id uint64) error {
+	if id < 2 || id >= p.end {
+		return damaged("page %d is outside of the file", id)
+	}
+	return p.mark(id, 1)
+}
+
+// leaf reads the keys of a page and the buckets among its values. It tells
+// whether there are none.
+func (p *pages) leaf(id uint64, page, least, limit []byte) (rows bool, err error) {
 	count := int(uint16At(page, 10))
 	if pageHeader+count*pageElement > len(page) {
-		return damaged("page %d has no room for what it counts", id)
+		return false, damaged("page %d has no room for what it counts", id)
 	}
+	rows = true
 	for i := range count {
 		at := pageHeader + i*pageElement
 		flags, offset, keySize, valueSize := uint32At(page, at), uint32At(page, at+4), uint32At(page, at+8), uint32At(page, at+12)
 		key, err := part(id, page[at:], offset, keySize)
 		if err != nil {
-			return err
+			return false, err
 		}
 		after, err := part(id, page[at:], offset+keySize, valueSize)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if order := bytes.Compare(key, least); order < 0 || i > 0 && order == 0 || limit != nil && bytes.Compare(key, limit) >= 0 {
-			return damaged("the keys of page %d are out of order", id)
+			return false, damaged("the keys of page %d are out of order", id)
 		}
 		if least = key; flags&leafBucket != 0 {
+			rows = false
 			if err := p.bucket(id, after); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
-	return nil
+	return rows, nil
 }
 
 // bucket reads what a bucket has: pages of its own, or one within the value.
@@ -213,13 +238,15 @@ func (p *pages) bucket(id uint64, value []byte) error {
 		return damaged("page %d has a bucket that is too short", id)
 	}
 	if root := uint64At(value, 0); root != 0 {
-		return p.tree(root, nil, nil)
+		_, err := p.tree(root, nil, nil)
+		return err
 	}
 	inline := value[bucketHeader:]
 	if len(inline) < pageHeader || uint16At(inline, 8) != pageLeaf {
 		return damaged("page %d has a bucket that is too short", id)
 	}
-	return p.leaf(id, inline, nil, nil)
+	_, err := p.leaf(id, inline, nil, nil)
+	return err
 }
 
 // freelist reads the list that a new file has, and one that was left clean: what
