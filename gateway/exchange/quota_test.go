@@ -126,3 +126,39 @@ func TestSenderWithMoreThanTheRecipientHasRoomFor(t *testing.T) {
 		f.Converged()
 	})
 }
+
+// A flood of messages of which nothing can be believed, not even the id, leaves
+// nothing but a count, and the good one is taken as if it were not there.
+func TestFloodOfBadSignatures(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := gt.NewFederation(t, smile(),
+			gt.Member{OIN: gt.Drechtwerk, Name: "Drechtwerk", Kind: gateway.Leerwerkbedrijf},
+			gemeente(gt.Alblasserdam, "Alblasserdam", "gm0482"))
+		f.Settled(time.Hour)
+		f.Stop(gt.Smile)
+		h := &hostile{t: t, f: f, node: f.Node(gt.Alblasserdam).Exchange, key: f.Key(gt.Smile)}
+		var flood []string
+		for i := range gateway.MaxBatch {
+			good, other := h.sign(h.another(i).Encode()), h.sign(h.another(i+gateway.MaxBatch).Encode())
+			flood = append(flood, good[:strings.LastIndexByte(good, '.')]+other[strings.LastIndexByte(other, '.'):])
+		}
+		const times = 20
+		for range times {
+			for _, item := range h.send(flood...) {
+				if item.Outcome != gateway.Refused || item.Reason != gateway.ReasonSignature {
+					t.Fatalf("got %s %s, want refused signature", item.Outcome, item.Reason)
+				}
+			}
+		}
+		f.Publish(gt.Drechtwerk, gt.Offer("hout"))
+		time.Sleep(time.Hour)
+		if got := len(f.Received(gt.Alblasserdam, gt.Drechtwerk)); got != 1 || h.held() != 0 {
+			t.Errorf("got %d offers of the good one and %d of the other, want 1 and 0", got, h.held())
+		}
+		rejected := entriesOf(f, gt.Alblasserdam, journal.KindRejected)
+		if len(rejected) != 1 || rejected[0].Count != times*gateway.MaxBatch || rejected[0].Reason != gateway.ReasonSignature {
+			t.Errorf("journal: got %s, want one entry that counts %d", gt.Dump(rejected), times*gateway.MaxBatch)
+		}
+	})
+}

@@ -264,3 +264,39 @@ func FuzzDocument(f *testing.F) {
 		}
 	})
 }
+
+// TestRegisterAtItsLimits: as many parties as a register may have, and as many
+// as its file has room for.
+func TestRegisterAtItsLimits(t *testing.T) {
+	r := newRegion(t)
+	doc := r.doc
+	doc.Parties = nil
+	for i := range 5000 {
+		key := newKey(t)
+		p := r.smile
+		p.OIN = gateway.OIN(fmt.Sprintf("0000009900000%07d", i))
+		p.SigningKeys, p.Encryption = []gateway.Key{key.Public(now)}, nil
+		p.TLSPins, p.KeyStatement = []string{gateway.Hash([]byte(p.OIN))}, ""
+		if i < 2000 {
+			encryption := must2(seal.GenerateEncryptionKey()).Public(now)
+			p.Encryption = &encryption
+			p.KeyStatement = must2(register.MakeKeyStatement(p, key))
+		}
+		doc.Parties = append(doc.Parties, p)
+	}
+	if err := register.Check(doc); err != nil {
+		t.Errorf("5,000 parties: got %v, want none", err)
+	}
+	one := r.smile
+	one.OIN = "00000099000009999999"
+	more := doc
+	more.Parties = append(slices.Clone(doc.Parties), one)
+	wantError(t, register.Check(more), gateway.Invalid, "at most 5000 parties")
+	_, err := register.Encode(doc)
+	wantError(t, err, gateway.Limit, "4194304 bytes")
+	doc.Parties = doc.Parties[:2000]
+	reg, err := register.Parse(signed(t, doc, r.a, r.b), kids(r.a, r.b))
+	if err != nil || len(reg.Parties()) != 2000 {
+		t.Errorf("2,000 parties: got %v, want a register", err)
+	}
+}

@@ -1,12 +1,17 @@
 package rest
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
+
+// bodiesPerPeer is how many bodies of one peer are in memory. A node sends one
+// batch at a time, and now and then a hello beside it.
+const bodiesPerPeer = 2
 
 // limiter bounds what each peer asks, so that one never slows another. It keeps
 // a few words per peer that ever called; only parties of the register do.
@@ -24,6 +29,7 @@ type usage struct {
 	running int
 	tokens  float64
 	at      time.Time // when tokens was right
+	bodies  chan struct{}
 }
 
 func newLimiter(limits Limits) *limiter {
@@ -37,7 +43,7 @@ func (l *limiter) begin(peer gateway.OIN, now time.Time) bool {
 	rate := float64(l.limits.RequestsPerSecond)
 	u := l.peers[peer]
 	if u == nil {
-		u = &usage{tokens: rate, at: now}
+		u = &usage{tokens: rate, at: now, bodies: make(chan struct{}, bodiesPerPeer)}
 		l.peers[peer] = u
 	}
 	u.tokens = min(rate, u.tokens+rate*now.Sub(u.at).Seconds())
@@ -56,18 +62,46 @@ func (l *limiter) end(peer gateway.OIN) {
 	l.peers[peer].running--
 }
 
+// body waits until the peer may send one more body; after true, free must follow
+// when nothing of it is kept any more. Until then nothing of it is read, so that
+// it waits at the peer's side. begin must have given leave.
+func (l *limiter) body(ctx context.Context, peer gateway.OIN) (free func(), ok bool) {
+	l.mu.Lock()
+	bodies := l.peers[peer].bodies
+	l.mu.Unlock()
+	wait, cancel := context.WithTimeout(ctx, l.limits.ReadTimeout)
+	defer cancel()
+	select {
+	case bodies <- struct{}{}:
+		return func() { <-bodies }, true
+	case <-wait.Done():
+		return nil, false
+	}
+}
+
 // perPeer refuses what a peer asks too often or too much at once.
 func perPeer(limits Limits, next http.Handler) http.Handler {
 	l := newLimiter(limits)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer := peerIn(r.Context())
-		if !l.connected(r.Context(), peer) || !l.begin(peer, time.Now()) {
+		refuse := func() {
 			observedIn(r.Context()).Limited = true
 			w.Header().Set("Connection", "close")
 			writeProblem(w, newProblem(http.StatusTooManyRequests, "more requests than this node accepts of one party"))
+		}
+		if !l.connected(r.Context(), peer) || !l.begin(peer, time.Now()) {
+			refuse()
 			return
 		}
 		defer l.end(peer)
+		if r.Method == http.MethodPost {
+			free, ok := l.body(r.Context(), peer)
+			if !ok {
+				refuse()
+				return
+			}
+			defer free()
+		}
 		next.ServeHTTP(w, r)
 	})
 }

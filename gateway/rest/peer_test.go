@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -277,15 +278,19 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
-// TestOnePeerNeverSlowsAnother: one fills all it may with slow bodies, and only
-// that one is refused.
+// TestOnePeerNeverSlowsAnother: one sends as much at once as it may and more. Of
+// its bodies two are in memory, the others wait at its side, and only that one
+// is refused.
 func TestOnePeerNeverSlowsAnother(t *testing.T) {
 	limits := testLimits()
-	started := make(chan struct{})
 	release := make(chan struct{})
-	ex := &exchange{accept: func(ctx context.Context, peer gateway.OIN, _ gateway.Batch) (gateway.Receipts, error) {
+	var running, most atomic.Int32
+	ex := &exchange{accept: func(_ context.Context, peer gateway.OIN, _ gateway.Batch) (gateway.Receipts, error) {
 		if peer == smile {
-			started <- struct{}{}
+			now := running.Add(1)
+			defer running.Add(-1)
+			for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
+			}
 			<-release
 		}
 		return gateway.Receipts{Head: "h", Items: []gateway.ReceiptItem{}}, nil
@@ -294,15 +299,14 @@ func TestOnePeerNeverSlowsAnother(t *testing.T) {
 	batch := gateway.Batch{Messages: []string{"a"}}
 	slow := client(t, smile, limits)
 	done := make(chan error)
-	for range limits.RequestsPerPeer {
+	for range limits.RequestsPerPeer + 1 {
 		go func() {
 			_, err := slow.Send(context.Background(), n.party, batch)
 			done <- err
 		}()
-		<-started
 	}
-	if _, err := client(t, smile, limits).Send(t.Context(), n.party, batch); gateway.KindOf(err) != gateway.Limit {
-		t.Errorf("the same peer: got %v, want kind Limit", err)
+	if err := <-done; gateway.KindOf(err) != gateway.Limit { // the others cannot end yet
+		t.Errorf("one request too many: got %v, want kind Limit", err)
 	}
 	if _, err := client(t, dordt, limits).Send(t.Context(), n.party, batch); err != nil {
 		t.Errorf("another peer: got %v", err)
@@ -313,8 +317,30 @@ func TestOnePeerNeverSlowsAnother(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	go func() { <-started }()
+	if got := most.Load(); got != 2 {
+		t.Errorf("got %d bodies of one peer at a time, want 2", got)
+	}
 	if _, err := slow.Send(t.Context(), n.party, batch); err != nil {
+		t.Errorf("afterwards: got %v", err)
+	}
+}
+
+// A peer whose bodies never end does not wait for itself without end.
+func TestBodiesThatNeverEnd(t *testing.T) {
+	limits := testLimits()
+	limits.ReadTimeout = time.Second
+	n := startNode(t, &exchange{}, limits)
+	statuses := make(chan int, 2)
+	for range cap(statuses) {
+		req := request(t, http.MethodPost, n.party.Endpoint+"/v1/messages", "application/json", slowBody(t))
+		go func() { statuses <- do(t, smile, req).status }()
+	}
+	for range cap(statuses) {
+		if got := <-statuses; got != http.StatusRequestTimeout {
+			t.Errorf("got status %d, want 408", got)
+		}
+	}
+	if _, err := client(t, smile, limits).Send(t.Context(), n.party, gateway.Batch{Messages: []string{"a"}}); err != nil {
 		t.Errorf("afterwards: got %v", err)
 	}
 }
