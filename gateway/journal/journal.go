@@ -64,6 +64,7 @@ const (
 	KindMigrated          = "migrated"    // the database has format Count now
 	KindCompacted         = "compacted"   // the database takes Count bytes less
 	KindClockAlarm        = "clock-alarm" // the clock ran back by more than the skew
+	KindClockLeap         = "clock-leap"  // it went ahead by more than the skew, or the computer slept
 )
 
 // Encode gives the leaf of the tree: the entry as JSON with its time in UTC.

@@ -144,21 +144,25 @@ func (n *Node) clock(ctx context.Context) {
 	defer tick.Stop()
 	var hour time.Time
 	alarmed := false
+	last := readClock(time.Now())
 	for {
 		alarmed = n.compareClock(ctx, alarmed)
 		n.try("write the database", writable(n.Store.Usage()))
+		now := readClock(time.Now())
+		n.leapt(ctx, last, now)
+		last = now
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		now := n.Store.EffectiveTime(time.Now())
+		at := n.Store.EffectiveTime(time.Now())
 		n.try("renew what is shown", n.Desk.Renew(ctx))
-		if now.Sub(hour) < time.Hour {
+		if at.Sub(hour) < time.Hour {
 			continue
 		}
-		hour = now
-		expired, err := n.Store.Expire(ctx, now)
+		hour = at
+		expired, err := n.Store.Expire(ctx, at)
 		n.meters.expired.Add(float64(expired))
 		n.try("expire messages", err)
 		n.checkpoint(ctx)
@@ -215,6 +219,34 @@ func (n *Node) compareClock(ctx context.Context, alarmed bool) bool {
 		n.try("journal clock alarm", n.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindClockAlarm}))
 	}
 	return behind > gateway.ClockSkew
+}
+
+// reading is a clock as it was read, and the time that did not jump with it.
+type reading struct{ wall, steady time.Time }
+
+func readClock(now time.Time) reading { return reading{wall: now.Round(0), steady: now} }
+
+// ahead is by how much the clock went on more than time did between two
+// readings; less than the skew is nothing.
+func (r reading) ahead(last reading) time.Duration {
+	by := r.wall.Sub(last.wall) - r.steady.Sub(last.steady)
+	if by <= gateway.ClockSkew {
+		return 0
+	}
+	return by
+}
+
+// leapt journals that the clock went ahead: what others then say of times to
+// come, and what expires, is otherwise hard to explain afterwards. A computer
+// that was asleep looks the same.
+func (n *Node) leapt(ctx context.Context, last, now reading) {
+	by := now.ahead(last)
+	if by == 0 {
+		return
+	}
+	n.log.Warn("the clock went ahead: it was set, or this computer slept", "by", by.Round(time.Second).String())
+	at := n.Store.EffectiveTime(now.wall)
+	n.try("journal clock leap", n.Store.Append(ctx, at, journal.Entry{Time: at, Kind: journal.KindClockLeap}))
 }
 
 // try notes how something in the background went: call it after every try.
