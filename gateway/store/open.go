@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -52,6 +53,9 @@ func openBolt(path string, opt Options) (*boltEngine, error) {
 func createError(err error) error {
 	if isFull(err) {
 		return diskFullError(err)
+	}
+	if named := systemError(err); named != nil {
+		return named
 	}
 	return gateway.Wrap(gateway.Internal, err, "the database cannot be created")
 }
@@ -129,8 +133,12 @@ func rename(from, to string) error {
 // a panic over a damaged page could not be caught. It holds the lock meanwhile.
 // After a clean end bbolt visits none, and those with rows only are left out.
 func examine(path string, timeout time.Duration) error {
-	if info, err := os.Stat(path); err != nil || info.Size() < 4*int64(os.Getpagesize()) { // as many as create writes
-		return errors.Join(err, damaged("the file is shorter than an empty database"))
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Size() < 4*int64(os.Getpagesize()) { // as many as create writes
+		return damaged("the file is shorter than an empty database")
 	}
 	clean, err := leftClean(path)
 	if err == nil && !clean {
@@ -155,5 +163,22 @@ func openError(err error) error {
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
 		return gateway.Wrap(gateway.Internal, errors.Join(ErrCorrupt, err), "the database file is damaged: put back the last backup with doorstroom restore")
 	}
+	if named := systemError(err); named != nil {
+		return named
+	}
 	return gateway.Wrap(gateway.Internal, err, "the database cannot be opened")
+}
+
+// systemError names what somebody who looks after the computer can change; nil
+// if it is something else.
+func systemError(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return gateway.Wrap(gateway.Denied, err, "the system does not let this user write the database: see to whom the file and its folder belong")
+	case errors.Is(err, syscall.EROFS):
+		return gateway.Wrap(gateway.Denied, err, "the database is on a disk that is read-only: see whether the disk is damaged")
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return gateway.Wrap(gateway.Unavailable, err, "this process may open no more files: raise its limit")
+	}
+	return nil
 }
