@@ -28,10 +28,14 @@ func keySubjects() []byte { return []byte("subjects") }
 // What exceeds the sender's Quota is to come again later, with the reason
 // overload and without a trace; so is, while the database is nearly full,
 // everything that does not shrink it; and so is a second list of all subjects in
-// one batch, each of which reads all that is held of the sender.
+// one batch, and one that comes too soon after the last: each reads all that is
+// held of the sender.
 func (s *Store) Accept(ctx context.Context, now time.Time, self, peer gateway.OIN, in []Inbound) (items []gateway.ReceiptItem, err error) {
+	rows, at := 0, now
 	batch := func(tight bool) func(*txn) error {
 		return func(t *txn) error {
+			t.scanned[peer] = s.scans.wait(peer, t.now)
+			defer func() { rows, at = t.rows, t.now }()
 			items = make([]gateway.ReceiptItem, 0, len(in))
 			for _, one := range in {
 				item, err := t.accept(self, one, s.quota, tight)
@@ -47,6 +51,7 @@ func (s *Store) Accept(ctx context.Context, now time.Time, self, peer gateway.OI
 	if errors.Is(err, ErrFull) {
 		err = s.update(ctx, now, batch(true))
 	}
+	s.scans.read(peer, rows, at)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +156,7 @@ func (t *txn) change(sender gateway.OIN, c change) {
 		t.put(table{tableReceived, sender}, []byte(subject), row.after.encode())
 	}
 	if c.state != nil {
-		t.states[sender], t.lists[sender] = true, c.state
+		t.lists[sender] = c.state
 		t.put(table{tableStates, sender}, keyOrder(), appendOrder(nil, c.order))
 		t.put(table{tableStates, sender}, keySubjects(), encodeJSON(c.state))
 	}
@@ -168,9 +173,10 @@ func (t *txn) decide(in Inbound) (change, gateway.Outcome, gateway.Reason, error
 		if !stateOrder.before(at) {
 			return change{}, gateway.Superseded, older(at, stateOrder), nil
 		}
-		if t.states[m.Source] {
+		if t.scanned[m.Source] {
 			return change{}, gateway.RetryLater, gateway.ReasonOverload, nil
 		}
+		t.scanned[m.Source] = true
 		c, err := t.decideState(m.Source, at, in.Effect.State)
 		return c, gateway.Received, "", err
 	}
@@ -258,6 +264,7 @@ func (t *txn) decideState(sender gateway.OIN, at order, subjects []string) (chan
 	c.state = append([]string{}, slices.Compact(slices.Sorted(slices.Values(subjects)))...)
 	received := table{tableReceived, sender}
 	err := t.ascend(received, nil, func(key, value []byte) (bool, error) {
+		t.rows++
 		held, err := decodeSnapshot(received, value)
 		if err != nil {
 			return false, err

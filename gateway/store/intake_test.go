@@ -86,6 +86,46 @@ func refusal(offer string, sequence uint64) store.Inbound {
 	return in
 }
 
+// A list makes the writer read all that its sender has here. Who has much must
+// wait before the next, and only that sender; who has less need not.
+func TestListsOfMuchAreLookedAtNowAndThen(t *testing.T) {
+	const many = 10_000
+	s := open(t, store.Options{NoSync: true, Quota: store.Quota{Remembered: many + 1}})
+	keep := func(sequence uint64) store.Inbound { // nothing of it is older than what is held
+		return later(inState(sequence), 0)
+	}
+	var half []string
+	for from := 1; from < many; from += 1111 {
+		var batch []store.Inbound
+		for i := range min(1111, many-from) {
+			batch = append(batch, inbound(peerA, fmt.Sprintf("%06d", from+i), uint64(from+i), "x"))
+			half = append(half, fmt.Sprintf("%06d", 2*(from+i)))
+		}
+		accept(t, s, start(), batch...)
+	}
+	steps := []struct {
+		name  string
+		after time.Duration
+		in    []store.Inbound
+		want  string
+	}{
+		{"less than much", 0, []store.Inbound{keep(1)}, "received"},
+		{"one more, and then much", 0, []store.Inbound{inbound(peerA, "more", many, "x")}, "received"},
+		{"no room, but looked at once", 0, []store.Inbound{keep(2), keep(3)}, full + " " + full},
+		{"too soon", time.Second - 1, []store.Inbound{inState(many+1, half...)}, full},
+		{"a withdrawal need not wait", 0, []store.Inbound{inbound(peerA, "more", many+2, "")}, "received"},
+		{"soon enough", time.Second, []store.Inbound{inState(many+3, half...)}, "received"},
+	}
+	for _, step := range steps {
+		if got := outcomes(accept(t, s, start().Add(step.after), step.in...)); got != step.want {
+			t.Errorf("%s: got %s, want %s", step.name, got, step.want)
+		}
+	}
+	if got := len(get(s.ReceivedOffers(ctx))(t)); got != many/2-1 {
+		t.Errorf("after a list of half: got %d offers, want %d", got, many/2-1)
+	}
+}
+
 // What had no room is welcome, under the same id, when there is some.
 func TestQuotaLeavesNoTrace(t *testing.T) {
 	s := open(t, store.Options{Quota: store.Quota{Subjects: 1}})

@@ -99,6 +99,7 @@ type Store struct {
 	backingUp   atomic.Bool
 	migrated    Migrated
 	uncopied    bool // see Options
+	scans       scans
 	full        atomic.Bool
 	broken      atomic.Bool
 }

@@ -33,8 +33,9 @@ type txn struct {
 	traced        func([16]byte) bool     // nil: no message is
 	queued        []Queued                // those that are
 
-	states map[gateway.OIN]bool     // of whom a capacity-state has taken effect here
-	lists  map[gateway.OIN][]string // of the last capacity-state of those of whom it was needed
+	scanned map[gateway.OIN]bool     // whose lists of all subjects are not looked at here any more
+	rows    int                      // read for such lists
+	lists   map[gateway.OIN][]string // of the last capacity-state of those of whom it was needed
 
 	journaled bool        // whether journal is known
 	journal   uint64      // size of the journal
@@ -59,8 +60,8 @@ func newTxn(r reader, now time.Time) (*txn, error) {
 		intakes:       map[gateway.OIN]*intake{},
 		intakesBefore: map[gateway.OIN]intake{},
 
-		states: map[gateway.OIN]bool{},
-		lists:  map[gateway.OIN][]string{},
+		scanned: map[gateway.OIN]bool{},
+		lists:   map[gateway.OIN][]string{},
 	}, nil
 }
 
