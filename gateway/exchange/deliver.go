@@ -38,6 +38,15 @@ const reactPause = 10 * time.Second
 // this node try again: it could reach us all the time and never answer.
 const contactPause = 2 * time.Second
 
+// A peer that says that it gets too many requests gets fewer: the time between
+// batches doubles each time it says so and shrinks again with every batch. One
+// that says so over and over has another trouble, and is left alone like others.
+const (
+	paceLeast = 10 * time.Millisecond
+	paceMost  = time.Second
+	paceTries = 5
+)
+
 // worker delivers to one peer, one batch at a time.
 type worker struct {
 	e       *Exchange
@@ -59,6 +68,8 @@ type worker struct {
 	resent  time.Time            // when the present state was last sent again
 	later   map[uint64]time.Time // sequences that the peer will take later, and when to try
 	atOnce  int                  // messages in the next batch, after one that failed; 0: gateway.MaxBatch
+	sent    time.Time            // when the last batch was
+	pace    time.Duration        // least time between batches: the peer said that it gets too many
 	full    time.Time            // until then the peer is sent nothing that takes room: it said that it has none
 	fulls   int                  // how often in a row it said so
 	wrong   string               // with us, as it was last logged
@@ -113,6 +124,9 @@ func (w *worker) turn(ctx context.Context) time.Duration {
 	}
 	w.recognise(ctx, rules, party, now)
 	if pause := w.failing.Add(contactPause).Sub(now); pause > 0 {
+		return pause
+	}
+	if pause := w.sent.Add(w.pace).Sub(now); pause > 0 {
 		return pause
 	}
 	if w.awake && status.Failures > 0 && now.Before(status.NextAttempt) {
@@ -235,6 +249,7 @@ func (w *worker) deliver(ctx, cut context.Context, end func(), now time.Time, pa
 		return w.trouble("record attempt", err)
 	}
 	w.e.counters.Attempts.Add(1)
+	w.sent = now
 	batch, digests, err := w.seal(due)
 	if err != nil {
 		return w.trouble("seal batch", err)
@@ -278,6 +293,7 @@ func (w *worker) settle(ctx context.Context, due []store.Outgoing, r gateway.Rec
 	if w.atOnce >= gateway.MaxBatch {
 		w.atOnce = 0
 	}
+	w.pace = w.pace * 31 / 32
 	// The peer has answered: what it said is kept, also when the node is stopping.
 	final, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.Timeout)
 	defer cancel()
@@ -303,12 +319,18 @@ func (w *worker) settled(now time.Time, o store.Outgoing, item gateway.ReceiptIt
 
 // failed records that nothing is known of the attempt, and backs off.
 func (w *worker) failed(ctx context.Context, now time.Time, status store.PeerStatus, sequences []uint64, cause error) time.Duration {
-	if len(sequences) > 0 { // the line may be too slow for so many
-		w.atOnce = max(1, len(sequences)/2)
-	}
 	w.e.counters.Failures.Add(1)
-	w.failing = now
 	wait := gateway.Backoff(status.Failures+1, rand.Float64())
+	switch tooMany := gateway.KindOf(cause) == gateway.Limit && status.Failures < paceTries; {
+	case tooMany: // messages that wait a little longer go with fewer batches
+		w.pace = min(max(2*w.pace, paceLeast), paceMost)
+		wait = w.pace
+	case len(sequences) > 0: // the line may be too slow for so many
+		w.atOnce = max(1, len(sequences)/2)
+		fallthrough
+	default:
+		w.failing = now
+	}
 	w.e.Log.Debug("peer not reached", "peer", w.peer, "failures", status.Failures+1, "again", wait.String(), "error", cause)
 	final, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.Timeout)
 	defer cancel()

@@ -35,7 +35,7 @@ type plan struct {
 func (p *Publisher) newPlan(now time.Time) *plan {
 	rules := p.rules()
 	plan := &plan{
-		now: now, day: gateway.DateOf(now), policy: rules.Policy, key: keyOf(rules, now), full: map[gateway.OIN]bool{},
+		now: now, day: gateway.DateOf(now), policy: rules.Policy, key: p.keyOf(rules, now), full: map[gateway.OIN]bool{},
 		mac: hmac.New(sha256.New, p.secret), fields: map[*gateway.Decision][]gateway.Field{},
 	}
 	if rules.Register != nil {
@@ -51,13 +51,14 @@ func (p *Publisher) newPlan(now time.Time) *plan {
 	return plan
 }
 
-// keyOf names the rules of a moment: what a queue was planned under.
-func keyOf(r Rules, now time.Time) string {
+// keyOf names what a queue is planned under: the rules and code lists of a
+// moment. A program that plans otherwise does so from its second day on.
+func (p *Publisher) keyOf(r Rules, now time.Time) string {
 	version := uint64(0)
 	if r.Register != nil {
 		version = r.Register.Version()
 	}
-	return fmt.Sprintf("%s/%d/%s", r.Policy.Version(), version, gateway.DateOf(now))
+	return fmt.Sprintf("%s/%d/%s/%s", r.Policy.Version(), version, gateway.DateOf(now), p.lists)
 }
 
 // only narrows the plan to one recipient.

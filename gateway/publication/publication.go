@@ -45,18 +45,24 @@ type Publisher struct {
 	schema *schema.Validator
 	rules  func() Rules
 	trace  *trace.Tracer
+	lists  string // hash of the versions of the code lists
 
 	mu      sync.Mutex             // held while a plan is made and committed
 	planned map[gateway.OIN]string // by recipient: the key of the rules its whole queue was last planned under
 	last    string                 // key of the rules everyone was last planned under
 	next    time.Time              // when the first sample of any offer is due; zero: not known yet
+	kept    *store.Planned         // what the store knows of last and next; nil: not read yet
 }
 
 // New makes a Publisher. The secret makes subjects opaque and digests keyed;
 // rules answers what is in force; a nil tracer traces nothing.
 func New(self gateway.OIN, secret []byte, s *store.Store, v *schema.Validator, rules func() Rules, tracer *trace.Tracer) *Publisher {
+	lists, err := json.Marshal(v.Versions())
+	if err != nil {
+		panic("versions are plain data: " + err.Error())
+	}
 	return &Publisher{
-		self: self, secret: secret, store: s, schema: v, rules: rules, trace: tracer,
+		self: self, secret: secret, store: s, schema: v, rules: rules, trace: tracer, lists: gateway.Hash(lists),
 		planned: map[gateway.OIN]string{},
 	}
 }
@@ -148,6 +154,9 @@ const past = gateway.Date("0001-01-01")
 func (p *Publisher) Renew(ctx context.Context, now time.Time, account bool) (Result, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.remember(ctx); err != nil {
+		return Result{}, err
+	}
 	if !account && !p.due(now) {
 		return Result{}, nil
 	}
@@ -156,10 +165,47 @@ func (p *Publisher) Renew(ctx context.Context, now time.Time, account bool) (Res
 	return p.replan(ctx, plan)
 }
 
+// remember takes over what was planned before the start: a node that starts
+// again under the same rules on the same day has nothing to decide anew.
+func (p *Publisher) remember(ctx context.Context) error {
+	if p.kept != nil {
+		return nil
+	}
+	kept, err := p.store.Planned(ctx)
+	if err != nil {
+		return fmt.Errorf("read what was planned: %w", err)
+	}
+	p.kept, p.last, p.next = &kept, kept.Rules, kept.Next
+	return nil
+}
+
+// keep notes for the next start under what all was planned. Before a plan under
+// other rules begins it notes that nothing is certain: if the plan ends halfway
+// and the rules change back, they are not those that were planned under.
+func (p *Publisher) keep(ctx context.Context, now time.Time, planned store.Planned) error {
+	if p.kept.Rules == planned.Rules && p.kept.Next.Equal(planned.Next) {
+		return nil
+	}
+	if err := p.store.SetPlanned(ctx, now, planned); err != nil {
+		return fmt.Errorf("note what was planned: %w", err)
+	}
+	p.kept = &planned
+	return nil
+}
+
+// plannedUnder is the key of the rules that the queue of a peer was planned
+// under.
+func (p *Publisher) plannedUnder(peer gateway.OIN) string {
+	if key, known := p.planned[peer]; known {
+		return key
+	}
+	return p.kept.Rules
+}
+
 // due tells whether the moment changes anything: the rules or the day are not
 // those of the last plan, or a sample is to be taken.
 func (p *Publisher) due(now time.Time) bool {
-	return p.next.IsZero() || !now.Before(p.next) || p.last != keyOf(p.rules(), now)
+	return p.next.IsZero() || !now.Before(p.next) || p.last != p.keyOf(p.rules(), now)
 }
 
 // Ready makes sure that all that waits for a peer was planned under the rules
@@ -181,7 +227,10 @@ func (p *Publisher) Ready(ctx context.Context, now time.Time, peer gateway.OIN) 
 	if len(awaited.Sources) > 0 {
 		return false, nil
 	}
-	if p.planned[peer] == keyOf(rules, now) {
+	if err := p.remember(ctx); err != nil {
+		return false, err
+	}
+	if p.plannedUnder(peer) == p.keyOf(rules, now) {
 		return true, nil
 	}
 	plan := p.newPlan(now)
@@ -274,6 +323,14 @@ func (p *Publisher) eachLast(ctx context.Context, peer gateway.OIN, visit func([
 func (p *Publisher) replan(ctx context.Context, plan *plan) (_ Result, err error) {
 	ctx, span := p.trace.Start(ctx, "decide again")
 	defer func() { span.End(err) }()
+	if err := p.remember(ctx); err != nil {
+		return Result{}, err
+	}
+	if plan.key != p.kept.Rules {
+		if err := p.keep(ctx, plan.now, store.Planned{}); err != nil {
+			return Result{}, err
+		}
+	}
 	r := p.newRun(plan, store.Publication{Correct: true})
 	own, next, err := p.replanOffers(ctx, r)
 	if err == nil {
@@ -290,7 +347,10 @@ func (p *Publisher) replan(ctx context.Context, plan *plan) (_ Result, err error
 			p.planned[party.OIN] = plan.key
 		}
 	}
-	return r.result(), nil
+	if plan.everyone && len(plan.full) == 0 {
+		err = p.keep(ctx, plan.now, store.Planned{Rules: plan.key, Next: next.UTC()})
+	}
+	return r.result(), err
 }
 
 // replanOffers goes through the own offers, and gives their subjects and when

@@ -1,6 +1,7 @@
 package publication_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/gatewaytest"
+	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/gateway/publication"
 	"github.com/doorstroom/doorstroom/gateway/store"
 )
@@ -131,4 +133,61 @@ func TestFullQueuesAreFilledLater(t *testing.T) {
 		t.Errorf("got ready %t and %d queued, want the other 2", ready, len(r.queued(t, to)))
 	}
 	r.sound(t)
+}
+
+// TestStartsWhereItStopped deletes an offer behind the publisher's back: whoever
+// decides everything again takes it back.
+func TestStartsWhereItStopped(t *testing.T) {
+	fault := func() error { return nil }
+	again := func(r *region) { r.rules.Policy = r.policy(t, [][]string{{fmt.Sprintf("%q", r.gemeenten[0])}}) }
+	for name, test := range map[string]struct {
+		before, after func(r *region)
+		want          bool // that everything is decided again
+	}{
+		"the same rules": {},
+		"other rules":    {after: again, want: true},
+		"a plan under other rules that failed": {before: func(r *region) {
+			old := r.rules.Policy
+			again(r)
+			commits := 0
+			fault = func() error {
+				if commits++; commits > 1 { // the first notes that a plan begins
+					return errors.New("power cut")
+				}
+				return nil
+			}
+			if _, err := r.Renew(ctx, start(), true); err == nil {
+				t.Fatal("the plan did not fail")
+			}
+			r.rules.Policy, fault = old, func() error { return nil }
+		}, want: true},
+		"an import without rules": {before: func(r *region) {
+			old := r.rules.Policy
+			r.rules.Policy = policy.DenyAll()
+			get(r.Publish(ctx, start(), change(offers(1, "Hout"))))(t)
+			r.rules.Policy = old
+		}, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRegion(t, 2, 1, store.Options{NoSync: true, Fault: func(string) error { return fault() }})
+			get(r.Publish(ctx, start(), change(offers(3, "Groen"))))(t)
+			get(r.Renew(ctx, start(), false))(t)
+			if test.before != nil {
+				test.before(r)
+			}
+			gone := r.Subject("aanbod-000001")
+			get(0, r.store.Publish(ctx, start(), store.Publication{Delete: []string{"aanbod-000001"}}))(t)
+			get(0, r.store.Close())(t)
+			r.open(t)
+			if test.after != nil {
+				test.after(r)
+			}
+			get(r.Renew(ctx, start(), false))(t)
+			get(r.Ready(ctx, start(), r.gemeenten[0]))(t)
+			_, waits := r.queued(t, r.gemeenten[0])[gone]
+			if waits == test.want {
+				t.Errorf("decided again: got %t, want %t", !waits, test.want)
+			}
+		})
+	}
 }

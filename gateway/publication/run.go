@@ -136,7 +136,8 @@ func (r *run) planSome(part []item, first int, last [][]store.Last) *commit {
 			c.pub.Put = append(c.pub.Put, one.OwnOffer)
 		}
 		if !r.plan.policy.Loaded() {
-			continue // nothing can be decided: nothing is sent, and nothing taken back
+			c.pub.Undecided = true
+			continue // nothing is sent, and nothing taken back
 		}
 		o := r.p.newOfferPlan(r.plan, part[at])
 		o.decide(func(recipient int) store.Last {
@@ -196,7 +197,7 @@ func (r *run) wait() error {
 	err := <-c.ended
 	for _, oin := range c.refused {
 		r.plan.full[oin] = true
-		delete(r.p.planned, oin) // planned again, and more queued, as its queue drains
+		r.p.planned[oin] = "" // planned again, and more queued, as its queue drains
 	}
 	if err != nil {
 		return fmt.Errorf("commit publication: %w", err)

@@ -96,6 +96,9 @@ func writes() map[string]write {
 		"SaveRegister": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			return s.SaveRegister(ctx, now, [][]byte{[]byte("five")}, 5, entryX())
 		}},
+		"SetPlanned": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
+			return s.SetPlanned(ctx, now, store.Planned{Rules: "r", Next: now})
+		}},
 		"Settle": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			return s.Settle(ctx, now, peerB, []store.Settlement{settlement(peerB, 3, gateway.Received)}, "head", time.Time{}, []journal.Entry{entryX()})
 		}},

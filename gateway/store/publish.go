@@ -89,6 +89,33 @@ func (s *Store) Policy(ctx context.Context) (version string, err error) {
 	return version, err
 }
 
+func keyPlanned() []byte { return []byte("planned") }
+
+// Planned is under what everything that is shown to anybody was last decided.
+type Planned struct {
+	Rules string    `json:"rules"` // as the planner names them; "" if something has not been decided since
+	Next  time.Time `json:"next"`  // when the first sample is due
+}
+
+// Planned is what SetPlanned kept, unless something was published since that was
+// not decided, or did not fit the queue of its recipient.
+func (s *Store) Planned(ctx context.Context) (p Planned, err error) {
+	err = s.view(ctx, func(r reader) error {
+		p = Planned{}
+		_, err := getJSON(r, table{name: tableMeta}, keyPlanned(), &p)
+		return err
+	})
+	return p, err
+}
+
+// SetPlanned keeps under what all was decided, for the next start.
+func (s *Store) SetPlanned(ctx context.Context, now time.Time, p Planned) error {
+	return s.update(ctx, now, func(t *txn) error {
+		t.put(table{name: tableMeta}, keyPlanned(), encodeJSON(p))
+		return nil
+	})
+}
+
 // Publish stores a publication: the offers, what is queued for whom, what is no
 // longer sent, and the journal entries. A message gets the next sequence of its
 // recipient, a new UUIDv7, the effective time and gateway.Lifetime. It overtakes
@@ -131,6 +158,9 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 				return gateway.Wrap(gateway.Limit, ErrQueueFull, fmt.Sprintf("the queue of party %s is full", to))
 			}
 			p.Full(to)
+		}
+		if p.Undecided || len(refused) > 0 {
+			t.delete(table{name: tableMeta}, keyPlanned())
 		}
 		if p.Import != nil {
 			t.put(table{name: tableImports}, []byte(p.Import.Source), encodeJSON(p.Import))

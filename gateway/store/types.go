@@ -41,7 +41,8 @@ type Send struct {
 // Publication is one change of what this node offers with everything that
 // follows from it; Publish stores all of it or nothing.
 type Publication struct {
-	Correct bool // nothing new is offered: goes also when the database is nearly full
+	Correct   bool // nothing new is offered: goes also when the database is nearly full
+	Undecided bool // Put and Delete come without Sends, because nothing could be decided
 	// Full is told of every recipient whose queue has no room for what it is not
 	// shown yet; nil makes that an error. It is called within the transaction and
 	// may be called more than once.
