@@ -95,6 +95,33 @@ func TestSmokeDeep(t *testing.T) {
 	}
 }
 
+// TestSmokeIsolation: each flood reaches the node, and the other party is served
+// beside it.
+func TestSmokeIsolation(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts some ten processes")
+	}
+	got := document(t, runBench(t, "--json", "--seconds", "0.5", "--only", "isolation"))
+	if got["lost"] != 0.0 || got["duplicated"] != 0.0 {
+		t.Errorf("lost and duplicated: got %v and %v, want 0", got["lost"], got["duplicated"])
+	}
+	found, _ := got["isolation"].(map[string]any)
+	if len(found) != 9 {
+		t.Errorf("isolation: got %d, want eight floods and none", len(found))
+	}
+	for name, figures := range found {
+		one, _ := figures.(map[string]any)
+		for _, key := range []string{"per_second", "settled_p99_ms"} {
+			if n, _ := one[key].(float64); n <= 0 {
+				t.Errorf("%s.%s: got %v, want a number above 0", name, key, one[key])
+			}
+		}
+		if n, _ := one["flood_per_second"].(float64); n <= 0 && name != "alone" {
+			t.Errorf("%s: the flood asked nothing", name)
+		}
+	}
+}
+
 func TestUnknownPart(t *testing.T) {
 	var stderr bytes.Buffer
 	if code := run(t.Context(), []string{"--only", "speed"}, nil, io.Discard, &stderr); code != 1 || !strings.Contains(stderr.String(), "there are: throughput") {

@@ -23,6 +23,7 @@ const (
 	senderOIN   gateway.OIN = "00000099000000001000"
 	receiverOIN gateway.OIN = "00000099000000003000"
 	absentOIN   gateway.OIN = "00000099000000004000"
+	flooderOIN  gateway.OIN = "00000099000000005000"
 
 	receiverGemeente gateway.Gemeente = "gm0482"
 	absentGemeente   gateway.Gemeente = "gm0505"
@@ -48,6 +49,18 @@ const apart = `
 # Van wie nemen wij berichten aan?
 `
 
+// private is added instead where there is a second leerwerkbedrijf: it is sent
+// nothing.
+const private = `
+  - id: niet-voor-collegas
+    description: Collega's zien hier niets.
+    effect: never
+    to: {roles: [leerwerkbedrijf]}
+    fields: all
+
+# Van wie nemen wij berichten aan?
+`
+
 // member is one node on disk.
 type member struct {
 	dir    string
@@ -65,6 +78,7 @@ type federation struct {
 	registrar        *seal.Key
 	doc              register.Document
 	sender, receiver *member
+	flooder          *member // nil unless the shape has one
 }
 
 // shape is what differs from a federation as it comes.
@@ -74,6 +88,7 @@ type shape struct {
 	requests int             // limits.requests-per-second of the receiver; 0: the default
 	strict   bool            // with the rules of apart
 	others   []gateway.Party // without keys; they get some
+	flooder  bool            // with a second leerwerkbedrijf, which has keys and no node
 }
 
 // lay makes the folders of a federation.
@@ -92,6 +107,11 @@ func lay(dir string, s shape) (*federation, error) {
 	if f.receiver, err = f.layNode("receiver", receiverOIN, gateway.GemeenteKind, receiverGemeente, s); err != nil {
 		return nil, err
 	}
+	if s.flooder {
+		if f.flooder, err = f.layNode("flooder", flooderOIN, gateway.Leerwerkbedrijf, "", s); err != nil {
+			return nil, err
+		}
+	}
 	for _, other := range s.others {
 		if other, err = withKeys(other, now); err != nil {
 			return nil, err
@@ -105,10 +125,12 @@ func lay(dir string, s shape) (*federation, error) {
 	if file, err = register.Sign(file, registrar); err != nil {
 		return nil, fmt.Errorf("sign register: %w", err)
 	}
-	return f, errors.Join(
-		os.WriteFile(f.sender.config.Register.File, file, 0o600),
-		os.WriteFile(f.receiver.config.Register.File, file, 0o600),
-	)
+	for _, m := range []*member{f.sender, f.receiver, f.flooder} {
+		if m != nil {
+			err = errors.Join(err, os.WriteFile(m.config.Register.File, file, 0o600))
+		}
+	}
+	return f, err
 }
 
 func (f *federation) layNode(name string, oin gateway.OIN, kind gateway.PartyKind, gemeente gateway.Gemeente, s shape) (*member, error) {
@@ -163,7 +185,15 @@ func (m *member) adapt(s shape) error {
 	if err := os.WriteFile(m.configFile(), []byte(strings.NewReplacer(pairs...).Replace(string(file))), 0o600); err != nil {
 		return err
 	}
-	if !s.strict || m.party.Kind != gateway.Leerwerkbedrijf {
+	rules := ""
+	switch {
+	case m.party.Kind != gateway.Leerwerkbedrijf:
+	case s.strict:
+		rules = apart
+	case s.flooder:
+		rules = private
+	}
+	if rules == "" {
 		return nil
 	}
 	name := filepath.Join(m.dir, node.PolicyFile)
@@ -174,7 +204,7 @@ func (m *member) adapt(s shape) error {
 	if !ok {
 		return errors.New("the policy of a leerwerkbedrijf has no place for more rules")
 	}
-	return os.WriteFile(name, []byte(before+apart+after), 0o600)
+	return os.WriteFile(name, []byte(before+rules+after), 0o600)
 }
 
 // withKeys gives a party that has no node what an entry in the register needs.

@@ -53,6 +53,7 @@ type figures struct {
 	MemoryQueued *usedMemory     `json:"memory_queued_mb,omitempty"` // with a long queue
 	Cold         *cold           `json:"cold_start_s,omitempty"`
 	Import       *importFigures  `json:"import,omitempty"`
+	Isolation    *isolation      `json:"isolation,omitempty"`
 
 	// Of both nodes: by the package that ran, and by the package of ours for
 	// which it did.
@@ -141,7 +142,7 @@ func (f figures) rows() []row {
 	if r := f.RSS; r != nil {
 		rows = append(rows, row{"anonymous memory after it: sender, receiver", fmt.Sprintf("%.0f, %.0f MB", r.Sender, r.Receiver), ""})
 	}
-	return slices.Concat(rows, f.backlogRows(), f.otherRows())
+	return slices.Concat(rows, f.backlogRows(), f.otherRows(), f.Isolation.rows())
 }
 
 func (f figures) backlogRows() []row {

@@ -23,24 +23,26 @@ type delays struct {
 // offer publishes at fixed times, whatever becomes of it, and times each message
 // from the moment it was due: a node that stalls is charged for all that waits.
 func (p *pair) offer(ctx context.Context, d time.Duration) (delays, error) {
-	return p.timed(ctx, func() ([]due, error) {
-		var all []due
-		every := time.Second * perImport / offered
-		begin := time.Now()
-		for at := begin; at.Before(begin.Add(d)); at = at.Add(every) {
-			if err := sleep(ctx, time.Until(at)); err != nil {
-				return nil, err
-			}
-			if err := p.admin.publish(ctx, perImport); err != nil {
-				return nil, err
-			}
-			all = append(all, due{at, perImport})
-			if time.Since(begin) > 3*d+time.Second { // it cannot keep up, and the figures say so
-				break
-			}
+	return p.timed(ctx, func() ([]due, error) { return p.offering(ctx, d) })
+}
+
+func (p *pair) offering(ctx context.Context, d time.Duration) ([]due, error) {
+	var all []due
+	every := time.Second * perImport / offered
+	begin := time.Now()
+	for at := begin; at.Before(begin.Add(d)); at = at.Add(every) {
+		if err := sleep(ctx, time.Until(at)); err != nil {
+			return nil, err
 		}
-		return all, nil
-	})
+		if err := p.admin.publish(ctx, perImport); err != nil {
+			return nil, err
+		}
+		all = append(all, due{at, perImport})
+		if time.Since(begin) > 3*d+time.Second { // it cannot keep up, and the figures say so
+			break
+		}
+	}
+	return all, nil
 }
 
 // single publishes one offer at a time: the next when the last has arrived.

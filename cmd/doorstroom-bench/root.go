@@ -46,6 +46,7 @@ func parts() []part {
 		{"memory", "of a new node, and of one with a long queue"},
 		{"coldstart", "of a node whose database is not in the page cache"},
 		{"import", "one export for every gemeente"},
+		{"isolation", "what one party's flood costs another"},
 	}
 }
 
@@ -60,6 +61,7 @@ func steps() []step {
 		{live, []string{"single", "latency", "throughput"}},
 		{fresh, []string{"memory"}},
 		{importing, []string{"import"}},
+		{isolating, []string{"isolation"}},
 		{journalled, []string{"coldstart"}},
 		{deep, []string{"backlog", "memory", "coldstart"}},
 	}
@@ -110,7 +112,7 @@ measured, or a message was lost or arrived twice.`,
 	f.IntVar(&b.queued, "queued", 1_000_000, "messages in a long queue, and entries in a long journal")
 	f.IntVar(&b.offers, "offers", 10_000, "offers in the import")
 	f.IntVar(&b.requests, "requests-per-second", 0, "limits.requests-per-second of the nodes (default: theirs)")
-	root.AddCommand(newNodeCommand(stdin, stdout, stderr))
+	root.AddCommand(newNodeCommand(stdin, stdout, stderr), newFloodCommand(stdin, stdout))
 	return root
 }
 
