@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -14,6 +15,10 @@ import (
 const (
 	shareOfAddress      = 4 // one in four
 	connectionsARequest = 2
+
+	// A connection counts for its address at least so long, also when it is closed
+	// at once: handshakes cost more than what is kept open.
+	leastCounted = 2 * time.Second
 )
 
 // perAddress lets no address have more than its share of the connections of a
@@ -39,7 +44,10 @@ func (l *perAddress) Accept() (net.Conn, error) {
 			host = "" // all that have no address are one
 		}
 		if l.add(host, 1) {
-			return &hostConn{Conn: conn, closed: sync.OnceFunc(func() { l.add(host, -1) })}, nil
+			opened := time.Now()
+			return &hostConn{Conn: conn, closed: sync.OnceFunc(func() {
+				time.AfterFunc(leastCounted-time.Since(opened), func() { l.add(host, -1) })
+			})}, nil
 		}
 		_ = conn.Close() // of no use to anybody
 	}

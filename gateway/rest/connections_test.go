@@ -1,6 +1,9 @@
 package rest_test
 
 import (
+	"sync"
+	"testing/synctest"
+
 	"bufio"
 	"crypto/tls"
 	"fmt"
@@ -59,50 +62,81 @@ func TestConnectionsOfOnePeer(t *testing.T) {
 }
 
 // One address has a quarter of all connections; what is more is closed, and what
-// closes makes room.
+// closes makes room, but not at once.
 func TestConnectionsOfOneAddress(t *testing.T) {
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	limits := testLimits()
-	limits.Connections = 16
-	l := limits.Limit(inner)
-	t.Cleanup(func() { _ = l.Close() })
-	accepted := make(chan net.Conn)
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
+	synctest.Test(t, func(t *testing.T) {
+		inner := &fakeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+		limits := testLimits()
+		limits.Connections = 16
+		l := limits.Limit(inner)
+		var accepted []net.Conn
+		var accepting sync.WaitGroup
+		accepting.Go(func() {
+			for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
+				accepted = append(accepted, conn)
 			}
-			accepted <- conn
+		})
+		dial := func(from string) (ok bool) {
+			server, _ := net.Pipe()
+			before := len(accepted)
+			inner.conns <- fakeConn{server, from}
+			synctest.Wait()
+			return len(accepted) > before
 		}
-	}()
-	dial := func(from string) net.Conn {
-		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-		conn, err := d.Dial("tcp", inner.Addr().String())
-		if err != nil {
-			t.Skipf("this system has no second loopback address: %v", err)
+		for i := range 4 {
+			if !dial("10.0.0.1") {
+				t.Fatalf("connection %d of an address: got it closed", i+1)
+			}
 		}
-		t.Cleanup(func() { _ = conn.Close() })
-		return conn
-	}
-	var first net.Conn
-	for i := range 4 {
-		dial("127.0.0.1")
-		if conn := <-accepted; i == 0 {
-			first = conn
+		if dial("10.0.0.1") {
+			t.Error("the fifth of one address: got it accepted, want it closed")
 		}
-	}
-	extra := dial("127.0.0.1")
-	_ = extra.SetDeadline(time.Now().Add(5 * time.Second))
-	if _, err := extra.Read(make([]byte, 1)); err == nil {
-		t.Error("the fifth of one address: got an answer, want it closed")
-	}
-	dial("127.0.0.2")
-	<-accepted
-	_ = first.Close()
-	dial("127.0.0.1")
-	<-accepted
+		if !dial("10.0.0.2") {
+			t.Error("another address: got it closed")
+		}
+		_ = accepted[0].Close()
+		if dial("10.0.0.1") {
+			t.Error("one was opened and closed at once: got room, want it to count for a while")
+		}
+		time.Sleep(2 * time.Second)
+		_ = accepted[1].Close()
+		synctest.Wait()
+		for i := range 2 {
+			if !dial("10.0.0.1") {
+				t.Errorf("a while after two were closed: connection %d: got it closed", i+1)
+			}
+		}
+		if dial("10.0.0.1") {
+			t.Error("and a third: got it accepted")
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		accepting.Wait()
+	})
 }
+
+// fakeListener gives the connections that a test puts in.
+type fakeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (l *fakeListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *fakeListener) Close() error   { close(l.closed); return nil }
+func (l *fakeListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+type fakeConn struct {
+	net.Conn
+	from string
+}
+
+func (c fakeConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(c.from), Port: 1} }

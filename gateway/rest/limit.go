@@ -13,6 +13,11 @@ import (
 // batch at a time, and now and then a hello beside it.
 const bodiesPerPeer = 2
 
+// refusalPause is how long a request that is one too many waits for its answer.
+// Each refusal costs a connection, whose handshake is dearer than the request:
+// answered at once, a flood would get as many as it likes.
+const refusalPause = time.Second
+
 // limiter bounds what each peer asks, so that one never slows another. It keeps
 // a few words per peer that ever called; only parties of the register do.
 type limiter struct {
@@ -85,6 +90,10 @@ func perPeer(limits Limits, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer := peerIn(r.Context())
 		refuse := func() {
+			select {
+			case <-time.After(refusalPause):
+			case <-r.Context().Done():
+			}
 			observedIn(r.Context()).Limited = true
 			w.Header().Set("Connection", "close")
 			writeProblem(w, newProblem(http.StatusTooManyRequests, "more requests than this node accepts of one party"))

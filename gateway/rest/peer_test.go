@@ -351,13 +351,15 @@ func TestRate(t *testing.T) {
 	n := startNode(t, &exchange{}, limits)
 	c := client(t, smile, limits)
 	var refused error
-	for range 20 {
-		if _, err := c.Register(t.Context(), n.party, 0); err != nil {
-			refused = err
-		}
+	begin := time.Now()
+	for i := 0; i < 20 && refused == nil; i++ {
+		_, refused = c.Register(t.Context(), n.party, 0)
 	}
 	if gateway.KindOf(refused) != gateway.Limit || refused == nil {
 		t.Errorf("20 requests at once: got %v, want kind Limit", refused)
+	}
+	if took := time.Since(begin); took < time.Second {
+		t.Errorf("the refusal came after %s, want it to take a second", took)
 	}
 	if _, err := client(t, dordt, limits).Register(t.Context(), n.party, 0); err != nil {
 		t.Errorf("another peer: got %v", err)
