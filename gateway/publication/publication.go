@@ -96,8 +96,8 @@ type Denial struct {
 
 // Publish commits a change of own offers together with the messages it causes.
 // Without a policy it commits the offers alone. It goes by the order of the
-// subjects, in transactions of some hundred offers each; what was committed
-// before an error stays.
+// subjects, in transactions of some hundred offers each, the last of which
+// closes the import; what was committed before an error stays.
 func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Result, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,13 +119,9 @@ func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Resul
 	if c.Progress != nil {
 		r.progress = func(done int) { c.Progress(done, len(items)) }
 	}
-	if err := r.send(ctx, items); err != nil {
-		return r.result(), err
-	}
-	if err := p.store.Publish(ctx, now, store.Publication{Import: c.Import, Fresh: c.Fresh, Journal: r.next.Journal}); err != nil {
-		return r.result(), fmt.Errorf("close import: %w", err)
-	}
-	return r.result(), nil
+	r.last = store.Publication{Import: c.Import, Fresh: c.Fresh}
+	err = r.send(ctx, items)
+	return r.result(), err
 }
 
 // sampled gives the offers with their samplings as of now; one that was deleted

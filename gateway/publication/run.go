@@ -37,6 +37,7 @@ type run struct {
 	plan     *plan
 	progress func(done int)    // nil: nobody asks
 	next     store.Publication // what the next commit starts with
+	last     store.Publication // Import and Fresh of the last commit
 	correct  bool
 	pending  *commit // under way; nil if none
 
@@ -85,18 +86,26 @@ func (r *run) result() Result {
 func (r *run) send(ctx context.Context, items []item) error {
 	slices.SortFunc(items, func(a, b item) int { return strings.Compare(a.subject, b.subject) })
 	size := min(maxOffers, max(1, maxQueued/max(1, len(r.plan.recipients))))
+	left := len(items)
+	if left == 0 && r.last.Import != nil {
+		r.next.Import, r.next.Fresh = r.last.Import, r.last.Fresh
+		return errors.Join(r.start(ctx, &commit{pub: r.next, ended: make(chan error, 1)}), r.wait())
+	}
 	for part := range slices.Chunk(items, size) {
-		last, err := r.last(ctx, part)
+		shown, err := r.shown(ctx, part)
 		if err != nil {
 			return errors.Join(err, r.wait())
 		}
 		for first := 0; first < len(part); {
 			_, span := r.p.trace.Start(ctx, "plan")
-			c := r.planSome(part, first, last)
+			c := r.planSome(part, first, shown)
 			span.Count("offers", c.offers)
 			span.Count("messages", len(c.pub.Sends))
 			span.End(nil)
 			first += c.offers
+			if left -= c.offers; left == 0 {
+				c.pub.Import, c.pub.Fresh = r.last.Import, r.last.Fresh
+			}
 			if err := r.start(ctx, c); err != nil {
 				return err
 			}
@@ -105,8 +114,8 @@ func (r *run) send(ctx context.Context, items []item) error {
 	return r.wait()
 }
 
-// last reads what the plan's recipients were last shown of some offers.
-func (r *run) last(ctx context.Context, part []item) ([][]store.Last, error) {
+// shown reads what the plan's recipients were last shown of some offers.
+func (r *run) shown(ctx context.Context, part []item) ([][]store.Last, error) {
 	recipients := make([]gateway.OIN, len(r.plan.recipients))
 	for i, party := range r.plan.recipients {
 		recipients[i] = party.OIN
@@ -173,7 +182,7 @@ func (r *run) start(ctx context.Context, c *commit) error {
 		return err
 	}
 	r.pending = c
-	if len(c.pub.Put)+len(c.pub.Delete)+len(c.pub.Sends)+len(c.pub.Journal) == 0 {
+	if len(c.pub.Put)+len(c.pub.Delete)+len(c.pub.Sends)+len(c.pub.Journal) == 0 && c.pub.Import == nil {
 		c.ended <- nil
 		return nil
 	}
