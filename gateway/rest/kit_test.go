@@ -74,7 +74,7 @@ func (e *exchange) RegisterFile(_ context.Context, version uint64) ([]byte, erro
 
 func testLimits() rest.Limits {
 	return rest.Limits{
-		BodyBytes: 1e6, BatchItems: 3, Connections: 50, RequestsPerPeer: 4, RequestsPerSecond: 1000,
+		BodyBytes: 1e6, BatchItems: 3, Connections: 1000, RequestsPerPeer: 4, RequestsPerSecond: 1000,
 		HeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, IdleTimeout: 5 * time.Second,
 	}
 }
