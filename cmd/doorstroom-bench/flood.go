@@ -77,9 +77,9 @@ func floodKinds() []floodKind {
 		{"register", "requests for the register", func(f *flood, ctx context.Context) error {
 			return f.ask(ctx, http.MethodGet, "/v1/register", nil)
 		}},
-		{"connections", "connections, left open", (*flood).connect},
 		{"drip", "bodies that come a byte at a time", (*flood).drip},
 		{"bodies", "bodies of 8 MB", (*flood).body},
+		{"connections", "connections, left open", (*flood).connect}, // last: they count for their address for a while
 	}
 }
 
