@@ -87,7 +87,8 @@ func (f *dbFile) freeBytes() int64 {
 }
 
 // openDB is bbolt.Open, with a panic over a damaged file as an error and
-// without leaving that file open and locked.
+// without leaving that file open and locked. A file that was replaced while this
+// waited for its lock is in use.
 func openDB(path string, opt *bbolt.Options) (f *dbFile, err error) {
 	f = &dbFile{}
 	opt.OpenFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
@@ -101,7 +102,18 @@ func openDB(path string, opt *bbolt.Options) (f *dbFile, err error) {
 	}()
 	defer recoverCorrupt(&err, table{name: "file"})()
 	f.db, err = bbolt.Open(path, 0o600, opt)
+	if err == nil && !f.named(path) {
+		err = errors.Join(bolterrors.ErrTimeout, f.close())
+	}
 	return f, err
+}
+
+// named tells whether the open file is still the one of that name: a restore or
+// compacting may have put another there while this one waited for the lock.
+func (f *dbFile) named(path string) bool {
+	here, err := f.file.Stat()
+	there, gone := os.Stat(path)
+	return err == nil && gone == nil && os.SameFile(here, there)
 }
 
 // create makes an empty database under another name first, so that a power cut
