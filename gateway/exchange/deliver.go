@@ -38,11 +38,13 @@ const reactPause = 10 * time.Second
 // this node try again: it could reach us all the time and never answer.
 const contactPause = 2 * time.Second
 
-// A peer that says that it gets too many requests gets fewer: the time between
-// batches doubles each time it says so and shrinks again with every batch. One
-// that says so over and over has another trouble, and is left alone like others.
+// Batches to one peer start so far apart that they stay below the requests that
+// a node takes by default: what comes meanwhile goes in one. To a peer that says
+// that it gets too many, the time doubles, and shrinks again as batches arrive;
+// one that says so over and over has another trouble, and is left alone like
+// others.
 const (
-	paceLeast = 10 * time.Millisecond
+	apart     = 6 * time.Millisecond
 	paceMost  = time.Second
 	paceTries = 5
 )
@@ -126,7 +128,7 @@ func (w *worker) turn(ctx context.Context) time.Duration {
 	if pause := w.failing.Add(contactPause).Sub(now); pause > 0 {
 		return pause
 	}
-	if pause := w.sent.Add(w.pace).Sub(now); pause > 0 {
+	if pause := w.sent.Add(max(apart, w.pace)).Sub(now); pause > 0 {
 		return pause
 	}
 	if w.awake && status.Failures > 0 && now.Before(status.NextAttempt) {
@@ -293,7 +295,7 @@ func (w *worker) settle(ctx context.Context, due []store.Outgoing, r gateway.Rec
 	if w.atOnce >= gateway.MaxBatch {
 		w.atOnce = 0
 	}
-	w.pace = w.pace * 31 / 32
+	w.pace -= w.pace / 256
 	// The peer has answered: what it said is kept, also when the node is stopping.
 	final, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.Timeout)
 	defer cancel()
@@ -323,7 +325,7 @@ func (w *worker) failed(ctx context.Context, now time.Time, status store.PeerSta
 	wait := gateway.Backoff(status.Failures+1, rand.Float64())
 	switch tooMany := gateway.KindOf(cause) == gateway.Limit && status.Failures < paceTries; {
 	case tooMany: // messages that wait a little longer go with fewer batches
-		w.pace = min(max(2*w.pace, paceLeast), paceMost)
+		w.pace = min(2*max(w.pace, apart), paceMost)
 		wait = w.pace
 	case len(sequences) > 0: // the line may be too slow for so many
 		w.atOnce = max(1, len(sequences)/2)
