@@ -109,7 +109,7 @@ func (e *boltEngine) close() error {
 	if e.file == nil {
 		return nil
 	}
-	if e.broken == nil {
+	if e.broken == nil && !e.opt.uncopied {
 		e.file.leaveClean(e.name)
 	}
 	return e.file.close()

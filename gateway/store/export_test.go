@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -132,5 +133,12 @@ func (s *Store) SetIntake(ctx context.Context, sender gateway.OIN, subjects int,
 		o := overlay{reader: r, changes: batch{}}
 		o.put(table{name: tableIntake}, []byte(sender), (&intake{subjects, bytes, remembered}).encode())
 		return o.changes, nil
+	})
+}
+
+func (s *Store) SetMeta(ctx context.Context, key string, value []byte) error {
+	return s.update(ctx, time.Time{}, func(t *txn) error {
+		t.put(table{name: tableMeta}, []byte(key), value)
+		return nil
 	})
 }

@@ -1,6 +1,9 @@
 package store_test
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -29,5 +32,26 @@ func TestOpenNeverOpensWhatWasReplaced(t *testing.T) {
 		default:
 			get(s.Compact(ctx, start()))(t)
 		}
+	}
+}
+
+// A large database whose list of free pages is written at its end.
+func TestBackupAndRestoreLeaveNoNotesOfFreePages(t *testing.T) {
+	s, sealed := filled(t), sealing(t)
+	large := bytes.Repeat([]byte("x"), 9<<20)
+	must(t, s.SetMeta(ctx, "large", large))
+	file := filepath.Join(t.TempDir(), "one.backup")
+	get(s.Backup(ctx, start(), file, sealed))(t)
+	if got := files(t, filepath.Dir(s.path)); got != "node.db" {
+		t.Errorf("after a backup: got %q, want the database only", got)
+	}
+	must(t, s.Close())
+	before := get(os.ReadFile(s.path))(t)
+	report := get(store.Restore{Backup: file, Path: s.path, Sealing: sealed}.Run(ctx, start()))(t)
+	if got := get(filepath.Glob(s.path + ".restore*"))(t); len(got) > 0 {
+		t.Errorf("after a restore: got %q, want none", got)
+	}
+	if !bytes.Equal(get(os.ReadFile(report.KeptAs))(t), before) {
+		t.Error("what was replaced is not as it was")
 	}
 }

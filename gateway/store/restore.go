@@ -96,7 +96,7 @@ func openPresent(path string) (*boltEngine, Remains, error) {
 	} else if err == nil && info.Size() == 0 {
 		return nil, Remains{}, corrupt(table{name: "file"}, "the file is empty")
 	}
-	e, err := openBolt(path, Options{})
+	e, err := openBolt(path, Options{uncopied: true}) // and changes nothing in it
 	if err != nil {
 		return nil, Remains{}, err
 	}

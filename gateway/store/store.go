@@ -68,7 +68,9 @@ type Options struct {
 	// unreserved is for tests too: nothing is asked of the disk beforehand, as if
 	// its promises were void.
 	unreserved bool
-	uncopied   bool // nothing is kept of an older format: the file is a copy itself
+	// uncopied: nothing is kept of an older format or left for the next start: the
+	// file is a copy itself, or is about to be replaced.
+	uncopied bool
 }
 
 // Commit is one transaction on disk.
