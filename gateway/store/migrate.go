@@ -13,9 +13,8 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/journal"
 )
 
-// A new format is one more line in migrations, format raised by one, and a
-// golden database of the format before it in testdata, made by the last program
-// that wrote it.
+// A new format is one more line in migrations and a golden database of it in
+// testdata, made by the program that is released with it.
 
 // migration turns the rows of one format into those of the next, in one
 // transaction. It changes only what the new format has otherwise: what it puts
