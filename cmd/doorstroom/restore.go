@@ -29,15 +29,19 @@ it again what it lacks. What it offers itself goes out again when a full export
 of each source has been taken in, or after --await: until then the others keep
 what they have, which is newer than the backup.
 
-BACKUP may also be a database that an earlier restore kept: so a restore is
-undone.
+BACKUP may also be a database that an earlier restore kept: that is how to undo
+one.
 
 --dry-run only verifies the backup. For that the node may be running.`,
 		Example: `  doorstroom restore --dry-run
   doorstroom restore
-  doorstroom restore /mnt/backups/node-20261102T090000Z.backup --key /media/stick/backup.key`,
+  doorstroom restore /mnt/backups/node-00000099000000001000-20261102T090000Z.backup \
+    --key /media/stick/backup.key`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if opt.Await < 0 {
+				return usagef("--await is a length of time, such as 24h, or 0s")
+			}
 			if len(args) > 0 {
 				opt.Backup = args[0]
 			}

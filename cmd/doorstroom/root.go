@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,14 +45,16 @@ Exit codes:
   0  done
   1  it failed
   2  the command was used wrongly
-  3  done in part: rows were bad, an import is held, or questions are open
+  3  done in part: rows were bad, an import is held, questions are open, or the
+     doctor warns
   4  the node is not running or does not answer
   5  the caller may not do this`,
 		Example: `  doorstroom init --party 00000099000000001000 --name Voorbeeld \
     --kind leerwerkbedrijf --endpoint https://node.voorbeeld.example:8443 --phone "078 000 00 00"
   doorstroom run
   doorstroom publish aanbod.csv
-  doorstroom status`,
+  doorstroom status
+  doorstroom doctor`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -120,7 +124,10 @@ func (a *app) configPath(cmd *cobra.Command) string {
 
 func (a *app) loadConfig(cmd *cobra.Command) (config.Config, error) {
 	path := a.configPath(cmd)
-	if _, err := os.Stat(path); err != nil {
+	switch _, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrPermission):
+		return config.Config{}, gateway.Wrap(gateway.Denied, err, "the system does not let this user look for the configuration "+path+": run this as the user of the node")
+	case err != nil:
 		return config.Config{}, gateway.Wrap(gateway.NotFound, err,
 			"there is no configuration "+path+": make a node with doorstroom init, or name its configuration with --config")
 	}

@@ -79,14 +79,20 @@ func checkDrop(d *decoder, drop Drop) {
 	atLeast(d, "drop.poll", drop.Poll, time.Second, "1s")
 }
 
+// An age public key of the kind that backups use.
+const (
+	agePublicKey = 62
+	bech32       = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+)
+
 func checkBackup(d *decoder, b Backup) {
 	if b.Every != 0 {
 		atLeast(d, "backup.every", b.Every, 5*time.Minute, "5m, or 0s for none by itself")
 	}
 	between(d, "backup.keep", b.Keep, 1, 10_000)
 	for i, r := range b.Recipients {
-		if !strings.HasPrefix(r, "age1") || strings.ContainsAny(r, " \t\n") {
-			d.failAt(index("backup.recipients", i), "expected an age public key, which starts with age1")
+		if !strings.HasPrefix(r, "age1") || len(r) != agePublicKey || strings.Trim(r[len("age1"):], bech32) != "" {
+			d.failAt(index("backup.recipients", i), "expected an age public key: age1 and 58 characters more")
 		}
 	}
 }

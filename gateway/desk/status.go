@@ -167,6 +167,12 @@ func (d *Desk) alarms(s Status, now time.Time) []string {
 		alarms = append(alarms, "de database is teruggezet; tot er een volledige export is ingelezen van "+strings.Join(s.Awaited.Sources, ", ")+
 			", of uiterlijk "+s.Awaited.Until.In(gateway.Amsterdam()).Format("2006-01-02 15:04")+", gaat er niets van het eigen aanbod uit")
 	}
+	switch use := d.Store.Usage(); {
+	case use.Broken:
+		alarms = append(alarms, "de database is beschadigd of haar schijf faalt; zie doorstroom doctor")
+	case use.Full:
+		alarms = append(alarms, "de schijf of de database is vol; er komt niets nieuws bij tot er ruimte is; zie doorstroom doctor")
+	}
 	if d.backupIsOld(s, now) {
 		alarms = append(alarms, "er is al meer dan 3 dagen geen goede back-up gemaakt; zie doorstroom backup --help")
 	}

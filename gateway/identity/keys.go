@@ -165,7 +165,7 @@ func ReadSecret(path string) ([]byte, error) {
 	name := filepath.Base(path)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, gateway.Wrap(gateway.NotFound, err, "there is no file "+name)
+		return nil, gateway.Wrap(gateway.NotFound, err, "there is no file "+path)
 	}
 	if err != nil {
 		return nil, gateway.Wrap(gateway.Internal, err, "the secret could not be read: "+name)

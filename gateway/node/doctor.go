@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -172,13 +171,11 @@ func (x *examination) database(ctx context.Context) {
 		return
 	}
 	if problems := x.store.Check(ctx); len(problems) > 0 {
-		x.fail("database", "stop the node, look at the disk, then: doorstroom restore", "%s; it is not sound: %d problems, the first: %s", size, len(problems), problems[0])
+		x.fail("database", "stop the node, look at the disk, then: doorstroom restore", "%s; it is not sound: %s, the first: %s", size, counted(len(problems), "problem", "problems"), problems[0])
 		return
 	}
 	x.ok("database", "%s; every row and the journal are sound", size)
 }
-
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
 // disks looks at room and at what kind of file system it is.
 func (x *examination) disks() {
@@ -292,7 +289,7 @@ func (x *examination) clock(ctx context.Context) {
 	}
 	var off []time.Duration
 	for _, p := range peers {
-		if p.Hello != nil {
+		if p.Hello != nil && !p.Hello.Time.IsZero() {
 			off = append(off, p.HelloAt.Sub(p.Hello.Time))
 		}
 	}
@@ -305,7 +302,7 @@ func (x *examination) clock(ctx context.Context) {
 		x.fail("clock", "set the clock right", "half of the other nodes are %v away from this clock", median.Abs().Round(time.Second))
 		return
 	}
-	x.ok("clock", "it agrees with %d other nodes", len(off))
+	x.ok("clock", "it agrees with %s", counted(len(off), "other node", "other nodes"))
 }
 
 // ownKeys looks at who may read the keys, and how long the certificate is valid.
@@ -341,8 +338,6 @@ func (x *examination) ownKeys() {
 		x.ok("keys", "only their owner can read them; the certificate is valid until %s", day(leaf.NotAfter))
 	}
 }
-
-func day(t time.Time) string { return t.In(gateway.Amsterdam()).Format("2006-01-02") }
 
 func (x *examination) register() {
 	if x.desk == nil {
@@ -402,7 +397,7 @@ func (x *examination) policy() {
 	case x.live && x.desk.PolicyStatus().Error != "":
 		x.warn("policy", "doorstroom policy reload", "the files can be loaded, but an older policy is in force")
 	case len(warnings) > 0:
-		x.warn("policy", "doorstroom policy check", "it loads with %d warnings", len(warnings))
+		x.warn("policy", "doorstroom policy check", "it loads with %s", counted(len(warnings), "warning", "warnings"))
 	default:
 		x.ok("policy", "it loads")
 	}
@@ -427,26 +422,18 @@ func (x *examination) peers(ctx context.Context) {
 			away = append(away, p.Name+" (since "+day(p.LastContact)+")")
 		}
 	}
+	waiting := counted(queued, "message waits", "messages wait")
 	switch {
 	case len(peers) == 0:
 		x.warn("other parties", "", "no others are known")
 	case len(away) == len(peers):
 		x.fail("other parties", "look at your own connection and firewall; see Ports and firewall in docs/operators.md",
-			"no contact with any of the %d others in the last day: %s; %d messages wait", len(peers), list(away), queued)
+			"no contact in the last day with any of them: %s; %s", list(away), waiting)
 	case len(away) > 0:
-		x.warn("other parties", "call them: doorstroom register show has their numbers", "no contact in the last day with %d of %d: %s; %d messages wait", len(away), len(peers), list(away), queued)
+		x.warn("other parties", "call them: doorstroom register show has their numbers", "no contact in the last day with %d of %d: %s; %s", len(away), len(peers), list(away), waiting)
 	default:
-		x.ok("other parties", "contact with all %d in the last day; %d messages wait", len(peers), queued)
+		x.ok("other parties", "contact with all of them (%d) in the last day; %s", len(peers), waiting)
 	}
-}
-
-// list names the first few.
-func list(names []string) string {
-	const few = 5
-	if len(names) > few {
-		return strings.Join(names[:few], ", ") + fmt.Sprintf(" and %d more", len(names)-few)
-	}
-	return strings.Join(names, ", ")
 }
 
 func (x *examination) backup(ctx context.Context) {
@@ -462,7 +449,7 @@ func (x *examination) backup(ctx context.Context) {
 	case !ok && x.c.Backup.Every == 0:
 		x.warn("backup", "set backup.every, or make one: doorstroom backup", "none was ever made, and none is made by itself")
 	case !ok && x.now.Sub(time.Unix(int64(x.store.Incarnation()), 0)) < old:
-		x.ok("backup", "none was made yet; the database is young")
+		x.ok("backup", "none was made yet of this database, which is new or was just restored")
 	case !ok:
 		x.fail("backup", "doorstroom backup", "none was ever made")
 	case x.now.Sub(last.At) > old:

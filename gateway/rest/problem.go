@@ -109,7 +109,7 @@ func problemOf(ctx context.Context, log *slog.Logger, err error) *Problem {
 	if kind == gateway.Internal {
 		reference := uuid.NewString()
 		log.ErrorContext(ctx, "request failed", "reference", reference, "error", err)
-		p := newProblem(statusOf(kind), "internal error; the log of this node tells more under the reference in instance")
+		p := newProblem(statusOf(kind), "internal error; the log of this node tells more under this reference")
 		p.Instance = "urn:uuid:" + reference
 		return p
 	}

@@ -34,12 +34,12 @@ func ParseBackupKeys(file []byte, further []string) (BackupKeys, error) {
 	var keys BackupKeys
 	var err error
 	if keys.identities, err = age.ParseIdentities(bytes.NewReader(file)); err != nil {
-		return BackupKeys{}, gateway.Wrap(gateway.Invalid, err, "the backup key is not an age identity")
+		return BackupKeys{}, gateway.Wrap(gateway.Invalid, err, "the file is no key for backups: that is backup.key, or an age identity of your own")
 	}
 	for _, identity := range keys.identities {
 		own, ok := identity.(*age.X25519Identity)
 		if !ok {
-			return BackupKeys{}, gateway.Errorf(gateway.Invalid, "the backup key is not an X25519 age identity")
+			return BackupKeys{}, gateway.Errorf(gateway.Invalid, "the file is no key for backups: of age identities only X25519 ones are")
 		}
 		keys.recipients = append(keys.recipients, own.Recipient())
 	}
@@ -68,7 +68,7 @@ func (k BackupKeys) Encrypt(to io.Writer) (io.WriteCloser, error) {
 func (k BackupKeys) Decrypt(from io.Reader) (io.Reader, error) {
 	r, err := age.Decrypt(from, k.identities...)
 	if err != nil {
-		return nil, gateway.Wrap(gateway.Invalid, err, "the file is no backup that this backup key can read")
+		return nil, gateway.Wrap(gateway.Invalid, err, "this key cannot read the backup: it was made for another key, or its beginning is damaged")
 	}
 	return r, nil
 }

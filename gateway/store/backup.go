@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func (s *Store) Backup(ctx context.Context, now time.Time, file string, sealing 
 		}
 	}()
 	if _, err := os.Lstat(file); err == nil {
-		return report, gateway.Errorf(gateway.Conflict, "there is a backup of this name already")
+		return report, gateway.Errorf(gateway.Conflict, "there is a backup of this second already")
 	}
 	if err := s.engine.snapshot(ctx, snapshotFile(path)); err != nil {
 		return report, fmt.Errorf("copy the database: %w", err)
@@ -183,10 +184,23 @@ func (e *boltEngine) snapshot(ctx context.Context, to string) error {
 	}
 	return e.file.db.View(func(tx *bbolt.Tx) (err error) {
 		return writeNew(ctx, to, func(w io.Writer) error {
-			_, err := tx.WriteTo(w)
-			return err
+			told := &failure{to: w} // bbolt keeps only its text
+			_, err := tx.WriteTo(told)
+			return cmp.Or(told.err, err)
 		})
 	})
+}
+
+// failure remembers what went wrong with writing.
+type failure struct {
+	to  io.Writer
+	err error
+}
+
+func (f *failure) Write(p []byte) (int, error) {
+	n, err := f.to.Write(p)
+	f.err = cmp.Or(f.err, err)
+	return n, err
 }
 
 func (e *boltEngine) path() string { return e.name }
@@ -283,7 +297,7 @@ func openBackup(ctx context.Context, file, to string, sealing Sealing) (s *Store
 	report.Database = info.Size()
 	was, err := describe(to)
 	if err != nil {
-		return nil, report, err
+		return nil, report, gateway.Wrap(gateway.Invalid, err, "the file is no backup and no database of a node, or it is damaged: take another one")
 	}
 	report.At = was.Highest
 	if s, err = Open(to, Options{uncopied: true}); err != nil {
@@ -302,6 +316,9 @@ func (s *Store) sound(ctx context.Context, sealing Sealing) (size uint64, root s
 			"the database in the backup is not sound")
 	}
 	found, err := s.VerifyJournal(ctx, sealing.OpenCheckpoint)
+	if gateway.KindOf(err) == gateway.Invalid {
+		err = gateway.Wrap(gateway.Invalid, err, "the journal in the backup was not signed by this node: it is of another node, or somebody changed it")
+	}
 	return found.Size, found.Root, err
 }
 

@@ -210,8 +210,8 @@ func TestRestoreRefuses(t *testing.T) {
 	file := filepath.Join(dir, "one.backup")
 	get(s.Backup(ctx, start(), file, sealed))(t)
 	restore := store.Restore{Backup: file, Path: s.path, Sealing: sealed}
-	if _, err := restore.Run(ctx, start()); gateway.KindOf(err) != gateway.Unavailable {
-		t.Errorf("under a running node: got %v, want Unavailable", err)
+	if _, err := restore.Run(ctx, start()); gateway.KindOf(err) != gateway.Conflict {
+		t.Errorf("under a running node: got %v, want Conflict", err)
 	}
 	restore.DryRun = true
 	if report, err := restore.Run(ctx, start()); err != nil || report.Present != store.PresentRunning {

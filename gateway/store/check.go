@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -23,12 +25,21 @@ func (s *Store) Check(ctx context.Context) []string {
 		return c.all()
 	})
 	if err != nil {
-		c.fail("reading stopped: %v", err)
+		c.fail("reading stopped: %s", damage(err))
 	}
 	if _, err := s.VerifyJournal(ctx, nil); err != nil {
-		c.fail("%v", err)
+		c.fail("%s", damage(err))
 	}
 	return c.problems
+}
+
+// damage is what is wrong, without what to do about it: who asks for a check
+// tells that.
+func damage(err error) string {
+	if e, ok := errors.AsType[*gateway.Error](err); ok && e.Err != nil && errors.Is(err, ErrCorrupt) {
+		return strings.TrimPrefix(e.Err.Error(), ErrCorrupt.Error()+": ")
+	}
+	return err.Error()
 }
 
 type checkup struct {
@@ -54,7 +65,7 @@ func (c *checkup) all() error {
 	}
 	for _, in := range tables {
 		if err := c.table(in); err != nil {
-			c.fail("table %s %s: %v", in.name, in.party, err)
+			c.fail("table %s %s: %s", in.name, in.party, damage(err))
 		}
 	}
 	if err := eachPeer(c.r, c.peer); err != nil {

@@ -246,3 +246,25 @@ func TestCompactOnAFullDisk(t *testing.T) {
 	get(s.Compact(ctx, start()))(t)
 	s.sound(t)
 }
+
+// A backup that finds no room beside the database says that, at whatever step.
+func TestBackupOnAFullDisk(t *testing.T) {
+	dir := smallDisk(t, 24<<20)
+	s := &testStore{path: filepath.Join(dir, "node.db")}
+	s.reopen(t)
+	defer func() { must(t, s.Close()) }()
+	for n := range 5 {
+		publish(t, s, start(), capacity(peerA, fmt.Sprint("o", n), fmt.Sprint(n, strings.Repeat("x", 100_000))))
+	}
+	size := get(os.Stat(s.path))(t).Size()
+	for _, left := range []int64{0, 64 << 10, size / 2} {
+		remove := ballast(t, dir, left)
+		_, err := s.Backup(ctx, start(), filepath.Join(t.TempDir(), "one.backup"), sealing(t))
+		wantKind(t, err, gateway.Limit)
+		if files := get(filepath.Glob(s.path + ".*"))(t); len(files) > 0 {
+			t.Errorf("with %d bytes, left behind: %v", left, files)
+		}
+		remove()
+	}
+	s.sound(t)
+}

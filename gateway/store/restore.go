@@ -59,7 +59,7 @@ func (r Restore) Run(ctx context.Context, now time.Time) (report RestoreReport, 
 	case r.DryRun && gateway.KindOf(err) == gateway.Unavailable:
 		report.Present = PresentRunning
 	case gateway.KindOf(err) == gateway.Unavailable:
-		return report, gateway.Wrap(gateway.Unavailable, err, "a node is running on this database: stop it first")
+		return report, gateway.Wrap(gateway.Conflict, err, "a node is running on this database: stop it first")
 	default:
 		return report, err
 	}

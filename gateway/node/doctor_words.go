@@ -1,0 +1,35 @@
+package node
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+func megabytes(n int64) string {
+	if n >= 1e9 {
+		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}
+
+// counted is one or several of something.
+func counted(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, several)
+}
+
+func day(t time.Time) string { return t.In(gateway.Amsterdam()).Format("2006-01-02") }
+
+// list names the first few.
+func list(names []string) string {
+	const few = 5
+	if len(names) > few {
+		return strings.Join(names[:few], ", ") + fmt.Sprintf(" and %d more", len(names)-few)
+	}
+	return strings.Join(names, ", ")
+}
