@@ -115,6 +115,9 @@ func (s *Store) keepCopy(ctx context.Context, version uint64) (name string, err 
 	if s.uncopied {
 		return path, nil
 	}
+	if name, err = s.keptBefore(ctx, version); name != "" || err != nil {
+		return name, err
+	}
 	base := fmt.Sprintf("%s.format%d-%s", path, version, time.Now().UTC().Format("20060102T150405Z"))
 	name = base
 	for n := 1; ; n++ {
@@ -127,4 +130,25 @@ func (s *Store) keepCopy(ctx context.Context, version uint64) (name string, err 
 		return "", errors.Join(err, removeFile(snapshotFile(path)))
 	}
 	return name, errors.Join(os.Rename(snapshotFile(path), name), syncDir(filepath.Dir(path)))
+}
+
+// keptBefore finds the copy that an earlier attempt made, if nothing was written
+// since: a start that fails is tried again and again, and would fill the disk. An
+// older program that ran in between has journaled its start.
+func (s *Store) keptBefore(ctx context.Context, version uint64) (name string, err error) {
+	var now Remains
+	if err := s.view(ctx, func(r reader) error {
+		now, err = readRemains(r)
+		return err
+	}); err != nil {
+		return "", err
+	}
+	names, err := filepath.Glob(fmt.Sprintf("%s.format%d-*", s.engine.path(), version))
+	for _, name := range names {
+		was, err := describe(name)
+		if err == nil && was.Journal == now.Journal && was.Incarnation == now.Incarnation && was.Highest.Equal(now.Highest) {
+			return name, nil
+		}
+	}
+	return "", err
 }

@@ -150,3 +150,24 @@ func TestKilledMigration(t *testing.T) {
 		must(t, s.Close())
 	}
 }
+
+// Who starts a program that fails again and again must not fill the disk.
+func TestFailedMigrationsKeepOneCopy(t *testing.T) {
+	s := &testStore{path: filepath.Join(t.TempDir(), "node.db")}
+	unpackGolden(t, 1, s.path)
+	broken := func(store.Txn) error { return errors.New("no") }
+	for range 3 {
+		if _, err := store.OpenWith(s.path, s.opt, broken); err == nil {
+			t.Fatal("got no error, want one")
+		}
+	}
+	if got := copies(t, s, 1); len(got) != 1 {
+		t.Errorf("got copies %v, want one", got)
+	}
+	s.Store = get(store.OpenWith(s.path, s.opt))(t) // the older program works on
+	must(t, s.Append(ctx, start(), journal.Entry{Kind: journal.KindStart}))
+	must(t, s.Close())
+	if _, err := store.OpenWith(s.path, s.opt, broken); err == nil || len(copies(t, s, 1)) != 2 {
+		t.Errorf("got %v and copies %v, want another copy of what was written since", err, copies(t, s, 1))
+	}
+}
