@@ -115,6 +115,9 @@ func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Resul
 	}
 	plan := p.newPlan(now)
 	plan.account = true
+	if err := p.beginUnder(ctx, plan); err != nil {
+		return Result{}, err
+	}
 	r := p.newRun(plan, store.Publication{Journal: []journal.Entry{c.Entry}})
 	if c.Progress != nil {
 		r.progress = func(done int) { c.Progress(done, len(items)) }
@@ -175,9 +178,17 @@ func (p *Publisher) remember(ctx context.Context) error {
 	return nil
 }
 
-// keep notes for the next start under what all was planned. Before a plan under
-// other rules begins it notes that nothing is certain: if the plan ends halfway
-// and the rules change back, they are not those that were planned under.
+// beginUnder notes, before a plan under other rules than the last begins, that
+// nothing is certain: if it ends halfway and the rules change back, they are not
+// those that all was planned under.
+func (p *Publisher) beginUnder(ctx context.Context, plan *plan) error {
+	if err := p.remember(ctx); err != nil || plan.key == p.kept.Rules {
+		return err
+	}
+	return p.keep(ctx, plan.now, store.Planned{})
+}
+
+// keep notes for the next start under what all was planned.
 func (p *Publisher) keep(ctx context.Context, now time.Time, planned store.Planned) error {
 	if p.kept.Rules == planned.Rules && p.kept.Next.Equal(planned.Next) {
 		return nil
@@ -319,13 +330,8 @@ func (p *Publisher) eachLast(ctx context.Context, peer gateway.OIN, visit func([
 func (p *Publisher) replan(ctx context.Context, plan *plan) (_ Result, err error) {
 	ctx, span := p.trace.Start(ctx, "decide again")
 	defer func() { span.End(err) }()
-	if err := p.remember(ctx); err != nil {
+	if err := p.beginUnder(ctx, plan); err != nil {
 		return Result{}, err
-	}
-	if plan.key != p.kept.Rules {
-		if err := p.keep(ctx, plan.now, store.Planned{}); err != nil {
-			return Result{}, err
-		}
 	}
 	r := p.newRun(plan, store.Publication{Correct: true})
 	own, next, err := p.replanOffers(ctx, r)

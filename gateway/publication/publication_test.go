@@ -161,6 +161,12 @@ func TestStartsWhereItStopped(t *testing.T) {
 			}
 			r.rules.Policy, fault = old, func() error { return nil }
 		}, want: true},
+		"an import under other rules": {before: func(r *region) {
+			old := r.rules.Policy
+			again(r)
+			get(r.Publish(ctx, start(), change(offers(1, "Hout"))))(t)
+			r.rules.Policy = old
+		}, want: true},
 		"an import without rules": {before: func(r *region) {
 			old := r.rules.Policy
 			r.rules.Policy = policy.DenyAll()
