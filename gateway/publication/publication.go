@@ -45,7 +45,6 @@ type Publisher struct {
 	schema *schema.Validator
 	rules  func() Rules
 	trace  *trace.Tracer
-	lists  string // hash of the versions of the code lists
 
 	mu      sync.Mutex             // held while a plan is made and committed
 	planned map[gateway.OIN]string // by recipient: the key of the rules its whole queue was last planned under
@@ -57,12 +56,8 @@ type Publisher struct {
 // New makes a Publisher. The secret makes subjects opaque and digests keyed;
 // rules answers what is in force; a nil tracer traces nothing.
 func New(self gateway.OIN, secret []byte, s *store.Store, v *schema.Validator, rules func() Rules, tracer *trace.Tracer) *Publisher {
-	lists, err := json.Marshal(v.Versions())
-	if err != nil {
-		panic("versions are plain data: " + err.Error())
-	}
 	return &Publisher{
-		self: self, secret: secret, store: s, schema: v, rules: rules, trace: tracer, lists: gateway.Hash(lists),
+		self: self, secret: secret, store: s, schema: v, rules: rules, trace: tracer,
 		planned: map[gateway.OIN]string{},
 	}
 }
