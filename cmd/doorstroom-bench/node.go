@@ -119,7 +119,8 @@ func (w *wire) listen(in io.Reader) {
 	}
 }
 
-// watch tells of every change until the function that it gives is called.
+// watch tells of every change until the function that it gives is called, which
+// looks once more.
 func (w *wire) watch(every time.Duration) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	c := w.n.Exchange.Counters()
@@ -128,17 +129,20 @@ func (w *wire) watch(every time.Duration) (stop func()) {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
 		var last stats
-		for {
+		for ending := false; ; {
 			now := stats{Mark: true, Accepted: c.In.Received.Load(), Sent: c.Out.Received.Load()}
 			if now != last {
 				last = now
 				now.At = time.Now().UnixNano()
 				w.say(now)
 			}
+			if ending {
+				return
+			}
 			select {
 			case <-tick.C:
 			case <-done:
-				return
+				ending = true
 			}
 		}
 	}()
