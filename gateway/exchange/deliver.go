@@ -70,6 +70,7 @@ type worker struct {
 	resent  time.Time            // when the present state was last sent again
 	later   map[uint64]time.Time // sequences that the peer will take later, and when to try
 	atOnce  int                  // messages in the next batch, after one that failed; 0: gateway.MaxBatch
+	again   time.Time            // when to try next after a failure, unless the peer is heard of
 	sent    time.Time            // when the last batch was
 	pace    time.Duration        // least time between batches: the peer said that it gets too many
 	full    time.Time            // until then the peer is sent nothing that takes room: it said that it has none
@@ -125,14 +126,8 @@ func (w *worker) turn(ctx context.Context) time.Duration {
 		return w.trouble("read peer", err)
 	}
 	w.recognise(ctx, rules, party, now)
-	if pause := w.failing.Add(contactPause).Sub(now); pause > 0 {
+	if pause := w.pause(status); pause > 0 {
 		return pause
-	}
-	if pause := w.sent.Add(max(apart, w.pace)).Sub(now); pause > 0 {
-		return pause
-	}
-	if w.awake && status.Failures > 0 && now.Before(status.NextAttempt) {
-		return status.NextAttempt.Sub(now)
 	}
 	if !w.awake {
 		if err := w.e.Store.Recover(ctx, now, w.peer); err != nil {
@@ -156,6 +151,16 @@ func (w *worker) turn(ctx context.Context) time.Duration {
 		return wait
 	}
 	return w.deliver(ctx, cut, end, now, party, status, due)
+}
+
+// pause is how long to wait before the next attempt. It goes by time that passes,
+// not by the clock, which stands still for the node after it was set back.
+func (w *worker) pause(status store.PeerStatus) time.Duration {
+	pause := max(time.Until(w.failing.Add(contactPause)), time.Until(w.sent.Add(max(apart, w.pace))))
+	if w.awake && status.Failures > 0 {
+		pause = max(pause, time.Until(w.again))
+	}
+	return pause
 }
 
 // due decides again and gives the next batch, or how long to wait for one.
@@ -251,7 +256,7 @@ func (w *worker) deliver(ctx, cut context.Context, end func(), now time.Time, pa
 		return w.trouble("record attempt", err)
 	}
 	w.e.counters.Attempts.Add(1)
-	w.sent = now
+	w.sent = time.Now()
 	batch, digests, err := w.seal(due)
 	if err != nil {
 		return w.trouble("seal batch", err)
@@ -331,8 +336,9 @@ func (w *worker) failed(ctx context.Context, now time.Time, status store.PeerSta
 		w.atOnce = max(1, len(sequences)/2)
 		fallthrough
 	default:
-		w.failing = now
+		w.failing = time.Now()
 	}
+	w.again = time.Now().Add(wait)
 	w.e.Log.Debug("peer not reached", "peer", w.peer, "failures", status.Failures+1, "again", wait.String(), "error", cause)
 	final, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.Timeout)
 	defer cancel()
