@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"testing"
 )
 
 // call is one system call of a trace.
@@ -66,7 +67,7 @@ func readLine(open map[string]*call, thread, line string) ([]event, error) {
 			return nil, fmt.Errorf("a call goes on that never began: %.80s", line)
 		}
 		delete(open, thread)
-		if strings.Contains(rest, "<unfinished ...>") || strings.Contains(rest, "<detached ...>") {
+		if _, ok := leftOpen(rest); ok {
 			return nil, nil // killed in it
 		}
 		c.args += rest
@@ -77,12 +78,27 @@ func readLine(open map[string]*call, thread, line string) ([]event, error) {
 		return nil, fmt.Errorf("not understood: %.80s", line)
 	}
 	c := &call{name: name, args: args}
-	if before, _, ok := strings.Cut(args, " <unfinished ...>"); ok {
+	if before, ok := leftOpen(args); ok {
 		c.args = before
 		open[thread] = c
-		return []event{{c, false}}, c.begin()
+		err := c.begin()
+		if err != nil && strings.Contains(args, "<detached ...>") {
+			return nil, nil // killed before strace had seen what it was about, so before it was let go on
+		}
+		return []event{{c, false}}, err
 	}
 	return []event{{c, false}, {c, true}}, c.finish()
+}
+
+// leftOpen is a line without what strace writes when another thread comes between,
+// or, as "detached", when the process is killed while its call is being written.
+func leftOpen(line string) (before string, ok bool) {
+	for _, mark := range []string{"<unfinished ...>", "<detached ...>"} {
+		if before, _, ok := strings.Cut(line, mark); ok {
+			return strings.TrimSuffix(before, " "), true
+		}
+	}
+	return line, false
 }
 
 // finish reads the arguments and the result: "ARGS) = RESULT …".
@@ -197,4 +213,35 @@ func quoted(s string) (string, error) {
 		return "", fmt.Errorf("not a whole string: %.40s", s)
 	}
 	return unhex(inner)
+}
+
+// TestTraceOfAKilled reads what strace leaves of calls during which a process was
+// killed.
+func TestTraceOfAKilled(t *testing.T) {
+	file, data := "5<"+hexed("/node.db")+">", `"`+hexed("page")+`"`
+	for name, test := range map[string]struct {
+		trace string
+		want  []string
+	}{
+		"another thread between": {"1 pwrite64(" + file + ", " + data + ", 4, 0 <unfinished ...>\n1 <... pwrite64 resumed>) = 4\n", []string{"begins", "returns"}},
+		"killed in the call":     {"1 pwrite64(" + file + ", " + data + ", 4, 0 <unfinished ...>\n1 <... pwrite64 resumed> <unfinished ...>\n", []string{"begins"}},
+		"killed as it began":     {"1 pwrite64(" + file + ", " + data + ", 4, 0 <detached ...>\n1 +++ killed by SIGKILL +++\n", []string{"begins"}},
+		"killed before it began": {"1 pwrite64(" + file + ",  <detached ...>\n", nil},
+		"memory already gone":    {"1 pwrite64(" + file + ", 0xc000123000, 4, 0 <detached ...>\n", nil},
+	} {
+		events, err := readTrace(strings.NewReader(test.trace))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		var got []string
+		for _, e := range events {
+			if e.on != "/node.db" || string(e.data) != "page" {
+				t.Errorf("%s: got %q written to %q, want page to /node.db", name, e.data, e.on)
+			}
+			got = append(got, map[bool]string{false: "begins", true: "returns"}[e.returned])
+		}
+		if strings.Join(got, " ") != strings.Join(test.want, " ") {
+			t.Errorf("%s: got %v, want %v", name, got, test.want)
+		}
+	}
 }
