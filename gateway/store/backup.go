@@ -49,9 +49,7 @@ func restoreFile(path string) string  { return path + ".restore" }
 func removeLeftovers(path string) error {
 	var errs []error
 	for _, name := range []string{snapshotFile(path), compactFile(path), verifyFile(path), restoreFile(path), compactedFile(path)} {
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
+		errs = append(errs, removeFile(name))
 	}
 	return errors.Join(errs...)
 }
@@ -165,7 +163,7 @@ func (w whileIn) Write(p []byte) (int, error) {
 
 // writeNew makes a file that only its owner can read, on disk when it returns.
 func writeNew(ctx context.Context, name string, fill func(io.Writer) error) error {
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeFile(name); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -208,7 +206,7 @@ func (e *boltEngine) path() string { return e.name }
 // compact writes the rows of one database file, which nobody changes, to a new
 // one, without free pages and the remains of what was deleted.
 func compact(ctx context.Context, to, from string) (err error) {
-	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeFile(to); err != nil {
 		return err
 	}
 	source, err := openDB(from, &bbolt.Options{Timeout: defaultLockTimeout, ReadOnly: true})

@@ -43,7 +43,7 @@ type size struct {
 
 func (s *size) add(changes batch, bytes int, grows bool) {
 	for _, rows := range changes {
-		s.rows += len(rows.sorted) + len(rows.loose)
+		s.rows += rows.len()
 	}
 	s.bytes += bytes
 	s.grows = s.grows || grows && len(changes) > 0
