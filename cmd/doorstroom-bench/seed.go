@@ -11,6 +11,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/identity"
 	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/publication"
+	"github.com/doorstroom/doorstroom/gateway/schema"
 	"github.com/doorstroom/doorstroom/gateway/store"
 )
 
@@ -38,6 +39,10 @@ func seed(ctx context.Context, f *federation, n int, to gateway.OIN, gemeente ga
 	if err != nil {
 		return err
 	}
+	validator, err := schema.New()
+	if err != nil {
+		return err
+	}
 	return withStore(f.sender, func(s *store.Store) error {
 		now := time.Now()
 		offer, ok, err := s.OwnOffer(ctx, first)
@@ -48,7 +53,7 @@ func seed(ctx context.Context, f *federation, n int, to gateway.OIN, gemeente ga
 		if err != nil || len(due) != 1 {
 			return errors.Join(err, fmt.Errorf("%d messages wait after the first offer, want 1", len(due)))
 		}
-		publisher := publication.New(senderOIN, own.Node, s, nil, nil, nil)
+		publisher := publication.New(senderOIN, own.Node, s, validator, nil, nil)
 		for from := 1; from < n; from += seedChunk {
 			var p store.Publication
 			for i := from; i < min(n, from+seedChunk); i++ {

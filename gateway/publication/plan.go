@@ -58,7 +58,7 @@ func (p *Publisher) keyOf(r Rules, now time.Time) string {
 	if r.Register != nil {
 		version = r.Register.Version()
 	}
-	return fmt.Sprintf("%s/%d/%s/%v", r.Policy.Version(), version, gateway.DateOf(now), p.schema.Versions())
+	return fmt.Sprintf("%s/%d/%s/%s", r.Policy.Version(), version, gateway.DateOf(now), p.lists)
 }
 
 // only narrows the plan to one recipient.

@@ -45,19 +45,18 @@ type Publisher struct {
 	schema *schema.Validator
 	rules  func() Rules
 	trace  *trace.Tracer
+	lists  string // versions of the code lists
 
 	mu      sync.Mutex             // held while a plan is made and committed
 	planned map[gateway.OIN]string // by recipient: the key of the rules its whole queue was last planned under
-	last    string                 // key of the rules everyone was last planned under
-	next    time.Time              // when the first sample of any offer is due; zero: not known yet
-	kept    *store.Planned         // what the store knows of last and next; nil: not read yet
+	all     *store.Planned         // what everything was last planned under, also before the start; nil: not read yet
 }
 
 // New makes a Publisher. The secret makes subjects opaque and digests keyed;
 // rules answers what is in force; a nil tracer traces nothing.
 func New(self gateway.OIN, secret []byte, s *store.Store, v *schema.Validator, rules func() Rules, tracer *trace.Tracer) *Publisher {
 	return &Publisher{
-		self: self, secret: secret, store: s, schema: v, rules: rules, trace: tracer,
+		self: self, secret: secret, store: s, schema: v, rules: rules, trace: tracer, lists: fmt.Sprint(v.Versions()),
 		planned: map[gateway.OIN]string{},
 	}
 }
@@ -162,14 +161,14 @@ func (p *Publisher) Renew(ctx context.Context, now time.Time, account bool) (Res
 // remember takes over what was planned before the start: a node that starts
 // again under the same rules on the same day has nothing to decide anew.
 func (p *Publisher) remember(ctx context.Context) error {
-	if p.kept != nil {
+	if p.all != nil {
 		return nil
 	}
-	kept, err := p.store.Planned(ctx)
+	all, err := p.store.Planned(ctx)
 	if err != nil {
 		return fmt.Errorf("read what was planned: %w", err)
 	}
-	p.kept, p.last, p.next = &kept, kept.Rules, kept.Next
+	p.all = &all
 	return nil
 }
 
@@ -177,21 +176,13 @@ func (p *Publisher) remember(ctx context.Context) error {
 // nothing is certain: if it ends halfway and the rules change back, they are not
 // those that all was planned under.
 func (p *Publisher) beginUnder(ctx context.Context, plan *plan) error {
-	if err := p.remember(ctx); err != nil || plan.key == p.kept.Rules {
+	if err := p.remember(ctx); err != nil || p.all.Rules == "" || p.all.Rules == plan.key {
 		return err
 	}
-	return p.keep(ctx, plan.now, store.Planned{})
-}
-
-// keep notes for the next start under what all was planned.
-func (p *Publisher) keep(ctx context.Context, now time.Time, planned store.Planned) error {
-	if p.kept.Rules == planned.Rules && p.kept.Next.Equal(planned.Next) {
-		return nil
+	if err := p.store.SetPlanned(ctx, plan.now, store.Planned{}); err != nil {
+		return fmt.Errorf("note that rules change: %w", err)
 	}
-	if err := p.store.SetPlanned(ctx, now, planned); err != nil {
-		return fmt.Errorf("note what was planned: %w", err)
-	}
-	p.kept = &planned
+	p.all = &store.Planned{}
 	return nil
 }
 
@@ -201,13 +192,13 @@ func (p *Publisher) plannedUnder(peer gateway.OIN) string {
 	if key, known := p.planned[peer]; known {
 		return key
 	}
-	return p.kept.Rules
+	return p.all.Rules
 }
 
 // due tells whether the moment changes anything: the rules or the day are not
 // those of the last plan, or a sample is to be taken.
 func (p *Publisher) due(now time.Time) bool {
-	return p.next.IsZero() || !now.Before(p.next) || p.last != p.keyOf(p.rules(), now)
+	return !now.Before(p.all.Next) || p.all.Rules != p.keyOf(p.rules(), now)
 }
 
 // Ready makes sure that all that waits for a peer was planned under the rules
@@ -337,7 +328,7 @@ func (p *Publisher) replan(ctx context.Context, plan *plan) (_ Result, err error
 		return r.result(), err
 	}
 	if plan.everyone {
-		p.next, p.last = next, plan.key
+		p.all = &store.Planned{Rules: plan.key, Next: next}
 	}
 	for _, party := range plan.recipients {
 		if !plan.full[party.OIN] {
@@ -345,7 +336,9 @@ func (p *Publisher) replan(ctx context.Context, plan *plan) (_ Result, err error
 		}
 	}
 	if plan.everyone && len(plan.full) == 0 {
-		err = p.keep(ctx, plan.now, store.Planned{Rules: plan.key, Next: next.UTC()})
+		if err = p.store.SetPlanned(ctx, plan.now, *p.all); err != nil {
+			err = fmt.Errorf("note what was planned: %w", err)
+		}
 	}
 	return r.result(), err
 }
