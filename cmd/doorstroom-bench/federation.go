@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/config"
 	"github.com/doorstroom/doorstroom/gateway/node"
 	"github.com/doorstroom/doorstroom/gateway/register"
+	"github.com/doorstroom/doorstroom/gateway/scenario"
 	"github.com/doorstroom/doorstroom/gateway/seal"
 )
 
@@ -134,7 +134,7 @@ func lay(dir string, s shape) (*federation, error) {
 }
 
 func (f *federation) layNode(name string, oin gateway.OIN, kind gateway.PartyKind, gemeente gateway.Gemeente, s shape) (*member, error) {
-	addresses, err := freeAddresses(2)
+	addresses, err := scenario.FreeAddresses(2)
 	if err != nil {
 		return nil, err
 	}
@@ -219,18 +219,4 @@ func withKeys(p gateway.Party, now time.Time) (gateway.Party, error) {
 	p.Contact = gateway.Functional{Name: "Servicepunt", Email: "servicepunt@afwezig.example"}
 	p.KeyStatement, err = register.MakeKeyStatement(p, key)
 	return p, err
-}
-
-// freeAddresses finds ports that nobody listens on.
-func freeAddresses(n int) ([]string, error) {
-	var free []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close() // not before all have been found: no port twice
-		free = append(free, l.Addr().String())
-	}
-	return free, nil
 }

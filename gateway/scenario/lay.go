@@ -64,7 +64,7 @@ func (s *Scenario) Lay(dir string, now time.Time) (*Laid, error) {
 	if _, err := os.Stat(keyFile); err == nil {
 		return nil, gateway.Errorf(gateway.Conflict, "in deze map staat al een federatie; kies een andere map of ruim haar op")
 	}
-	addresses, err := freeAddresses(3 * len(s.members))
+	addresses, err := FreeAddresses(3 * len(s.members))
 	if err != nil {
 		return nil, err
 	}
@@ -172,8 +172,9 @@ const (
 	ports     = 12000
 )
 
-// freeAddresses finds ports that nobody listens on.
-func freeAddresses(n int) ([]string, error) {
+// FreeAddresses finds n loopback addresses, host:port, on which nobody listens, for
+// nodes that are about to be started. The code of its error is Unavailable.
+func FreeAddresses(n int) ([]string, error) {
 	var free []string
 	for range 100 * n {
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(ports))))
