@@ -154,6 +154,10 @@ type StateDigest struct {
 	Digest string `json:"digest"`
 }
 
+// MaxShown is how many offers a sender may show one recipient: so many subjects
+// fit the list of them all, without which the two cannot get back in step.
+const MaxShown = 10_000
+
 // CapacityState is the data of a capacity-state message: the subjects of every
 // offer that the sender shows this recipient. The recipient drops what is
 // absent and older.

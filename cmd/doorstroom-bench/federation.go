@@ -167,7 +167,8 @@ func (m *member) adapt(s shape) error {
 	var pairs []string
 	if s.queue > 0 {
 		pairs = append(pairs, "queue-per-peer: 100000", fmt.Sprint("queue-per-peer: ", s.queue),
-			"subjects-per-peer: 100000", fmt.Sprint("subjects-per-peer: ", s.queue),
+			"offers: 10000", fmt.Sprint("offers: ", s.queue),
+			"subjects-per-peer: 20000", fmt.Sprint("subjects-per-peer: ", s.queue),
 			"bytes-per-peer: 200MB", "bytes-per-peer: 100GB",
 			"remembered-per-peer: 1000000", fmt.Sprint("remembered-per-peer: ", 10*s.queue))
 	}

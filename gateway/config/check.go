@@ -163,6 +163,7 @@ func checkNumbers(d *decoder, c Config) {
 	between(d, "limits.connections-per-peer", l.ConnectionsPerPeer, 1, 10_000)
 	between(d, "limits.requests-per-second", l.RequestsPerSecond, 1, 100_000)
 	between(d, "limits.queue-per-peer", l.QueuePerPeer, 100, 10_000_000)
+	between(d, "limits.offers", l.Offers, 1, 10_000_000)
 	between(d, "limits.subjects-per-peer", l.SubjectsPerPeer, 1, 10_000_000)
 	between(d, "limits.remembered-per-peer", l.RememberedPerPeer, 100, 100_000_000)
 	if l.BytesPerPeer < 2e6 {

@@ -133,6 +133,7 @@ type Limits struct {
 	ConnectionsPerPeer int           `yaml:"connections-per-peer"`
 	RequestsPerSecond  int           `yaml:"requests-per-second"`
 	QueuePerPeer       int           `yaml:"queue-per-peer"`
+	Offers             int           `yaml:"offers"` // of our own
 	SubjectsPerPeer    int           `yaml:"subjects-per-peer"`
 	BytesPerPeer       Bytes         `yaml:"bytes-per-peer"`
 	RememberedPerPeer  int           `yaml:"remembered-per-peer"`
@@ -173,7 +174,8 @@ func Default() Config {
 			ConnectionsPerPeer: 8,
 			RequestsPerSecond:  200,
 			QueuePerPeer:       100_000,
-			SubjectsPerPeer:    100_000,
+			Offers:             gateway.MaxShown,
+			SubjectsPerPeer:    2 * gateway.MaxShown, // all of them replaced by others at once
 			BytesPerPeer:       200e6,
 			RememberedPerPeer:  1_000_000,
 			DatabaseBytes:      4e9,

@@ -37,6 +37,7 @@ type Options struct {
 	PolicyFiles    func() ([]policy.File, error) // read anew at every (re)load
 	Reread         func(context.Context) error   // configuration and register file, before the policy is reloaded
 	Vanish         func() (offers, percent int)  // how many offers, and what share, may vanish from a full export before somebody must confirm
+	MaxOffers      int                           // own offers; 0: gateway.MaxShown
 	OpenCheckpoint func(note []byte) (journal.Checkpoint, error)
 	SignCheckpoint func(journal.Checkpoint) ([]byte, error)
 	Wake           func(recipients []gateway.OIN) // deliver soon

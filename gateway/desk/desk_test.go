@@ -3,6 +3,7 @@ package desk_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -251,6 +252,49 @@ func TestStatusTellsHowFarAnImportIs(t *testing.T) {
 		}
 		if status, err := f.Node(gt.Smile).Desk.Status(context.Background(), gt.Everyone()); err != nil || status.Importing != nil {
 			t.Errorf("afterwards: got %+v and %v, want nothing under way", status.Importing, err)
+		}
+	})
+}
+
+// As many offers as a list of them holds are published, and not one more. At the
+// edge offers can still be changed and replaced.
+func TestMoreOffersThanAListHolds(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := pair(t)
+		f.SetConfig(gt.Smile, fmt.Sprint("  offers: ", gateway.MaxShown), "  offers: 3")
+		offers := func(ids ...string) (all []gateway.Offer) {
+			for _, id := range ids {
+				all = append(all, gt.Offer(id))
+			}
+			return all
+		}
+		shown := func() string {
+			f.Settled(time.Hour)
+			return strings.Join(slices.Sorted(maps.Keys(f.Received(gt.Alblasserdam, gt.Smile))), " ")
+		}
+		for _, c := range []struct {
+			name  string
+			imp   gateway.Import
+			fits  bool
+			shown string
+		}{
+			{"as many as may be", gateway.Import{Source: "test", Full: true, Offers: offers("a", "b", "c")}, true, "a b c"},
+			{"one more", gateway.Import{Source: "test", Full: true, Offers: offers("a", "b", "c", "d")}, false, "a b c"},
+			{"one more in a part", gateway.Import{Source: "test", Offers: offers("d")}, false, "a b c"},
+			{"one more of another source", gateway.Import{Source: "ander", Offers: offers("d")}, false, "a b c"},
+			{"the same in a part", gateway.Import{Source: "test", Offers: offers("a", "c")}, true, "a b c"},
+			{"others in their place", gateway.Import{Source: "test", Full: true, Offers: offers("a", "e", "f")}, true, "a e f"},
+			{"fewer", gateway.Import{Source: "test", Full: true, Offers: offers("a")}, true, "a"},
+			{"more again", gateway.Import{Source: "test", Offers: offers("b", "c")}, true, "a b c"},
+		} {
+			_, err := f.Node(gt.Smile).Desk.PublishCapacity(context.Background(), gt.Everyone(), c.imp, true)
+			if (err == nil) != c.fits || err != nil && gateway.KindOf(err) != gateway.Limit {
+				t.Errorf("%s: got %v, want it to fit: %v", c.name, err, c.fits)
+			}
+			if got := shown(); got != c.shown {
+				t.Errorf("%s: got %q, want %q", c.name, got, c.shown)
+			}
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -146,6 +147,9 @@ func (d *Desk) take(ctx context.Context, caller gateway.Caller, imp gateway.Impo
 	change.Put = append(change.Put, keepBad(bad, mentioned, known, &report)...)
 	vanished, total, err := d.vanishedOffers(ctx, imp, mentioned)
 	if err != nil {
+		return report, err
+	}
+	if err := d.fits(ctx, report.New, len(vanished)); err != nil {
 		return report, err
 	}
 	if d.tooMany(len(vanished), total) && !confirmed {
@@ -324,6 +328,24 @@ func (d *Desk) vanishedOffers(ctx context.Context, imp gateway.Import, mentioned
 func (d *Desk) tooMany(vanished, total int) bool {
 	offers, percent := d.Vanish()
 	return vanished > offers && vanished*100 > total*percent
+}
+
+// fits refuses an import by which there would be more own offers than a list of
+// them holds. One that adds none is taken, whatever there is.
+func (d *Desk) fits(ctx context.Context, added, vanished int) error {
+	if added <= vanished {
+		return nil
+	}
+	own, err := d.Store.CountOwnOffers(ctx)
+	if err != nil {
+		return fmt.Errorf("count own offers: %w", err)
+	}
+	most := cmp.Or(d.MaxOffers, gateway.MaxShown)
+	if all := own + added - vanished; all > most {
+		return gateway.Errorf(gateway.Limit,
+			"met deze export zouden er %d aanbiedingen zijn; een node toont er hoogstens %d (limits.offers)", all, most)
+	}
+	return nil
 }
 
 func (d *Desk) hold(ctx context.Context, caller gateway.Caller, now time.Time, imp gateway.Import, vanished []store.OwnOffer, report ImportReport) (ImportReport, error) {

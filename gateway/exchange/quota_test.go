@@ -40,7 +40,7 @@ func TestSenderAtItsQuotaHarmsNoOther(t *testing.T) {
 		f := gt.NewFederation(t, smile(),
 			gt.Member{OIN: gt.Drechtwerk, Name: "Drechtwerk", Kind: gateway.Leerwerkbedrijf},
 			gemeente(gt.Alblasserdam, "Alblasserdam", "gm0482"))
-		f.SetConfig(gt.Alblasserdam, "subjects-per-peer: 100000", "subjects-per-peer: 3")
+		f.SetConfig(gt.Alblasserdam, "subjects-per-peer: 20000", "subjects-per-peer: 3")
 		f.Settled(time.Hour)
 		f.Stop(gt.Smile)
 		h := &hostile{t: t, f: f, node: f.Node(gt.Alblasserdam).Exchange, key: f.Key(gt.Smile)}
@@ -92,7 +92,7 @@ func TestSenderWithMoreThanTheRecipientHasRoomFor(t *testing.T) {
 	t.Parallel()
 	gt.Bubble(t, func(t *testing.T) {
 		f := gt.NewFederation(t, smile(), gemeente(gt.Alblasserdam, "Alblasserdam", "gm0482"))
-		f.SetConfig(gt.Alblasserdam, "subjects-per-peer: 100000", "subjects-per-peer: 3")
+		f.SetConfig(gt.Alblasserdam, "subjects-per-peer: 20000", "subjects-per-peer: 3")
 		held := func() int { return len(f.Received(gt.Alblasserdam, gt.Smile)) }
 		offers := []gateway.Offer{gt.Offer("a"), gt.Offer("b"), gt.Offer("c"), gt.Offer("d"), gt.Offer("e")}
 		f.Publish(gt.Smile, offers...)

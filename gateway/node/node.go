@@ -137,7 +137,7 @@ func (n *Node) assemble(ctx context.Context) error {
 	n.Desk, err = desk.New(ctx, desk.Options{
 		Self: c.Party, Secret: n.keys.secret, Store: n.Store, Schema: validator, Protocols: protocols,
 		Anchors: c.Register.Anchors, PolicyFiles: n.policyFiles,
-		Reread: n.reread, Vanish: n.vanish,
+		Reread: n.reread, Vanish: n.vanish, MaxOffers: c.Limits.Offers,
 		OpenCheckpoint: n.openCheckpoint, SignCheckpoint: n.signCheckpoint,
 		Wake:         func(peers []gateway.OIN) { n.Exchange.Wake(peers) },
 		Pause:        func() func() { return n.Exchange.Pause() },

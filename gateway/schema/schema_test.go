@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -271,6 +272,28 @@ func TestManyViolationsAreBounded(t *testing.T) {
 	violations, err := v.Validate("capacity-state", data)
 	if err != nil || len(violations) != 100 {
 		t.Errorf("got %d violations and error %v, want 100", len(violations), err)
+	}
+}
+
+// A list holds all that a sender may show, and such a message is not too large.
+func TestListAtItsEdge(t *testing.T) {
+	v := newValidator(t)
+	for n, want := range map[int]bool{gateway.MaxShown: true, gateway.MaxShown + 1: false} {
+		state := gateway.CapacityState{Subjects: make([]string, n)}
+		for i := range state.Subjects {
+			state.Subjects[i] = fmt.Sprintf("abcdefghijklmnopqrst%06d", i)
+		}
+		data, err := json.Marshal(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		violations, err := v.Validate("capacity-state", data)
+		if err != nil || (len(violations) == 0) != want {
+			t.Errorf("%d subjects: got %v, %v, want that they fit: %v", n, violations, err, want)
+		}
+		if limit := int(1e6 / 2); len(data) > limit {
+			t.Errorf("%d subjects are %d bytes, want far less than a message may have", n, len(data))
+		}
 	}
 }
 

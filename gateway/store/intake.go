@@ -11,14 +11,14 @@ import (
 // withdrawal, a smaller snapshot, a list that drops subjects. Of these, too, no
 // more than Remembered once again is taken, so that the whole stays bounded.
 type Quota struct {
-	Subjects   int   // current snapshots; 0: 100,000
+	Subjects   int   // current snapshots; 0: twice gateway.MaxShown
 	Bytes      int64 // of those snapshots; 0: 200 MB
 	Remembered int   // messages whose answer is kept, and subjects that are gone; 0: 1,000,000
 }
 
 func (q Quota) withDefaults() Quota {
 	if q.Subjects <= 0 {
-		q.Subjects = 100_000
+		q.Subjects = 2 * gateway.MaxShown
 	}
 	if q.Bytes <= 0 {
 		q.Bytes = 200e6

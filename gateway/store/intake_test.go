@@ -205,3 +205,32 @@ func TestNearlyFullTakesWhatShrinks(t *testing.T) {
 	}
 	s.sound(t)
 }
+
+// A sender that shows as many offers as it may replaces all of them before it
+// withdraws one: there is room for that by default, and for no more.
+func TestQuotaHasRoomToReplaceAll(t *testing.T) {
+	s := open(t, store.Options{NoSync: true})
+	const all = 2 * gateway.MaxShown
+	for from := 0; from < all; from += 2000 {
+		var some []store.Inbound
+		for i := from; i < from+2000; i++ {
+			some = append(some, inbound(peerA, fmt.Sprintf("offer-%05d", i), uint64(1+i), "aaa"))
+		}
+		if got, want := outcomes(accept(t, s, start(), some...)), strings.Repeat("received ", 1999)+"received"; got != want {
+			t.Fatalf("from %d on: got %.100s, want all received", from, got)
+		}
+	}
+	if got := outcomes(accept(t, s, start(), inbound(peerA, "one-more", all+1, "aaa"))); got != full {
+		t.Errorf("one more: got %s, want %s", got, full)
+	}
+	shown := make([]string, gateway.MaxShown)
+	for i := range shown {
+		shown[i] = fmt.Sprintf("offer-%05d", i)
+	}
+	if got := outcomes(accept(t, s, start(), inState(all+2, shown...))); got != "received" {
+		t.Errorf("a list of as many as may be: got %s", got)
+	}
+	if kept := get(s.Peer(ctx, peerA))(t).Kept; kept.Subjects != gateway.MaxShown || kept.Full {
+		t.Errorf("after it: got %+v, want %d subjects", kept, gateway.MaxShown)
+	}
+}
