@@ -43,6 +43,7 @@ type Options struct {
 	Wake           func(recipients []gateway.OIN) // deliver soon
 	Pause          func() (resume func())         // stops delivery, attempts under way included, until resume
 	RulesChanged   func()                         // register or policy changed: peers, hello
+	KnowNewer      func() []gateway.OIN           // who has newer messages of this node than it sends; nil: nobody is asked
 	WriteBackup    func(context.Context) (BackupReport, error)
 	BackupEvery    func() time.Duration // 0: nobody counts on backups
 	Trace          *trace.Tracer

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -158,6 +159,10 @@ func (d *Desk) alarms(s Status, now time.Time) []string {
 			alarms = append(alarms, p.Name+" is al meer dan 3 dagen niet bereikt")
 		}
 	}
+	if names := d.KnownNewer(); len(names) > 0 {
+		alarms = append(alarms, strings.Join(names, ", ")+" kent nieuwere berichten van deze node dan hij nu verstuurt en negeert die: "+
+			"de database is een oude kopie, of er draait nog een kopie van deze node; zie doorstroom doctor")
+	}
 	for _, i := range s.Imports {
 		if i.Held != nil {
 			alarms = append(alarms, "een import wacht op bevestiging: er zouden te veel aanbiedingen vervallen (doorstroom publish --confirm)")
@@ -177,6 +182,18 @@ func (d *Desk) alarms(s Status, now time.Time) []string {
 		alarms = append(alarms, "er is al meer dan 3 dagen geen goede back-up gemaakt; zie doorstroom backup --help")
 	}
 	return alarms
+}
+
+// KnownNewer names the parties that have newer messages of this node than those
+// it sends.
+func (d *Desk) KnownNewer() (names []string) {
+	if d.KnowNewer == nil {
+		return nil
+	}
+	for _, oin := range d.KnowNewer() {
+		names = append(names, cmp.Or(d.partyName(oin), string(oin)))
+	}
+	return names
 }
 
 // backupIsOld tells whether the last good backup is older than people may count

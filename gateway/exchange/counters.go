@@ -2,8 +2,10 @@ package exchange
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -14,7 +16,8 @@ type Counters struct {
 	Attempts, Failures atomic.Uint64 // batches tried; batches, hellos and fetches that failed
 
 	mu       sync.Mutex
-	refusals map[Refusal]uint64 // guarded by mu
+	refusals map[Refusal]uint64        // guarded by mu
+	newer    map[gateway.OIN]time.Time // guarded by mu: when a peer last said that it knows newer
 }
 
 // Outcomes counts messages by what their recipient said of them.
@@ -81,5 +84,33 @@ func (c *Counters) accepted(peer gateway.OIN, items []gateway.ReceiptItem) {
 func (c *Counters) settled(items []gateway.ReceiptItem) {
 	for _, item := range items {
 		c.Out.of(item.Outcome).Add(1)
+		if item.Outcome != gateway.Superseded {
+			continue
+		}
+		c.mu.Lock()
+		if c.newer == nil {
+			c.newer = map[gateway.OIN]time.Time{}
+		}
+		c.newer[item.Recipient] = time.Now()
+		c.mu.Unlock()
 	}
+}
+
+// newerFor is how long it is told that a peer knows newer. As long as it goes on
+// the peer is sent the present state every resendPause, and says so again.
+const newerFor = 24 * time.Hour
+
+// KnowNewer are the peers that not long ago had newer messages of this node than
+// those it sent. This node sends in order, and a restored one is known by its
+// incarnation: so the database is an older copy, or another one is in use too.
+func (c *Counters) KnowNewer() (peers []gateway.OIN) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for peer, at := range c.newer {
+		if time.Since(at) < newerFor {
+			peers = append(peers, peer)
+		}
+	}
+	slices.Sort(peers)
+	return peers
 }

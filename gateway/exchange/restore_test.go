@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/config"
+	"github.com/doorstroom/doorstroom/gateway/desk"
 	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
 	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/node"
@@ -334,4 +337,78 @@ func TestRestoredQueueGetsNewNumbers(t *testing.T) {
 		}
 		f.Converged()
 	})
+}
+
+// A database is copied back by hand. Its node is told by what others answer, also
+// when they know a later incarnation of it; restoring that copy mends it.
+func TestDatabaseCopiedBackByHand(t *testing.T) {
+	for name, restored := range map[string]bool{"of this incarnation": false, "of the one before": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gt.Bubble(t, func(t *testing.T) { copiedBack(t, restored) })
+		})
+	}
+}
+
+func copiedBack(t *testing.T, restored bool) {
+	f := gt.NewFederation(t, smile(), gemeente(gt.Dordrecht, "Dordrecht", "gm0505"))
+	database := filepath.Join(f.Dir(gt.Smile), "data", "node.db")
+	alarmed := func(when string, want bool) {
+		t.Helper()
+		alarms := strings.Join(status(f, gt.Smile).Alarms, "; ")
+		if got := strings.Contains(alarms, "Dordrecht kent nieuwere berichten"); got != want {
+			t.Errorf("%s: got alarms %q, want one of Dordrecht: %v", when, alarms, want)
+		}
+		findings, err := f.Node(gt.Smile).Desk.Doctor(context.Background(), gt.Everyone())
+		i := slices.IndexFunc(findings, func(f desk.Finding) bool { return f.Check == "copies" })
+		if err != nil || i < 0 || (findings[i].Level == desk.LevelError) != want {
+			t.Errorf("%s: got findings %+v, %v, want an error: %v", when, findings, err, want)
+		}
+	}
+	f.Publish(gt.Smile, gt.Offer("een"), gt.Offer("twee"))
+	f.Settled(time.Hour)
+	f.Stop(gt.Smile)
+	file, err := os.ReadFile(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Start(gt.Smile)
+	if restored {
+		backUp(t, f, gt.Smile)
+		f.Stop(gt.Smile)
+		restore(t, f, gt.Smile, 0)
+		f.Start(gt.Smile)
+	}
+	for i := range 10 {
+		changed := gt.Offer("een")
+		changed.Title = fmt.Sprint("versie ", i)
+		f.Publish(gt.Smile, changed, gt.Offer("drie"))
+		f.Settled(time.Hour)
+	}
+	alarmed("before", false)
+	f.Stop(gt.Smile)
+	if err := os.WriteFile(database, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.Start(gt.Smile)
+	time.Sleep(time.Hour)
+	alarmed("after", true)
+
+	f.Stop(gt.Smile)
+	c, err := config.Load(filepath.Join(f.Dir(gt.Smile), node.ConfigFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	aside := filepath.Join(t.TempDir(), "node.db")
+	if err := os.Rename(database, aside); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := node.Restore(context.Background(), c, node.RestoreOptions{Backup: aside}); err != nil {
+		t.Fatal(err)
+	}
+	f.Start(gt.Smile)
+	f.Publish(gt.Smile, gt.Offer("een"), gt.Offer("zes"))
+	f.Settled(time.Hour)
+	alarmed("when it is mended", false)
+	f.Converged()
 }

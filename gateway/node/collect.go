@@ -186,6 +186,7 @@ func (n *Node) collectPeers(s sample, known []store.PeerStatus) {
 	if reg == nil {
 		return
 	}
+	newer := n.Exchange.Counters().KnowNewer()
 	for _, party := range reg.Parties() {
 		if party.OIN == n.opt.Config.Party {
 			continue
@@ -206,6 +207,7 @@ func (n *Node) collectPeers(s sample, known []store.PeerStatus) {
 		s.flag("quota_reached", p.Kept.Full, peer)
 		s.send("queue_oldest_seconds", oldest, peer)
 		s.send("peer_failures", float64(p.Failures), peer)
+		s.flag("peer_knows_newer", slices.Contains(newer, party.OIN), peer)
 		s.at("peer_last_contact_timestamp_seconds", p.LastContact, peer)
 		if p.NextAttempt.After(s.now) {
 			s.at("peer_next_attempt_timestamp_seconds", p.NextAttempt, peer)

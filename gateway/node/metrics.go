@@ -58,6 +58,7 @@ func Metrics() []Metric {
 		{"doorstroom_peer_failures", gauge, "Failed attempts in a row.", []string{p}},
 		{"doorstroom_peer_last_contact_timestamp_seconds", gauge, "Last success in either direction; missing if there never was one.", []string{p}},
 		{"doorstroom_peer_next_attempt_timestamp_seconds", gauge, "When a peer that failed is tried again; missing if nothing keeps it waiting.", []string{p}},
+		{"doorstroom_peer_knows_newer", gauge, "1 if a peer disregarded what was sent to it in the last day because it knows newer messages of this node.", []string{p}},
 
 		{"doorstroom_peer_request_duration_seconds", histogram, "Requests of peers, until the answer was written.", []string{"operation", "status"}},
 		{"doorstroom_peer_requests_refused_total", counter, "Requests of peers since start that were not served: rate, large, slow, malformed, identity, full, unavailable or failed.", []string{p, "reason"}},

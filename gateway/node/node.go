@@ -142,6 +142,7 @@ func (n *Node) assemble(ctx context.Context) error {
 		Wake:         func(peers []gateway.OIN) { n.Exchange.Wake(peers) },
 		Pause:        func() func() { return n.Exchange.Pause() },
 		RulesChanged: func() { n.Exchange.RulesChanged() },
+		KnowNewer:    func() []gateway.OIN { return n.Exchange.Counters().KnowNewer() },
 		Trace:        n.trace,
 		WriteBackup:  n.writeBackup, BackupEvery: n.backupEvery, Examine: n.examine,
 		Log: n.log,
