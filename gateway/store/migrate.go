@@ -25,6 +25,7 @@ type migration func(*txn) error
 func migrations() []migration {
 	return []migration{
 		func(*txn) error { return nil }, // queues have rows of several messages, which format 1 does not know
+		func(*txn) error { return nil }, // confirmed snapshots are noted by sequence, which format 2 does not know
 	}
 }
 
