@@ -3,7 +3,6 @@ package gateway
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"slices"
 )
 
@@ -132,7 +131,7 @@ type Disclosure map[Field]Form
 
 // Project makes the snapshot that a recipient may see: the offer's fields in
 // the forms of the disclosure, and nothing else. It contains no time, so equal
-// views of different moments are equal bytes.
+// views of different moments are equal bytes. It refers to what the offer holds.
 func Project(o Offer, s Sampling, r Recipient, show Disclosure) Capacity {
 	c := Capacity{Offer: o.ID, Provider: o.Provider, ValidFrom: o.ValidFrom, ValidUntil: o.ValidUntil}
 	shown := func(f Field) bool { return show[f] != "" && show[f] != None }
@@ -174,8 +173,12 @@ func projectPlaces(places []Places, maximum bool, form Form, s Sampling) []Capac
 	if form == Public {
 		sample = s.Previous
 	}
-	var shown []CapacityPlaces
-	for _, p := range places {
+	if len(places) == 0 {
+		return nil
+	}
+	shown := make([]CapacityPlaces, 0, len(places))
+	for i := range places {
+		p := &places[i]
 		c := CapacityPlaces{Dagdeel: p.Dagdeel}
 		if maximum {
 			c.Maximum = &p.Maximum
@@ -209,7 +212,8 @@ func projectAllotments(o Offer, s Sampling, r Recipient, form Form) []CapacityAl
 			continue
 		}
 		c := CapacityAllotted{ID: a.ID, Grondslag: a.Grondslag, ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil}
-		for _, p := range a.Places {
+		for i := range a.Places {
+			p := &a.Places[i]
 			cp := CapacityPlaces{Dagdeel: p.Dagdeel, Maximum: &p.Maximum}
 			free, sampled := s.Current.Allotments[a.ID][p.Dagdeel]
 			switch {
@@ -229,16 +233,6 @@ func projectAllotments(o Offer, s Sampling, r Recipient, form Form) []CapacityAl
 // Expired tells whether the offer's last day is over: it is then never shown as
 // available, whatever it says.
 func (c Capacity) Expired(day Date) bool { return c.ValidUntil != "" && day > c.ValidUntil }
-
-// Encode is the data of the message and its SHA-256 in hex. Equal views give
-// equal bytes.
-func (c Capacity) Encode() (data []byte, hash string) {
-	data, err := json.Marshal(c)
-	if err != nil {
-		panic("a capacity is plain data: " + err.Error())
-	}
-	return data, Hash(data)
-}
 
 // Hash is SHA-256 in lower-case hex, as everywhere in messages and journal.
 func Hash(b []byte) string {

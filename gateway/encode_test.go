@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/gatewaytest"
 )
 
 // texts are mostly such as messages hold, and sometimes not.
@@ -98,4 +99,111 @@ func BenchmarkMessageEncode(b *testing.B) {
 	for b.Loop() {
 		m.Encode()
 	}
+}
+
+// TestOfferBytesAreThoseOfJSON: what recipients were shown, and what is stored,
+// was written by encoding/json before and is compared with.
+func TestOfferBytesAreThoseOfJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o := anyOffer(t)
+		got := o.Encode()
+		o.Updated = time.Time{}
+		if want, err := json.Marshal(o); err != nil || string(got) != string(want) {
+			t.Fatalf("got %s\nwant %s, %v", got, want, err)
+		}
+	})
+}
+
+// TestCapacityBytesAreThoseOfJSON: other bytes would be another version of
+// every offer.
+func TestCapacityBytesAreThoseOfJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o := anyOffer(t)
+		s := gateway.Sampling{}.Advance(o, moments().Draw(t, "now"))
+		show := gateway.Disclosure{}
+		for _, f := range gateway.Fields() {
+			show[f] = rapid.SampledFrom(f.Forms()).Draw(t, string(f))
+		}
+		c := gateway.Project(o, s, gateway.Recipient{Party: "a", Gemeenten: []gateway.Gemeente{"gm0001"}}, show)
+		c.Withdrawn = rapid.Bool().Draw(t, "withdrawn")
+		got, hash := c.Encode()
+		if want, err := json.Marshal(c); err != nil || string(got) != string(want) || hash != gateway.Hash(want) {
+			t.Fatalf("got %s\nwant %s, %v", got, want, err)
+		}
+	})
+}
+
+// anyOffer may be one that no admin has; any of it may be missing.
+func anyOffer(t *rapid.T) gateway.Offer {
+	text := func(label string) string { return texts(`[A-Za-z0-9 .@-]{0,12}`).Draw(t, label) }
+	many := func(label string) []string {
+		return rapid.OneOf(rapid.Just([]string(nil)), rapid.SliceOfN(texts(`[a-z]{1,5}`), 0, 3)).Draw(t, label)
+	}
+	small := rapid.IntRange(-2, 12)
+	places := func(label string) []gateway.Places {
+		return rapid.OneOf(rapid.Just([]gateway.Places(nil)), rapid.SliceOfN(rapid.Custom(func(t *rapid.T) gateway.Places {
+			return gateway.Places{
+				Dagdeel: rapid.SampledFrom(gateway.Dagdelen()).Draw(t, "dagdeel"), Maximum: small.Draw(t, "maximum"), Occupied: small.Draw(t, "occupied"),
+			}
+		}), 0, 3)).Draw(t, label)
+	}
+	o := gateway.Offer{
+		ID: text("id"), Provider: gateway.OIN(text("provider")), Title: text("title"), Werksoorten: many("werksoorten"),
+		Trajectsoort: text("trajectsoort"), Dienstverband: text("dienstverband"), Doelgroepen: many("doelgroepen"),
+		Grondslag: text("grondslag"), Functionaliteit: text("functionaliteit"),
+		Fase: gateway.Range{Min: small.Draw(t, "min"), Max: small.Draw(t, "max")}, Trede: gateway.Range{Max: rapid.IntRange(0, 1).Draw(t, "trede")},
+		Places: places("places"), Status: gateway.Status(text("status")), Accessibility: many("accessibility"),
+		ValidFrom: gateway.Date(text("from")), ValidUntil: gateway.Date(text("until")), Updated: moments().Draw(t, "updated"),
+	}
+	some := func(label string) bool { return rapid.Bool().Draw(t, label) }
+	if some("begeleiding") {
+		o.Begeleiding = gateway.Begeleiding{Soort: text("soort"), Intensiteit: text("intensiteit"), Ratio: small.Draw(t, "ratio")}
+	}
+	if some("location") {
+		o.Location = gateway.Location{
+			Address:  gateway.Address{Street: text("street"), Number: text("number"), City: text("city")},
+			Postcode: text("postcode"), Gemeente: gateway.Gemeente(text("gemeente")),
+		}
+	}
+	if some("coordinates") {
+		o.Location.Coordinates = &gateway.Coordinates{Lat: rapid.Float64().Draw(t, "lat"), Lon: rapid.Float64Range(-10, 10).Draw(t, "lon")}
+	}
+	if some("contact") {
+		o.Contact = gateway.Contact{Name: text("name"), Role: text("role"), Phone: text("phone"), Email: text("email")}
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "allotments") {
+		o.Allotments = append(o.Allotments, gateway.Allotment{
+			ID: text("allotment"), Gemeenten: []gateway.Gemeente{"gm0001", gateway.Gemeente(text("gm"))}[:rapid.IntRange(0, 2).Draw(t, "gms")],
+			Parties: []gateway.OIN{"a"}[:rapid.IntRange(0, 1).Draw(t, "parties")], Grondslag: text("grondslag"), Places: places("allotted"),
+			ValidFrom: gateway.Date(text("from")), ValidUntil: gateway.Date(text("until")),
+		})
+	}
+	return o
+}
+
+func BenchmarkOffer(b *testing.B) {
+	o := gatewaytest.Offer("aanbod-000001")
+	s := gateway.Sampling{}.Advance(o, time.Unix(1e9, 0))
+	show := gateway.Disclosure{}
+	for _, f := range gateway.Fields() {
+		show[f] = f.Forms()[len(f.Forms())-1]
+	}
+	b.Run("encode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			o.Encode()
+		}
+	})
+	b.Run("project", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			gateway.Project(o, s, gateway.Recipient{Gemeenten: []gateway.Gemeente{"gm0482"}}, show).Encode()
+		}
+	})
+	b.Run("json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = json.Marshal(o)
+		}
+	})
 }

@@ -20,9 +20,6 @@ const (
 	MaxLifetime = 30 * 24 * time.Hour
 	// ClockSkew is how far the clocks of two parties may lie apart.
 	ClockSkew = 5 * time.Minute
-	// ClockLost is how far a node's time may be ahead of its clock before nobody
-	// would wait for the clock to catch up.
-	ClockLost = 24 * time.Hour
 	// DedupeMargin is how long after its expiry a message id is remembered.
 	DedupeMargin = 30 * 24 * time.Hour
 )
@@ -127,11 +124,16 @@ func (m Message) appendPlain(b []byte) (_ []byte, ok bool) {
 // plain tells whether encoding/json writes a text as it is.
 func plain(text string) bool {
 	for i := range len(text) {
-		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+		if c := text[i]; c > '~' || asItIs[c/32]>>(c%32)&1 == 0 {
 			return false
 		}
 	}
 	return true
+}
+
+// asItIs has a bit for each byte of ASCII that needs no escaping.
+var asItIs = [4]uint32{
+	0, ^uint32(1<<('"'-32) | 1<<('&'-32) | 1<<('<'-32) | 1<<('>'-32)), ^uint32(1 << ('\\' - 64)), ^uint32(1 << 31),
 }
 
 // settled tells whether encoding/json writes an object of valid JSON as it is:

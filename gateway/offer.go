@@ -235,7 +235,9 @@ func (c *checker) require(field string, ok bool, message string) {
 
 func (c *checker) codes(lists CodeLists, day Date, field, list string, codes ...string) {
 	for _, code := range codes {
-		c.require(field, lists.Check(list, code, day) == nil, "noemt een code die niet (meer) in codelijst "+list+" staat")
+		if lists.Check(list, code, day) != nil {
+			c.require(field, false, "noemt een code die niet (meer) in codelijst "+list+" staat")
+		}
 	}
 }
 

@@ -1,12 +1,11 @@
 package desk
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -109,42 +108,17 @@ func (d *Desk) publish(ctx context.Context, caller gateway.Caller, imp gateway.I
 
 func (d *Desk) take(ctx context.Context, caller gateway.Caller, imp gateway.Import, confirmed bool) (ImportReport, error) {
 	now := d.now()
-	day := gateway.DateOf(now)
 	report := ImportReport{Source: imp.Source, Problems: imp.Problems}
 	known, err := d.Store.OwnOffersOf(ctx, mentionedIn(imp))
 	if err != nil {
 		return report, fmt.Errorf("read own offers: %w", err)
 	}
-	bad := problemsByOffer(imp.Problems)
 	change := publication.Change{Entry: d.entry(caller, journal.KindImport, now)}
-	mentioned := map[string]bool{}
-	for _, offer := range imp.Offers {
-		offer.Updated = offer.Updated.UTC() // as the schema has it; the admin wrote local time
-		if problems := d.refuse(offer, mentioned, known, imp.Source, day); len(problems) > 0 {
-			report.Problems = append(report.Problems, problems...)
-			if old, ok := known[offer.ID]; !ok || old.Source == imp.Source {
-				bad[offer.ID] = problems[0].Message
-			}
-			continue
-		}
-		mentioned[offer.ID] = true
-		report.Offers++
-		old, exists := known[offer.ID]
-		switch {
-		case !exists:
-			report.New++
-		case sameOffer(old.Offer, offer) && old.Problem == "":
-			report.Unchanged++
-			continue
-		default:
-			report.Changed++
-		}
-		if offer.Updated.IsZero() {
-			offer.Updated = now
-		}
-		change.Put = append(change.Put, store.OwnOffer{Offer: offer, Sampling: old.Sampling, Source: imp.Source, Changed: now})
+	put, mentioned, err := d.sift(imp, known, now, &report)
+	if err != nil {
+		return report, fmt.Errorf("read own offers: %w", err)
 	}
-	change.Put = append(change.Put, keepBad(bad, mentioned, known, &report)...)
+	change.Put = put
 	vanished, total, err := d.vanishedOffers(ctx, imp, mentioned)
 	if err != nil {
 		return report, err
@@ -156,10 +130,55 @@ func (d *Desk) take(ctx context.Context, caller gateway.Caller, imp gateway.Impo
 		return d.hold(ctx, caller, now, imp, vanished, report)
 	}
 	for _, gone := range vanished {
-		report.Withdrawn = append(report.Withdrawn, gone.Offer.ID)
-		change.Delete = append(change.Delete, gone)
+		whole, err := gone.Whole()
+		if err != nil {
+			return report, fmt.Errorf("read own offer: %w", err)
+		}
+		report.Withdrawn = append(report.Withdrawn, gone.ID)
+		change.Delete = append(change.Delete, whole)
 	}
 	return d.commitImport(ctx, now, imp, change, report)
+}
+
+// sift gives the own offers that an import changes, and the ids of all that it
+// mentions. It counts them in the report.
+func (d *Desk) sift(imp gateway.Import, known map[string]*store.KnownOffer, now time.Time, report *ImportReport) (put []store.OwnOffer, mentioned map[string]bool, err error) {
+	day := gateway.DateOf(now)
+	bad := problemsByOffer(imp.Problems)
+	mentioned = make(map[string]bool, len(imp.Offers))
+	for _, offer := range imp.Offers {
+		offer.Updated = offer.Updated.UTC() // as the schema has it; the admin wrote local time
+		said := offer.Encode()
+		if problems := d.refuse(&offer, said, mentioned, known, imp.Source, day); len(problems) > 0 {
+			report.Problems = append(report.Problems, problems...)
+			if old, ok := known[offer.ID]; !ok || old.Source == imp.Source {
+				bad[offer.ID] = problems[0].Message
+			}
+			continue
+		}
+		mentioned[offer.ID] = true
+		report.Offers++
+		old, exists := known[offer.ID]
+		if exists && bytes.Equal(old.Said, said) && old.Problem == "" {
+			report.Unchanged++
+			continue
+		}
+		if offer.Updated.IsZero() {
+			offer.Updated = now
+		}
+		changed := store.OwnOffer{Offer: offer, Source: imp.Source, Changed: now}
+		if !exists {
+			report.New++
+		} else {
+			report.Changed++
+			if changed.Sampling, err = old.Sampling(); err != nil {
+				return nil, nil, err
+			}
+		}
+		put = append(put, changed)
+	}
+	marked, err := keepBad(bad, mentioned, known, report)
+	return append(put, marked...), mentioned, err
 }
 
 func (d *Desk) commitImport(ctx context.Context, now time.Time, imp gateway.Import, change publication.Change, report ImportReport) (ImportReport, error) {
@@ -195,8 +214,7 @@ func (d *Desk) commitImport(ctx context.Context, now time.Time, imp gateway.Impo
 // keepBad counts the offers that could not be read or published, and gives those
 // whose last good version stays and is to be marked. They are mentioned: a full
 // export does not withdraw them.
-func keepBad(bad map[string]string, mentioned map[string]bool, known map[string]store.OwnOffer, report *ImportReport) []store.OwnOffer {
-	var marked []store.OwnOffer
+func keepBad(bad map[string]string, mentioned map[string]bool, known map[string]*store.KnownOffer, report *ImportReport) (marked []store.OwnOffer, err error) {
 	for _, id := range slices.Sorted(maps.Keys(bad)) {
 		if mentioned[id] {
 			continue
@@ -209,11 +227,15 @@ func keepBad(bad map[string]string, mentioned map[string]bool, known map[string]
 		}
 		report.Kept = append(report.Kept, id)
 		if old.Problem != bad[id] {
-			old.Problem = bad[id]
-			marked = append(marked, old)
+			whole, err := old.Whole()
+			if err != nil {
+				return nil, err
+			}
+			whole.Problem = bad[id]
+			marked = append(marked, whole)
 		}
 	}
-	return marked
+	return marked, nil
 }
 
 // rememberTaken is how many exports of a source are remembered.
@@ -229,8 +251,9 @@ func taken(before store.ImportState, imp gateway.Import) []string {
 }
 
 // refuse lists what makes an offer unfit to publish, as row problems without a
-// row: an adapter has already reported the rows it could not read.
-func (d *Desk) refuse(o gateway.Offer, mentioned map[string]bool, known map[string]store.OwnOffer, source string, day gateway.Date) []gateway.RowProblem {
+// row: an adapter has already reported the rows it could not read. said is the
+// encoded offer.
+func (d *Desk) refuse(o *gateway.Offer, said []byte, mentioned map[string]bool, known map[string]*store.KnownOffer, source string, day gateway.Date) []gateway.RowProblem {
 	var problems []gateway.RowProblem
 	add := func(field, message string) {
 		problems = append(problems, gateway.RowProblem{Column: field, Offer: o.ID, Message: message})
@@ -251,12 +274,7 @@ func (d *Desk) refuse(o gateway.Offer, mentioned map[string]bool, known map[stri
 		return problems
 	}
 	// The schema has the bounds of texts, so that what passes here fits a message.
-	data, err := json.Marshal(o)
-	if err != nil {
-		add("", "is niet als bericht te schrijven")
-		return problems
-	}
-	violations, err := d.Schema.Validate("offer", data)
+	violations, err := d.Schema.Validate("offer", withUpdated(said, o.Updated))
 	for _, v := range violations {
 		add(v.Path, v.Dutch)
 	}
@@ -264,6 +282,16 @@ func (d *Desk) refuse(o gateway.Offer, mentioned map[string]bool, known map[stri
 		add("", "bevat tekens die niet in een bericht kunnen")
 	}
 	return problems
+}
+
+// withUpdated gives the offer as encoding/json writes it.
+func withUpdated(said []byte, updated time.Time) []byte {
+	if updated.IsZero() {
+		return said
+	}
+	open := said[:len(said)-1]
+	b := updated.AppendFormat(append(open[:len(open):len(open)], `,"updated":"`...), time.RFC3339Nano)
+	return append(b, `"}`...)
 }
 
 func problemsByOffer(problems []gateway.RowProblem) map[string]string {
@@ -274,12 +302,6 @@ func problemsByOffer(problems []gateway.RowProblem) map[string]string {
 		}
 	}
 	return bad
-}
-
-// sameOffer compares what the admin said, not when it said it.
-func sameOffer(a, b gateway.Offer) bool {
-	a.Updated, b.Updated = time.Time{}, time.Time{}
-	return reflect.DeepEqual(a, b)
 }
 
 // mentionedIn are the ids of the offers of which an import says something.
@@ -299,12 +321,12 @@ const ownAtOnce = 1000
 
 // vanishedOffers are those that a full export of their source no longer
 // mentions, out of so many in total.
-func (d *Desk) vanishedOffers(ctx context.Context, imp gateway.Import, mentioned map[string]bool) (vanished []store.OwnOffer, total int, err error) {
+func (d *Desk) vanishedOffers(ctx context.Context, imp gateway.Import, mentioned map[string]bool) (vanished []store.KnownOffer, total int, err error) {
 	if !imp.Full {
 		return nil, 0, nil
 	}
 	for after := ""; ; {
-		some, err := d.Store.OwnOffersAfter(ctx, after, ownAtOnce)
+		some, err := d.Store.KnownAfter(ctx, after, ownAtOnce)
 		if err != nil {
 			return nil, 0, fmt.Errorf("read own offers: %w", err)
 		}
@@ -312,12 +334,12 @@ func (d *Desk) vanishedOffers(ctx context.Context, imp gateway.Import, mentioned
 			return vanished, total, nil
 		}
 		for _, o := range some {
-			after = o.Offer.ID
+			after = o.ID
 			if o.Source != imp.Source {
 				continue
 			}
 			total++
-			if !mentioned[o.Offer.ID] {
+			if !mentioned[o.ID] {
 				vanished = append(vanished, o)
 			}
 		}
@@ -348,13 +370,13 @@ func (d *Desk) fits(ctx context.Context, added, vanished int) error {
 	return nil
 }
 
-func (d *Desk) hold(ctx context.Context, caller gateway.Caller, now time.Time, imp gateway.Import, vanished []store.OwnOffer, report ImportReport) (ImportReport, error) {
+func (d *Desk) hold(ctx context.Context, caller gateway.Caller, now time.Time, imp gateway.Import, vanished []store.KnownOffer, report ImportReport) (ImportReport, error) {
 	state, _, err := d.Store.ImportState(ctx, imp.Source)
 	if err != nil {
 		return report, fmt.Errorf("read import: %w", err)
 	}
 	for _, o := range vanished {
-		report.Held = append(report.Held, o.Offer.ID)
+		report.Held = append(report.Held, o.ID)
 	}
 	state.Source = imp.Source
 	state.Taken = taken(state, imp)

@@ -47,11 +47,9 @@ type Publisher struct {
 	trace  *trace.Tracer
 	lists  string // versions of the code lists
 
-	planning sync.Mutex // held while a plan is made and committed
-
-	mu      sync.Mutex             // held for moments; who also plans may read without it
-	planned map[gateway.OIN]string // guarded by mu; by recipient: the key of the rules its whole queue was last planned under
-	all     *store.Planned         // guarded by mu; what everything was last planned under, also before the start; nil: not read yet
+	mu      sync.Mutex             // held while a plan is made and committed
+	planned map[gateway.OIN]string // by recipient: the key of the rules its whole queue was last planned under
+	all     *store.Planned         // what everything was last planned under, also before the start; nil: not read yet
 }
 
 // New makes a Publisher. The secret makes subjects opaque and digests keyed;
@@ -95,8 +93,8 @@ type Denial struct {
 // subjects, in transactions of some hundred offers each, the last of which
 // closes the import; what was committed before an error stays.
 func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Result, error) {
-	p.planning.Lock()
-	defer p.planning.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	offers, err := p.sampled(ctx, now, c.Put)
 	if err != nil {
 		return Result{}, err
@@ -147,8 +145,8 @@ const past = gateway.Date("0001-01-01")
 // denials are journaled: under a new policy or register they are, on an ordinary
 // day only what is sent is.
 func (p *Publisher) Renew(ctx context.Context, now time.Time, account bool) (Result, error) {
-	p.planning.Lock()
-	defer p.planning.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if err := p.remember(ctx); err != nil {
 		return Result{}, err
 	}
@@ -170,56 +168,31 @@ func (p *Publisher) remember(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read what was planned: %w", err)
 	}
-	p.note(func() { p.all = &all })
+	p.all = &all
 	return nil
-}
-
-// note changes what is remembered of plans.
-func (p *Publisher) note(change func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	change()
 }
 
 // beginUnder notes, before a plan under other rules than the last begins, that
 // nothing is certain: if it ends halfway and the rules change back, they are not
 // those that all was planned under.
 func (p *Publisher) beginUnder(ctx context.Context, plan *plan) error {
-	if err := p.remember(ctx); err != nil {
+	if err := p.remember(ctx); err != nil || p.all.Rules == "" || p.all.Rules == plan.key {
 		return err
-	}
-	p.note(func() {
-		for _, party := range plan.recipients {
-			if p.plannedUnder(party.OIN) != plan.key {
-				p.planned[party.OIN] = ""
-			}
-		}
-	})
-	if p.all.Rules == "" || p.all.Rules == plan.key {
-		return nil
 	}
 	if err := p.store.SetPlanned(ctx, plan.now, store.Planned{}); err != nil {
 		return fmt.Errorf("note that rules change: %w", err)
 	}
-	p.note(func() { p.all = &store.Planned{} })
+	p.all = &store.Planned{}
 	return nil
 }
 
 // plannedUnder is the key of the rules that the queue of a peer was planned
-// under. The caller holds mu or planning.
+// under.
 func (p *Publisher) plannedUnder(peer gateway.OIN) string {
 	if key, known := p.planned[peer]; known {
 		return key
 	}
 	return p.all.Rules
-}
-
-// isPlanned tells whether the whole queue of a peer was planned under the rules
-// with this key, and nothing else has begun since.
-func (p *Publisher) isPlanned(peer gateway.OIN, key string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.all != nil && p.plannedUnder(peer) == key
 }
 
 // due tells whether the moment changes anything: the rules or the day are not
@@ -234,6 +207,8 @@ func (p *Publisher) due(now time.Time) bool {
 // what this node knows, until its sources have been heard again. It is cheap
 // when the plan is not new.
 func (p *Publisher) Ready(ctx context.Context, now time.Time, peer gateway.OIN) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	rules := p.rules()
 	if !rules.Policy.Loaded() {
 		return false, nil
@@ -245,18 +220,13 @@ func (p *Publisher) Ready(ctx context.Context, now time.Time, peer gateway.OIN) 
 	if len(awaited.Sources) > 0 {
 		return false, nil
 	}
-	if p.isPlanned(peer, p.keyOf(rules, now)) { // no need to wait for a long import
-		return true, nil
-	}
-	p.planning.Lock()
-	defer p.planning.Unlock()
 	if err := p.remember(ctx); err != nil {
 		return false, err
 	}
-	plan := p.newPlan(now)
-	if p.isPlanned(peer, plan.key) {
+	if p.plannedUnder(peer) == p.keyOf(rules, now) {
 		return true, nil
 	}
+	plan := p.newPlan(now)
 	plan.only(peer)
 	if _, err := p.replan(ctx, plan); err != nil {
 		return false, fmt.Errorf("decide again for %s: %w", peer, err)
@@ -267,8 +237,8 @@ func (p *Publisher) Ready(ctx context.Context, now time.Time, peer gateway.OIN) 
 // Reconsider sends what a peer refused once more, when it has said that it now
 // knows other rules, codes or kinds than when it refused.
 func (p *Publisher) Reconsider(ctx context.Context, now time.Time, peer gateway.OIN) error {
-	p.planning.Lock()
-	defer p.planning.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	plan := p.newPlan(now)
 	plan.only(peer)
 	plan.refused = true
@@ -280,12 +250,10 @@ func (p *Publisher) Reconsider(ctx context.Context, now time.Time, peer gateway.
 
 // Resend queues everything a peer may see once more, followed by the list of
 // it, from which the peer learns what to drop. It replaces whatever was queued
-// for the peer, which then is no longer owed the present state. A peer that was
-// never shown anything, and says that it holds nothing, gets no list: most take
-// none of a party that offers nothing.
+// for the peer, which then is no longer owed the present state.
 func (p *Publisher) Resend(ctx context.Context, now time.Time, peer gateway.OIN) error {
-	p.planning.Lock()
-	defer p.planning.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	plan := p.newPlan(now)
 	if !plan.policy.Loaded() {
 		return nil
@@ -299,9 +267,8 @@ func (p *Publisher) Resend(ctx context.Context, now time.Time, peer gateway.OIN)
 }
 
 func (p *Publisher) sendState(ctx context.Context, plan *plan, peer gateway.OIN) error {
-	state, ever := gateway.CapacityState{Subjects: []string{}}, false
+	state := gateway.CapacityState{Subjects: []string{}}
 	err := p.eachLast(ctx, peer, func(shown []store.Last) error {
-		ever = true
 		for _, s := range shown {
 			if !s.Withdrawal && s.State != gateway.Withdrawn {
 				state.Subjects = append(state.Subjects, s.Subject)
@@ -312,33 +279,18 @@ func (p *Publisher) sendState(ctx context.Context, plan *plan, peer gateway.OIN)
 	if err != nil {
 		return err
 	}
-	status, err := p.store.Peer(ctx, peer)
+	data, err := json.Marshal(state)
 	if err != nil {
-		return fmt.Errorf("read peer: %w", err)
+		return fmt.Errorf("encode state: %w", err)
 	}
-	pub := store.Publication{Repays: peer}
-	if holdsNothing := status.Hello != nil && status.Hello.Holds.Count == 0; ever || !holdsNothing {
-		send, err := stateOf(plan, peer, p.subject("state"), state)
-		if err != nil {
-			return err
-		}
-		pub.Sends = []store.Send{send}
+	send := store.Send{
+		Recipients: []gateway.OIN{peer}, Kind: gateway.KindCapacityState, Subject: p.subject("state"),
+		Data: data, Hash: gateway.Hash(data), Basis: plan.basis(nil),
 	}
-	if err := p.store.Publish(ctx, plan.now, pub); err != nil {
+	if err := p.store.Publish(ctx, plan.now, store.Publication{Sends: []store.Send{send}, Repays: peer}); err != nil {
 		return fmt.Errorf("queue state: %w", err)
 	}
 	return nil
-}
-
-func stateOf(plan *plan, peer gateway.OIN, subject string, state gateway.CapacityState) (store.Send, error) {
-	data, err := json.Marshal(state)
-	if err != nil {
-		return store.Send{}, fmt.Errorf("encode state: %w", err)
-	}
-	return store.Send{
-		Recipients: []gateway.OIN{peer}, Kind: gateway.KindCapacityState, Subject: subject,
-		Data: data, Hash: gateway.Hash(data), Basis: plan.basis(nil),
-	}, nil
 }
 
 // eachLast visits what was last queued for a peer, some subjects at a time.
@@ -375,16 +327,14 @@ func (p *Publisher) replan(ctx context.Context, plan *plan) (_ Result, err error
 	if err != nil {
 		return r.result(), err
 	}
-	p.note(func() {
-		if plan.everyone {
-			p.all = &store.Planned{Rules: plan.key, Next: next}
+	if plan.everyone {
+		p.all = &store.Planned{Rules: plan.key, Next: next}
+	}
+	for _, party := range plan.recipients {
+		if !plan.full[party.OIN] {
+			p.planned[party.OIN] = plan.key
 		}
-		for _, party := range plan.recipients {
-			if !plan.full[party.OIN] {
-				p.planned[party.OIN] = plan.key
-			}
-		}
-	})
+	}
 	if plan.everyone && len(plan.full) == 0 {
 		if err = p.store.SetPlanned(ctx, plan.now, *p.all); err != nil {
 			err = fmt.Errorf("note what was planned: %w", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -106,16 +105,13 @@ func Decoders() map[string]func([]byte) ([]byte, error) {
 	return map[string]func([]byte) ([]byte, error){
 		"entry": func(b []byte) ([]byte, error) { e, err := decodeEntry(in, b); return e.encode(), err },
 		"block": func(b []byte) ([]byte, error) {
-			all, err := entryCodec().decodeBlock(in, number(1000), b)
-			return entryCodec().encodeBlock(1000, all), err
-		},
-		"answers": func(b []byte) ([]byte, error) {
-			all, err := answerCodec().decodeBlock(in, number(1000), b)
-			return answerCodec().encodeBlock(1000, all), err
+			all, err := decodeBlock(in, number(1000), b)
+			return encodeBlock(1000, all), err
 		},
 		"slot":     func(b []byte) ([]byte, error) { s, err := decodeSlot(in, b); return s.encode(), err },
 		"item":     func(b []byte) ([]byte, error) { i, err := decodeItem(in, b); return i.encode(), err },
 		"snapshot": func(b []byte) ([]byte, error) { s, err := decodeSnapshot(in, b); return s.encode(), err },
+		"own":      func(b []byte) ([]byte, error) { o, err := decodeOwn(nil, b); return encodeOwn(&o), err },
 		"stored":   func(b []byte) ([]byte, error) { s, err := decodeStored(b); return encodeStored(s), err },
 	}
 }
@@ -148,8 +144,10 @@ func (s *Store) SetMeta(ctx context.Context, key string, value []byte) error {
 	})
 }
 
-// PagesWritten counts the pages that were written since the database was opened.
-func (s *Store) PagesWritten() int64 {
-	stats := s.engine.(*boltEngine).file.db.Stats().TxStats
-	return stats.GetPageAlloc() / int64(os.Getpagesize())
+// PutOwnAsJSON stores an own offer as it was before there were compact rows.
+func (s *Store) PutOwnAsJSON(ctx context.Context, o OwnOffer) error {
+	return s.update(ctx, time.Time{}, func(t *txn) error {
+		t.put(table{name: tableOwn}, []byte(o.Offer.ID), encodeJSON(o))
+		return nil
+	})
 }

@@ -9,73 +9,6 @@ import (
 	"github.com/doorstroom/doorstroom/gateway"
 )
 
-// OwnOffers gives all offers of this node's own party, by id. It takes memory
-// for all of them: see OwnOffersAfter.
-func (s *Store) OwnOffers(ctx context.Context) ([]OwnOffer, error) {
-	return allJSON[OwnOffer](ctx, s, table{name: tableOwn})
-}
-
-// OwnOffer gives one own offer; false if there is none.
-func (s *Store) OwnOffer(ctx context.Context, id string) (o OwnOffer, ok bool, err error) {
-	err = s.view(ctx, func(r reader) error {
-		ok, err = getJSON(r, table{name: tableOwn}, []byte(id), &o)
-		return err
-	})
-	return o, ok, err
-}
-
-// OwnOffersOf gives the own offers among some ids, by id.
-func (s *Store) OwnOffersOf(ctx context.Context, ids []string) (map[string]OwnOffer, error) {
-	var keys [][]byte
-	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-		keys = append(keys, []byte(id))
-	}
-	found := map[string]OwnOffer{}
-	in := table{name: tableOwn}
-	err := s.view(ctx, func(r reader) error {
-		return r.each(in, keys, func(i int, value []byte) error {
-			if value == nil {
-				return nil
-			}
-			var o OwnOffer
-			err := readJSON(in, value, &o)
-			found[string(keys[i])] = o
-			return err
-		})
-	})
-	return found, err
-}
-
-// OwnOffersAfter gives the first own offers after an id, at most limit.
-func (s *Store) OwnOffersAfter(ctx context.Context, id string, limit int) (all []OwnOffer, err error) {
-	in := table{name: tableOwn}
-	err = s.view(ctx, func(r reader) error {
-		all = nil
-		return r.ascend(in, []byte(id), func(key, value []byte) (bool, error) {
-			if string(key) == id {
-				return true, nil
-			}
-			var o OwnOffer
-			err := readJSON(in, value, &o)
-			all = append(all, o)
-			return len(all) < limit, err
-		})
-	})
-	return all, err
-}
-
-// CountOwnOffers is the number of own offers.
-func (s *Store) CountOwnOffers(ctx context.Context) (n int, err error) {
-	err = s.view(ctx, func(r reader) error {
-		n = 0
-		return r.ascend(table{name: tableOwn}, nil, func(_, _ []byte) (bool, error) {
-			n++
-			return true, nil
-		})
-	})
-	return n, err
-}
-
 func keyPolicy() []byte { return []byte("policy") }
 
 // Policy names the rules that the journal last accounted for, as the Publication
@@ -141,8 +74,8 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 	err = write(ctx, now, func(t *txn) error {
 		t.traced = s.traced
 		defer func() { queued = t.queued }()
-		for _, o := range p.Put {
-			t.put(table{name: tableOwn}, []byte(o.Offer.ID), encodeJSON(o))
+		for i := range p.Put {
+			t.put(table{name: tableOwn}, []byte(p.Put[i].Offer.ID), encodeOwn(&p.Put[i]))
 		}
 		for _, id := range p.Delete {
 			if err := t.deleteOwn(id); err != nil {
@@ -186,27 +119,4 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 		s.queued(ctx, queued)
 	}
 	return err
-}
-
-// deleteOwn takes an own offer away but keeps its sampling: an offer that comes
-// back the next day must not be sampled anew because of that.
-func (t *txn) deleteOwn(id string) error {
-	var own OwnOffer
-	ok, err := getJSON(t, table{name: tableOwn}, []byte(id), &own)
-	if err != nil || !ok {
-		return err
-	}
-	t.put(table{name: tableGone}, []byte(id), encodeJSON(own.Sampling))
-	t.delete(table{name: tableOwn}, []byte(id))
-	return nil
-}
-
-// GoneSampling is the sampling of an own offer that was deleted, until its next
-// sample would have been due; the zero Sampling if there is none.
-func (s *Store) GoneSampling(ctx context.Context, id string) (sampling gateway.Sampling, err error) {
-	err = s.view(ctx, func(r reader) error {
-		_, err := getJSON(r, table{name: tableGone}, []byte(id), &sampling)
-		return err
-	})
-	return sampling, err
 }

@@ -100,10 +100,8 @@ func (t *txn) await(within time.Duration) error {
 		return nil
 	}
 	sources := map[string]bool{}
-	in := table{name: tableOwn}
-	err := t.ascend(in, nil, func(_, value []byte) (bool, error) {
-		var own OwnOffer
-		err := readJSON(in, value, &own)
+	err := t.ascend(table{name: tableOwn}, nil, func(key, value []byte) (bool, error) {
+		own, err := decodeKnown(key, value)
 		sources[own.Source] = true
 		return true, err
 	})

@@ -7,15 +7,6 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/journal"
 )
 
-// OwnOffer is an offer of this node's own party with what was sampled of it.
-type OwnOffer struct {
-	Offer    gateway.Offer    `json:"offer"`
-	Sampling gateway.Sampling `json:"sampling"`
-	Source   string           `json:"source"`            // the export it came from
-	Problem  string           `json:"problem,omitempty"` // Dutch: the last import had a bad row for it
-	Changed  time.Time        `json:"changed"`
-}
-
 // Basis is under what a message was decided.
 type Basis struct {
 	Policy   string       `json:"policy,omitempty"`
@@ -76,7 +67,7 @@ type Last struct {
 	Subject    string
 	Hash       [32]byte // of its data
 	Withdrawal bool
-	State      gateway.DeliveryState // its end; "" while it is under way, and of a snapshot that the peer took
+	State      gateway.DeliveryState // its end; "" while it is under way
 }
 
 // Outgoing is one message that waits for a peer.
