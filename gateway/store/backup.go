@@ -76,6 +76,9 @@ func (s *Store) Backup(ctx context.Context, now time.Time, file string, sealing 
 	if _, err := os.Lstat(file); err == nil {
 		return report, gateway.Errorf(gateway.Conflict, "there is a backup of this second already")
 	}
+	if err := s.roomForBackup(path, file); err != nil {
+		return report, err
+	}
 	if err := s.engine.snapshot(ctx, snapshotFile(path)); err != nil {
 		return report, fmt.Errorf("copy the database: %w", err)
 	}
@@ -109,6 +112,42 @@ func (s *Store) Backup(ctx context.Context, now time.Time, file string, sealing 
 		t.put(table{name: tableMeta}, keyBackup(), encodeJSON(report))
 		return nil
 	})
+}
+
+// roomForBackup refuses a backup for which a disk has no room, before anything is
+// written: beside the database two copies at a time, one of them as it is, the
+// others compacted, and where the backup goes one more.
+func (s *Store) roomForBackup(path, file string) error {
+	u := s.Usage()
+	compacted := compactedSize(u.FileBytes - max(0, u.FreeBytes))
+	for _, disk := range []struct {
+		name, at string
+		need     int64
+	}{
+		{"of the database", filepath.Dir(path), max(u.FileBytes, compacted) + compacted},
+		{"of the backups", filepath.Dir(file), compacted},
+	} {
+		if free, ok := diskFree(disk.at); ok && free < disk.need {
+			return gateway.Errorf(gateway.Limit, "there is no room for a backup: it needs %d bytes on the disk %s, and %d are free", disk.need, disk.name, free)
+		}
+	}
+	return nil
+}
+
+// compactedSize is how large a copy of so many used bytes may become: bbolt leaves
+// a tenth of each page free, and makes its file larger by doubling it at first and
+// by a fixed step later.
+func compactedSize(used int64) int64 {
+	const growStep = 16 << 20
+	used += used/8 + sparePages*int64(os.Getpagesize())
+	if used > growStep {
+		return used + growStep
+	}
+	size := int64(32 << 10)
+	for size < used {
+		size *= 2
+	}
+	return size
 }
 
 func keyBackup() []byte { return []byte("last-backup") }

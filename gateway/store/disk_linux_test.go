@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -267,4 +268,42 @@ func TestBackupOnAFullDisk(t *testing.T) {
 		remove()
 	}
 	s.sound(t)
+}
+
+// A backup for which there is no room is not begun, on whichever disk that is, and
+// says how much is needed and free.
+func TestBackupAsksForRoomFirst(t *testing.T) {
+	for _, full := range []string{"database", "backups"} {
+		t.Run(full, func(t *testing.T) {
+			data, backups := smallDisk(t, 32<<20), smallDisk(t, 32<<20)
+			s := get(store.Open(filepath.Join(data, "node.db"), store.Options{}))(t)
+			defer s.Close()
+			must(t, s.SetMeta(ctx, "large", make([]byte, 3<<20)))
+			u, sealed := s.Usage(), sealing(t)
+			compacted, page := store.CompactedSize(u.FileBytes-u.FreeBytes), int64(os.Getpagesize())
+			need, dir := max(u.FileBytes, compacted)+compacted, data
+			if full == "backups" {
+				need, dir = compacted, backups
+			}
+			need = (need + page - 1) / page * page
+			remove := ballast(t, dir, need-page)
+			began := false
+			watched := sealed
+			watched.Encrypt = func(to io.Writer) (io.WriteCloser, error) { began = true; return sealed.Encrypt(to) }
+			file := filepath.Join(backups, "one.backup")
+			_, err := s.Backup(ctx, start(), file, watched)
+			if text := gateway.SafeMessage(err); gateway.KindOf(err) != gateway.Limit || began ||
+				!strings.Contains(text, "of the "+full) || !strings.Contains(text, fmt.Sprint(need-page, " are free")) {
+				t.Errorf("one page too few: got %v (begun: %v), want that %d are free", err, began, need-page)
+			}
+			remove()
+			if got, want := strings.TrimSpace(files(t, data)+" "+files(t, backups)), "node.db"; got != want {
+				t.Errorf("left %q, want %q", got, want)
+			}
+			defer ballast(t, dir, need+page)() // encrypted it is a little larger; compacted mostly less
+			if _, err := s.Backup(ctx, start(), file, sealed); err != nil {
+				t.Errorf("with enough room: %v", err)
+			}
+		})
+	}
 }
