@@ -93,9 +93,10 @@ func (n *Node) collectCounters(s sample) {
 	for r, c := range count.Refusals() {
 		s.send("messages_refused_total", float64(c), string(r.Peer), string(r.Outcome), string(r.Reason))
 	}
-	sent, lost := n.trace.Spans()
+	sent, lost, dropped := n.trace.Spans()
 	s.send("trace_spans_total", float64(sent), "taken")
 	s.send("trace_spans_total", float64(lost), "lost")
+	s.send("trace_spans_total", float64(dropped), "dropped")
 	s.send("batches_total", float64(count.Attempts.Load()))
 	s.send("batch_failures_total", float64(count.Failures.Load()))
 }

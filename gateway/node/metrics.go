@@ -83,7 +83,7 @@ func Metrics() []Metric {
 		{"doorstroom_backup_bytes", gauge, "Size of the last good backup.", nil},
 		{"doorstroom_backup_duration_seconds", gauge, "How long it took to make and verify.", nil},
 
-		{"doorstroom_trace_spans_total", counter, "Spans since start that the receiver of traces took, and that it did not; dropped before, because too many waited, are in neither.", []string{"outcome"}},
+		{"doorstroom_trace_spans_total", counter, "Spans since start that the receiver of traces took (taken), that it did not (lost), and that were not sent, because too many waited (dropped).", []string{"outcome"}},
 
 		{"doorstroom_register_version", gauge, "Version of the register in force.", nil},
 		{"doorstroom_register_expiry_timestamp_seconds", gauge, "When the register in force expires.", nil},

@@ -43,6 +43,6 @@ func (n *Node) traceRequest(ctx context.Context) (context.Context, func(rest.Obs
 	}
 }
 
-// Spans counts those that the receiver of traces took, and those that it did
-// not.
-func (n *Node) Spans() (sent, lost uint64) { return n.trace.Spans() }
+// Spans counts those that the receiver of traces took, those that it did not, and
+// those that did not get as far.
+func (n *Node) Spans() (sent, lost, dropped uint64) { return n.trace.Spans() }

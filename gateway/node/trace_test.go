@@ -150,7 +150,7 @@ func TestNoTraceByDefault(t *testing.T) {
 	if got := parents(t, f, gt.Dordrecht); len(got) != 1 || got[0] != "" {
 		t.Errorf("got the traces %q, want a message without", got)
 	}
-	if sent, lost := f.Node(gt.Smile).Spans(); sent+lost != 0 {
+	if sent, lost, dropped := f.Node(gt.Smile).Spans(); sent+lost+dropped != 0 {
 		t.Errorf("got %d spans sent and %d lost, want none", sent, lost)
 	}
 }

@@ -56,6 +56,7 @@ func (c *client) UploadTraces(ctx context.Context, spans []*collector.ResourceSp
 		}
 	}
 	err := c.upload(ctx, spans)
+	c.spans.waiting.Add(-int64(count))
 	if err == nil {
 		c.spans.sent.Add(count)
 	} else {

@@ -62,6 +62,8 @@ type Tracer struct {
 	tracer   otel.Tracer // nil: off
 	sent     atomic.Uint64
 	lost     atomic.Uint64
+	dropped  atomic.Uint64
+	waiting  atomic.Int64 // ended, and not yet tried to send
 }
 
 // Open makes a tracer, and starts what sends spans if there is an endpoint; Stop
@@ -77,9 +79,9 @@ func Open(opt Options) *Tracer {
 	_ = exporter.Start(context.Background()) // starts nothing but may then be stopped
 	// Every option is given: the library would take it from the environment.
 	t.provider = sdk.NewTracerProvider(
-		sdk.WithSpanProcessor(sdk.NewBatchSpanProcessor(exporter,
+		sdk.WithSpanProcessor(counted{t: t, SpanProcessor: sdk.NewBatchSpanProcessor(exporter,
 			sdk.WithMaxQueueSize(maxQueue), sdk.WithMaxExportBatchSize(maxExport),
-			sdk.WithBatchTimeout(exportEvery), sdk.WithExportTimeout(exportTimeout))),
+			sdk.WithBatchTimeout(exportEvery), sdk.WithExportTimeout(exportTimeout))}),
 		sdk.WithResource(resource.NewSchemaless(
 			attribute.String("service.name", "doorstroom"), attribute.String("service.instance.id", string(opt.Party)),
 			attribute.String("service.version", opt.Version))),
@@ -106,13 +108,33 @@ func (t *Tracer) Stop(ctx context.Context) error {
 
 func (t *Tracer) off() bool { return t == nil || t.tracer == nil }
 
-// Spans counts those that the endpoint took, and those that it did not. Spans
-// that were dropped before, because too many waited, are in neither.
-func (t *Tracer) Spans() (sent, lost uint64) {
+// Spans counts those that the endpoint took, those that it did not, and those
+// that were dropped before, because too many waited.
+func (t *Tracer) Spans() (sent, lost, dropped uint64) {
 	if t.off() {
-		return 0, 0
+		return 0, 0, 0
 	}
-	return t.sent.Load(), t.lost.Load()
+	return t.sent.Load(), t.lost.Load(), t.dropped.Load()
+}
+
+// counted lets as many spans wait as the library's queue holds. The library drops
+// what is more without telling.
+type counted struct {
+	sdk.SpanProcessor
+	t *Tracer
+}
+
+// OnEnd queues a span, or drops it.
+func (c counted) OnEnd(span sdk.ReadOnlySpan) {
+	if !span.SpanContext().IsSampled() {
+		return
+	}
+	if c.t.waiting.Add(1) > maxQueue {
+		c.t.waiting.Add(-1)
+		c.t.dropped.Add(1)
+		return
+	}
+	c.SpanProcessor.OnEnd(span)
 }
 
 // Span is one operation under way. The zero Span does nothing.

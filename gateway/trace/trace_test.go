@@ -174,12 +174,31 @@ func TestReceiverThatFails(t *testing.T) {
 		span.End(nil)
 	}
 	stop(t, tr)
-	sent, lost := tr.Spans()
-	if sent != 0 || lost == 0 {
-		t.Errorf("got %d spans sent and %d lost, want them lost", sent, lost)
+	if sent, lost, dropped := tr.Spans(); sent != 0 || lost == 0 || lost+dropped != 20_000 {
+		t.Errorf("got %d spans sent, %d lost and %d dropped, want all of 20000 lost or dropped", sent, lost, dropped)
 	}
 	if got := strings.Count(log.String(), "level=WARN"); got != 1 {
 		t.Errorf("got %d warnings, want one: %s", got, log.String())
+	}
+}
+
+// What is more than may wait is dropped, and counted.
+func TestDroppedSpansAreCounted(t *testing.T) {
+	r := newReceiver(t, http.StatusOK)
+	r.mu.Lock() // it does not answer
+	tr := open(r.URL, 100, io.Discard)
+	const ended, may = 20_000, 4096
+	for range ended {
+		_, span := tr.Start(t.Context(), "publish")
+		span.End(nil)
+	}
+	if sent, lost, dropped := tr.Spans(); sent+lost != 0 || dropped != ended-may {
+		t.Errorf("while it does not answer: got %d sent, %d lost and %d dropped, want %d dropped", sent, lost, dropped, ended-may)
+	}
+	r.mu.Unlock()
+	stop(t, tr)
+	if sent, lost, dropped := tr.Spans(); sent+lost+dropped != ended {
+		t.Errorf("in the end: got %d sent, %d lost and %d dropped, want %d in all", sent, lost, dropped, ended)
 	}
 }
 
