@@ -124,6 +124,9 @@ func (x *examination) all(ctx context.Context) {
 	x.policy()
 	x.peers(ctx)
 	x.copies()
+	x.kept()
+	x.compaction(ctx)
+	x.exports(ctx)
 	x.backup(ctx)
 	x.descriptors()
 }
@@ -435,19 +438,6 @@ func (x *examination) peers(ctx context.Context) {
 	default:
 		x.ok("other parties", "contact with all of them (%d) in the last day; %s", len(peers), waiting)
 	}
-}
-
-// copies looks at whether others remember more of this node than it does itself.
-func (x *examination) copies() {
-	if x.desk == nil || !x.live {
-		return // what others say is known to a running node only
-	}
-	if names := x.desk.KnownNewer(); len(names) > 0 {
-		x.fail("copies", "end every copy of this node that runs elsewhere; stop this one, copy node.db aside, and: doorstroom restore --await 0s THAT-COPY",
-			"%s disregarded what was sent in the last day, because of newer messages of this node: its database is an older copy, or another one is in use too", list(names))
-		return
-	}
-	x.ok("copies", "no other node knows newer messages of this one than it sends")
 }
 
 func (x *examination) backup(ctx context.Context) {

@@ -71,7 +71,10 @@ func TestDoctor(t *testing.T) {
 				t.Errorf("%s: %s is %q, want %s", when, check, got[check], level)
 			}
 		}
-		for _, check := range []string{"node", "configuration", "database", "clock", "keys", "register", "own entry", "policy", "other parties"} {
+		for _, check := range []string{
+			"node", "configuration", "database", "clock", "keys", "register", "own entry", "policy", "other parties",
+			"copies", "kept copies", "compaction", "exports",
+		} {
 			want("running", running(), check, desk.LevelOK)
 		}
 		want("no automatic backup", running(), "backup", desk.LevelWarning)
@@ -168,5 +171,105 @@ func TestBackupsByThemselves(t *testing.T) {
 		if err != nil || !slices.ContainsFunc(status.Alarms, func(a string) bool { return strings.Contains(a, "back-up") }) {
 			t.Errorf("alarms: got %v, %v, want one of the backup", status.Alarms, err)
 		}
+	})
+}
+
+// What an upgrade or a restore left behind is named with its age and size, and is
+// to be removed when an upgrade has proved itself; so is the last compaction.
+func TestDoctorNamesKeptCopies(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := twoParties(t)
+		ago := func(days int) string {
+			return time.Now().UTC().AddDate(0, 0, -days).Format("20060102T150405Z")
+		}
+		for name, size := range map[string]int{
+			"format1-" + ago(8): 2_000_000, "format1-" + ago(6): 10, "before-restore-" + ago(400) + "-1": 30,
+		} {
+			if err := os.WriteFile(filepath.Join(f.Dir(gt.Smile), "data", "node.db."+name), make([]byte, size), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got []string
+		for _, finding := range examined(t, f, "kept copies") {
+			got = append(got, finding.Level+" "+finding.Text+" "+finding.Do)
+		}
+		slices.Sort(got)
+		if found := examined(t, f, "compaction"); len(found) != 1 || found[0].Text != "none was needed yet" {
+			t.Errorf("before a compaction: got %+v", found)
+		}
+		if _, err := f.Node(gt.Smile).Store.Compact(context.Background(), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if found := examined(t, f, "compaction"); len(found) != 1 || !strings.Contains(found[0].Text, "on "+time.Now().Format("2006-01-02")) {
+			t.Errorf("after a compaction: got %+v", found)
+		}
+		for i, want := range []string{
+			"ok node.db.before-restore-" + ago(400) + "-1, 0.0 MB, 400 days old: from before a restore",
+			"ok node.db.format1-" + ago(6) + ", 0.0 MB, 6 days old: from before an upgrade",
+			"warning node.db.format1-" + ago(8) + ", 2.0 MB, 8 days old: from before an upgrade, and not encrypted remove it when all is well: rm ",
+		} {
+			if i >= len(got) || !strings.HasPrefix(got[i], want) {
+				t.Errorf("got %q, want %q in place %d", got, want, i)
+			}
+		}
+		if len(got) != 3 {
+			t.Errorf("got %q, want three", got)
+		}
+	})
+}
+
+// examined are the findings of one check.
+func examined(t *testing.T, f *gt.Federation, check string) []desk.Finding {
+	t.Helper()
+	all, err := f.Node(gt.Smile).Desk.Doctor(context.Background(), gt.Everyone())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(all, func(f desk.Finding) bool { return f.Check != check })
+}
+
+// What waits for another export is told: a held one, offers that could not be
+// read, and all of them after a restore.
+func TestDoctorTellsWhatWaitsForAnExport(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := twoParties(t)
+		want := func(level, text string) {
+			t.Helper()
+			found := examined(t, f, "exports")
+			if len(found) != 1 || found[0].Level != level || !strings.Contains(found[0].Text, text) {
+				t.Errorf("got %+v, want one %s about %q", found, level, text)
+			}
+		}
+		publish := func(imp gateway.Import, confirm bool) {
+			t.Helper()
+			imp.Source, imp.Full = "test", true
+			if _, err := f.Node(gt.Smile).Desk.PublishCapacity(context.Background(), gt.Everyone(), imp, confirm); err != nil {
+				t.Fatal(err)
+			}
+		}
+		offers := []gateway.Offer{gt.Offer("a"), gt.Offer("b"), gt.Offer("c"), gt.Offer("d"), gt.Offer("e")}
+		want(desk.LevelOK, "none")
+		publish(gateway.Import{Offers: offers}, false)
+		want(desk.LevelOK, "test on "+time.Now().Format("2006-01-02"))
+		publish(gateway.Import{}, false)
+		want(desk.LevelWarning, "held: 5 offers")
+		publish(gateway.Import{Offers: offers[1:], Problems: []gateway.RowProblem{{Offer: "a", Message: "fout"}}}, false)
+		want(desk.LevelWarning, "1 offer in the last export of test")
+		publish(gateway.Import{Offers: offers}, false)
+		backUpNow(t, f)
+		f.Stop(gt.Smile)
+		c, err := config.Load(filepath.Join(f.Dir(gt.Smile), node.ConfigFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := node.Restore(context.Background(), c, node.RestoreOptions{Await: 24 * time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		f.Start(gt.Smile)
+		want(desk.LevelWarning, "before a full export of test")
+		publish(gateway.Import{Offers: offers}, false)
+		want(desk.LevelOK, "was good")
 	})
 }

@@ -32,8 +32,20 @@ const (
 
 // Compacted is what compacting did.
 type Compacted struct {
+	At            time.Time
 	Before, After int64 // bytes of the file
 	Took          time.Duration
+}
+
+func keyCompacted() []byte { return []byte("last-compaction") }
+
+// LastCompaction is what the last Compact did; false if there was none.
+func (s *Store) LastCompaction(ctx context.Context) (did Compacted, ok bool, err error) {
+	err = s.view(ctx, func(r reader) error {
+		ok, err = getJSON(r, table{name: tableMeta}, keyCompacted(), &did)
+		return err
+	})
+	return did, ok, err
 }
 
 // Wasteful tells whether compacting is worth its while.
@@ -56,9 +68,12 @@ func (s *Store) Compact(ctx context.Context, now time.Time) (did Compacted, err 
 		return did, fmt.Errorf("compact the database: %w", err)
 	}
 	did.After, did.Took = s.Usage().FileBytes, time.Since(began)
-	return did, s.update(ctx, now, func(t *txn) error {
+	err = s.update(ctx, now, func(t *txn) error {
+		did.At = t.now
+		t.put(table{name: tableMeta}, keyCompacted(), encodeJSON(did))
 		return t.record(journal.Entry{Kind: journal.KindCompacted, Count: int(max(0, did.Before-did.After))})
 	})
+	return did, err
 }
 
 func compactedFile(path string) string { return path + ".compacted" }

@@ -49,6 +49,9 @@ func TestCompactGivesRoomBack(t *testing.T) {
 	if last := entries[len(entries)-1]; last.Kind != journal.KindCompacted || last.Count <= 0 {
 		t.Errorf("journal: got %+v, want the compacting", last)
 	}
+	if last, ok, err := s.LastCompaction(ctx); err != nil || !ok || last != did || !last.At.Equal(start()) {
+		t.Errorf("last compaction: got %+v, %v, %v, want %+v", last, ok, err, did)
+	}
 	for range 2 {
 		s.sound(t)
 		got := contents(t, s.Store)
