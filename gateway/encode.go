@@ -15,7 +15,12 @@ import (
 // it, not what: offers that say the same are equal bytes.
 func (o *Offer) Encode() []byte {
 	var room [2048]byte
-	w := append(writer(room[:0]), '{')
+	return bytes.Clone(o.AppendTo(room[:0]))
+}
+
+// AppendTo appends what Encode gives.
+func (o *Offer) AppendTo(b []byte) []byte {
+	w := append(writer(b), '{')
 	w = w.text("id", o.ID)
 	w = w.text("provider", string(o.Provider))
 	w = w.text("title", o.Title)
@@ -41,8 +46,7 @@ func (o *Offer) Encode() []byte {
 	w = someTexts(w, "accessibility", o.Accessibility)
 	w = w.text("validFrom", string(o.ValidFrom))
 	w = w.text("validUntil", string(o.ValidUntil))
-	w = w.close()
-	return bytes.Clone(w)
+	return w.close()
 }
 
 func (w writer) someAllotments(all []Allotment) writer {

@@ -3,6 +3,7 @@ package publication
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -17,10 +18,10 @@ import (
 type offerPlan struct {
 	p    *Publisher
 	plan *plan
-	item
+	*item
 	relations relations
 	classes   []class
-	views     map[string]*view
+	views     []*view
 	denied    []denied
 	takenBack []gateway.OIN
 }
@@ -28,6 +29,8 @@ type offerPlan struct {
 // view is one distinct projection: recipients who may see the same get the same
 // bytes.
 type view struct {
+	key        string // of the decision
+	relation   string
 	data       []byte
 	hash       string
 	sum        [sha256.Size]byte // hash, not as text
@@ -51,17 +54,15 @@ type denied struct {
 	set        []byte // of their places in the plan, a bit each
 }
 
-func (p *Publisher) newOfferPlan(plan *plan, of item) *offerPlan {
-	return &offerPlan{p: p, plan: plan, item: of, relations: relationsOf(of.Offer), views: map[string]*view{}}
+func (p *Publisher) newOfferPlan(plan *plan, of *item) *offerPlan {
+	return &offerPlan{p: p, plan: plan, item: of, relations: relationsOf(&of.Offer)}
 }
 
 // decide goes through all recipients; was tells what each was last shown.
 func (o *offerPlan) decide(was func(recipient int) store.Last) {
-	expired := &gateway.Decision{DeniedBy: "expired"}
-	invalid := &gateway.Decision{DeniedBy: "invalid"} // a code that has expired since, for one
 	over := o.Offer.Expired(o.plan.day)
 	for i, party := range o.plan.recipients {
-		decision := expired
+		decision := o.plan.expired
 		if !over {
 			decision = o.plan.policy.Decide(policy.Request{
 				Kind: gateway.KindCapacity, Offer: &o.Offer, Recipient: o.plan.seen[i], Day: o.plan.day,
@@ -70,7 +71,7 @@ func (o *offerPlan) decide(was func(recipient int) store.Last) {
 		var v *view
 		if decision.Allowed {
 			if v = o.view(o.plan.seen[i], decision); v.reason != "" {
-				decision = invalid
+				decision = o.plan.invalid
 			}
 		}
 		last := was(i)
@@ -110,16 +111,24 @@ func (o *offerPlan) view(r gateway.Recipient, d *gateway.Decision) *view {
 			return c.view
 		}
 	}
-	key := decisionKey(d) + relation
-	v, ok := o.views[key]
-	if !ok {
-		v = &view{decision: d}
-		v.data, v.hash = gateway.Project(o.Offer, o.Sampling, r, d.Show).Encode()
-		v.sum = sha256.Sum256(v.data)
-		v.reason, _ = o.p.schema.Message(gateway.KindCapacity, v.data, o.plan.day)
-		o.views[key] = v
+	key := o.plan.decided(d).key
+	var v *view
+	if i := slices.IndexFunc(o.views, func(v *view) bool { return v.key == key && v.relation == relation }); i >= 0 {
+		v = o.views[i]
+	} else {
+		v = o.newView(r, d)
+		v.key, v.relation = key, relation
+		o.views = append(o.views, v)
 	}
 	o.classes = append(o.classes, class{d, relation, v})
+	return v
+}
+
+func (o *offerPlan) newView(r gateway.Recipient, d *gateway.Decision) *view {
+	v := &view{decision: d}
+	v.data, v.hash = gateway.Project(o.Offer, o.Sampling, r, d.Show).Encode()
+	_, _ = hex.Decode(v.sum[:], []byte(v.hash))
+	v.reason, _ = o.p.schema.Message(gateway.KindCapacity, v.data, o.plan.day)
 	return v
 }
 
@@ -136,9 +145,9 @@ func decisionKey(d *gateway.Decision) string {
 	return b.String()
 }
 
-// sends are the messages to queue.
-func (o *offerPlan) sends() (sends []store.Send) {
-	for _, v := range o.sent() {
+// send appends the messages to queue of the views that are sent.
+func (o *offerPlan) send(sends []store.Send, sent []*view) []store.Send {
+	for _, v := range sent {
 		sends = append(sends, store.Send{
 			Recipients: v.recipients, Kind: gateway.KindCapacity, Subject: o.subject,
 			Data: v.data, Hash: v.hash, Basis: o.plan.basis(v.decision.Rules),
@@ -164,13 +173,13 @@ func (o *offerPlan) sent() []*view {
 	return all
 }
 
-// entries is one entry per distinct projection that is sent and, if the plan
+// entries appends one entry per distinct projection that is sent and, if the plan
 // accounts for denials, one per rule that denied; they hold names of fields and
 // keyed digests, no values.
-func (o *offerPlan) entries() (entries []journal.Entry) {
-	for _, v := range o.sent() {
+func (o *offerPlan) entries(entries []journal.Entry, sent []*view) []journal.Entry {
+	for _, v := range sent {
 		entries = append(entries, journal.Entry{
-			Time: o.plan.now, Kind: journal.KindPublish, Fields: o.plan.fieldsOf(v.decision), Count: len(v.recipients),
+			Time: o.plan.now, Kind: journal.KindPublish, Fields: o.plan.decided(v.decision).fields, Count: len(v.recipients),
 			Rules: v.decision.Rules, Policy: o.plan.policy.Version(), Register: o.plan.register,
 			Digest: o.plan.digest(v.hash), Recipients: set(v.recipients),
 		})
@@ -191,6 +200,9 @@ func (o *offerPlan) entries() (entries []journal.Entry) {
 // set writes recipients in ascending order; plans go through the register in
 // its order, which is that of the OINs.
 func set(oins []gateway.OIN) string {
+	if len(oins) == 1 {
+		return string(oins[0])
+	}
 	parts := make([]string, len(oins))
 	for i, oin := range oins {
 		parts[i] = string(oin)
@@ -206,7 +218,10 @@ type relations struct {
 	parties    map[gateway.OIN]bool
 }
 
-func relationsOf(o gateway.Offer) relations {
+func relationsOf(o *gateway.Offer) relations {
+	if len(o.Allotments) == 0 {
+		return relations{}
+	}
 	r := relations{allotments: o.Allotments, gemeenten: map[gateway.Gemeente]bool{}, parties: map[gateway.OIN]bool{}}
 	for _, a := range o.Allotments {
 		for _, g := range a.Gemeenten {

@@ -29,14 +29,23 @@ type plan struct {
 	refused    bool // send also what was refused
 	full       map[gateway.OIN]bool
 	mac        hash.Hash // keyed with the secret, for digest
-	fields     map[*gateway.Decision][]gateway.Field
+	decisions  map[*gateway.Decision]*decided
+	expired    *gateway.Decision
+	invalid    *gateway.Decision // a code that has expired since, for one
+}
+
+// decided is what follows from a decision, whatever the offer.
+type decided struct {
+	key    string // equal for decisions that show the same by the same rules
+	fields []gateway.Field
 }
 
 func (p *Publisher) newPlan(now time.Time) *plan {
 	rules := p.rules()
 	plan := &plan{
 		now: now, day: gateway.DateOf(now), policy: rules.Policy, key: p.keyOf(rules, now), full: map[gateway.OIN]bool{},
-		mac: hmac.New(sha256.New, p.secret), fields: map[*gateway.Decision][]gateway.Field{},
+		mac: hmac.New(sha256.New, p.secret), decisions: map[*gateway.Decision]*decided{},
+		expired: &gateway.Decision{DeniedBy: "expired"}, invalid: &gateway.Decision{DeniedBy: "invalid"},
 	}
 	if rules.Register != nil {
 		plan.register = rules.Register.Version()
@@ -82,14 +91,14 @@ func (pl *plan) digest(hash string) string {
 	return hex.EncodeToString(pl.mac.Sum(nil)[:16])
 }
 
-// fieldsOf is FieldsIn, once for each decision.
-func (pl *plan) fieldsOf(d *gateway.Decision) []gateway.Field {
-	fields, ok := pl.fields[d]
+// decided works out what follows from a decision once.
+func (pl *plan) decided(d *gateway.Decision) *decided {
+	known, ok := pl.decisions[d]
 	if !ok {
-		fields = FieldsIn(d.Show)
-		pl.fields[d] = fields
+		known = &decided{key: decisionKey(d), fields: FieldsIn(d.Show)}
+		pl.decisions[d] = known
 	}
-	return fields
+	return known
 }
 
 // stands tells whether what was queued last still counts as shown or on its

@@ -11,8 +11,6 @@ package publication
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -95,17 +93,18 @@ type Denial struct {
 func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Result, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	offers, err := p.sampled(ctx, now, c.Put)
-	if err != nil {
-		return Result{}, err
-	}
-	items := make([]item, 0, len(offers)+len(c.Delete))
-	for _, o := range offers {
-		items = append(items, item{OwnOffer: o, subject: p.Subject(o.Offer.ID), put: true})
+	items := make([]item, 0, len(c.Put)+len(c.Delete))
+	subjects := p.namer()
+	for i := range c.Put {
+		one := item{OwnOffer: c.Put[i], subject: subjects.offer(c.Put[i].Offer.ID), put: true}
+		if err := p.sample(ctx, now, &one.OwnOffer); err != nil {
+			return Result{}, err
+		}
+		items = append(items, one)
 	}
 	for _, gone := range c.Delete {
 		gone.Offer.ValidUntil = past // planned as over: withdrawn wherever it was shown
-		items = append(items, item{OwnOffer: gone, subject: p.Subject(gone.Offer.ID), deleted: true})
+		items = append(items, item{OwnOffer: gone, subject: subjects.offer(gone.Offer.ID), deleted: true})
 	}
 	plan := p.newPlan(now)
 	plan.account = true
@@ -117,24 +116,20 @@ func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Resul
 		r.progress = func(done int) { c.Progress(done, len(items)) }
 	}
 	r.last = store.Publication{Import: c.Import, Fresh: c.Fresh}
-	err = r.send(ctx, items)
+	err := r.send(ctx, items)
 	return r.result(), err
 }
 
-// sampled gives the offers with their samplings as of now; one that was deleted
-// not long ago goes on with its own.
-func (p *Publisher) sampled(ctx context.Context, now time.Time, put []store.OwnOffer) ([]store.OwnOffer, error) {
-	offers := slices.Clone(put)
-	for i := range offers {
-		if offers[i].Sampling.Current.At.IsZero() {
-			var err error
-			if offers[i].Sampling, err = p.store.GoneSampling(ctx, offers[i].Offer.ID); err != nil {
-				return nil, fmt.Errorf("read earlier sampling: %w", err)
-			}
+// sample brings the sampling of an offer up to now; one that was deleted not long
+// ago goes on with its own.
+func (p *Publisher) sample(ctx context.Context, now time.Time, o *store.OwnOffer) (err error) {
+	if o.Sampling.Current.At.IsZero() {
+		if o.Sampling, err = p.store.GoneSampling(ctx, o.Offer.ID); err != nil {
+			return fmt.Errorf("read earlier sampling: %w", err)
 		}
-		offers[i].Sampling = offers[i].Sampling.Advance(offers[i].Offer, now)
 	}
-	return offers, nil
+	o.Sampling = o.Sampling.Advance(o.Offer, now)
+	return nil
 }
 
 // past ends an offer's validity for good.
@@ -284,7 +279,7 @@ func (p *Publisher) sendState(ctx context.Context, plan *plan, peer gateway.OIN)
 		return fmt.Errorf("encode state: %w", err)
 	}
 	send := store.Send{
-		Recipients: []gateway.OIN{peer}, Kind: gateway.KindCapacityState, Subject: p.subject("state"),
+		Recipients: []gateway.OIN{peer}, Kind: gateway.KindCapacityState, Subject: p.namer().of("state"),
 		Data: data, Hash: gateway.Hash(data), Basis: plan.basis(nil),
 	}
 	if err := p.store.Publish(ctx, plan.now, store.Publication{Sends: []store.Send{send}, Repays: peer}); err != nil {
@@ -348,6 +343,7 @@ func (p *Publisher) replan(ctx context.Context, plan *plan) (_ Result, err error
 func (p *Publisher) replanOffers(ctx context.Context, r *run) (own *subjects, next time.Time, err error) {
 	next = r.plan.now.AddDate(0, 0, 1) // at the latest: an offer may be added without a plan
 	own = &subjects{}
+	names := p.namer()
 	for after := ""; ; {
 		offers, err := p.store.OwnOffersAfter(ctx, after, readAtOnce)
 		if err != nil {
@@ -359,7 +355,7 @@ func (p *Publisher) replanOffers(ctx context.Context, r *run) (own *subjects, ne
 		after = offers[len(offers)-1].Offer.ID
 		items := make([]item, len(offers))
 		for i, o := range offers {
-			items[i] = item{OwnOffer: o, subject: p.Subject(o.Offer.ID)}
+			items[i] = item{OwnOffer: o, subject: names.offer(o.Offer.ID)}
 			own.add(items[i].subject)
 			if r.plan.everyone {
 				items[i].Sampling = o.Sampling.Advance(o.Offer, r.plan.now)
@@ -411,13 +407,7 @@ func (p *Publisher) takeBackOrphans(ctx context.Context, r *run, own *subjects) 
 }
 
 // Subject is the opaque name of an offer in messages.
-func (p *Publisher) Subject(offer string) string { return p.subject("offer:" + offer) }
-
-func (p *Publisher) subject(of string) string {
-	mac := hmac.New(sha256.New, p.secret)
-	mac.Write([]byte("subject:" + of))
-	return subjectText().EncodeToString(mac.Sum(nil)[:len(rawSubject{})])
-}
+func (p *Publisher) Subject(offer string) string { return p.namer().offer(offer) }
 
 // FieldsIn are the names of the fields that a snapshot shows.
 func FieldsIn(d gateway.Disclosure) []gateway.Field {

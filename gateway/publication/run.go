@@ -138,17 +138,20 @@ func (r *run) planSome(part []item, first int, last [][]store.Last) *commit {
 	r.next = store.Publication{Correct: r.correct}
 	for data := 0; data < maxData && first+c.offers < len(part); c.offers++ {
 		at := first + c.offers
-		switch one := part[at]; {
+		switch one := &part[at]; {
 		case one.deleted:
 			c.pub.Delete = append(c.pub.Delete, one.Offer.ID)
 		case one.put:
+			if c.pub.Put == nil {
+				c.pub.Put = make([]store.OwnOffer, 0, len(part)-at)
+			}
 			c.pub.Put = append(c.pub.Put, one.OwnOffer)
 		}
 		if !r.plan.policy.Loaded() {
 			c.pub.Undecided = true
 			continue // nothing is sent, and nothing taken back
 		}
-		o := r.p.newOfferPlan(r.plan, part[at])
+		o := r.p.newOfferPlan(r.plan, &part[at])
 		o.decide(func(recipient int) store.Last {
 			if last[recipient] == nil {
 				return store.Last{}
@@ -156,11 +159,12 @@ func (r *run) planSome(part []item, first int, last [][]store.Last) *commit {
 			return last[recipient][at]
 		})
 		r.noteDenied(o)
-		for _, send := range o.sends() {
-			c.pub.Sends = append(c.pub.Sends, send)
-			data += len(send.Data)
+		sent, before := o.sent(), len(c.pub.Sends)
+		c.pub.Sends = o.send(c.pub.Sends, sent)
+		for i := before; i < len(c.pub.Sends); i++ {
+			data += len(c.pub.Sends[i].Data)
 		}
-		c.pub.Journal = append(c.pub.Journal, o.entries()...)
+		c.pub.Journal = o.entries(c.pub.Journal, sent)
 	}
 	return c
 }

@@ -1,10 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -29,7 +29,7 @@ type KnownOffer struct {
 	Changed time.Time
 	Said    []byte // the offer, as gateway.Offer.Encode writes it
 	updated time.Time
-	sampled decoder
+	sampled []byte
 }
 
 // An own offer is stored with the offer as JSON, apart from Updated, so that an
@@ -41,19 +41,19 @@ const (
 )
 
 func encodeOwn(o *OwnOffer) []byte {
-	said := o.Offer.Encode()
-	b := make([]byte, 0, len(said)+len(o.Source)+len(o.Problem)+256)
-	b = append(b, ownCompact)
+	var room [4096]byte
+	b := append(room[:0], ownCompact)
 	b = appendBytes(b, []byte(o.Source))
 	b = appendBytes(b, []byte(o.Problem))
 	b = appendMoment(b, o.Changed)
 	b = appendMoment(b, o.Offer.Updated)
-	b = appendBytes(b, said)
-	b = appendSample(b, &o.Sampling.Current)
+	var samples [1024]byte
+	sampled := appendSample(samples[:0], &o.Sampling.Current)
 	if o.Sampling.Previous != nil {
-		b = appendSample(b, o.Sampling.Previous)
+		sampled = appendSample(sampled, o.Sampling.Previous)
 	}
-	return b
+	b = appendBytes(b, sampled)
+	return bytes.Clone(o.Offer.AppendTo(b))
 }
 
 // decodeKnown keeps value.
@@ -72,14 +72,14 @@ func decodeKnown(key, value []byte) (k KnownOffer, err error) {
 	}
 	k = KnownOffer{ID: string(key), Source: string(d.bytes()), Problem: string(d.bytes()), Changed: d.moment()}
 	k.updated = d.moment()
-	k.Said = d.bytes()
-	k.sampled = d
+	k.sampled = d.bytes()
+	k.Said = d.rest()
 	return k, d.err(in)
 }
 
 // Sampling decodes what was sampled of the offer.
 func (k *KnownOffer) Sampling() (s gateway.Sampling, err error) {
-	d := k.sampled
+	d := decoder{b: k.sampled}
 	s.Current = d.sample()
 	if len(d.b) > 0 {
 		previous := d.sample()
@@ -112,7 +112,13 @@ func appendSample(b []byte, s *gateway.Sample) []byte {
 	b = appendBytes(b, []byte(s.Status))
 	b = appendCounts(b, s.Places)
 	b = appendSize(b, len(s.Allotments), s.Allotments == nil)
-	for _, id := range slices.Sorted(maps.Keys(s.Allotments)) {
+	var room [16]string
+	ids := room[:0]
+	for id := range s.Allotments {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
 		b = appendCounts(appendBytes(b, []byte(id)), s.Allotments[id])
 	}
 	return b
@@ -120,7 +126,13 @@ func appendSample(b []byte, s *gateway.Sample) []byte {
 
 func appendCounts(b []byte, counts map[gateway.Dagdeel]int) []byte {
 	b = appendSize(b, len(counts), counts == nil)
-	for _, d := range slices.Sorted(maps.Keys(counts)) {
+	var room [21]gateway.Dagdeel
+	dagdelen := room[:0]
+	for d := range counts {
+		dagdelen = append(dagdelen, d)
+	}
+	slices.Sort(dagdelen)
+	for _, d := range dagdelen {
 		b = binary.AppendVarint(appendBytes(b, []byte(d)), int64(counts[d]))
 	}
 	return b
