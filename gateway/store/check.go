@@ -19,7 +19,7 @@ import (
 // database is sound. It reads all of it; use it in tests, after a crash, and on
 // command.
 func (s *Store) Check(ctx context.Context) []string {
-	c := checkup{refs: map[sharedKey]uint64{}}
+	c := checkup{refs: map[sharedKey]uint64{}, answered: map[gateway.OIN]int{}}
 	err := s.view(ctx, func(r reader) error {
 		c.r = r
 		return c.all()
@@ -46,6 +46,7 @@ type checkup struct {
 	r        reader
 	highest  time.Time
 	refs     map[sharedKey]uint64 // as counted
+	answered map[gateway.OIN]int  // answers, less the slots to which they belong
 	problems []string
 }
 
@@ -68,6 +69,11 @@ func (c *checkup) all() error {
 			c.fail("table %s %s: %s", in.name, in.party, damage(err))
 		}
 	}
+	for party, n := range c.answered {
+		if n != 0 {
+			c.fail("party %s: the answers of messages that were confirmed are %d more than the slots that lack one", party, n)
+		}
+	}
 	if err := eachPeer(c.r, c.peer); err != nil {
 		return err
 	}
@@ -87,6 +93,8 @@ func (c *checkup) table(in table) error {
 		switch in.name {
 		case tableOut, tableHeld:
 			return true, c.block(in, key, value)
+		case tableConfirmed:
+			return true, c.answers(in, key, value)
 		case tableShown, tableLatest:
 			return true, c.slot(in, key, value)
 		case tableInbox:
@@ -129,7 +137,7 @@ func (c *checkup) registers() error {
 // block checks the messages of one row of a queue, which is empty only when it
 // is not there.
 func (c *checkup) block(in table, key, value []byte) error {
-	all, err := decodeBlock(in, key, value)
+	all, err := entryCodec().decodeBlock(in, key, value)
 	if err != nil {
 		return err
 	}
@@ -137,11 +145,11 @@ func (c *checkup) block(in table, key, value []byte) error {
 		c.fail("party %s: table %s has a row without messages", in.party, in.name)
 	}
 	for i := range all {
-		found, ok, err := findEntry(c.r, in, all[i].sequence)
+		found, ok, err := entryCodec().find(c.r, in, all[i].sequence)
 		if err != nil {
 			return err
 		}
-		if !ok || found.id != all[i].id {
+		if !ok || found.id != all[i].entry.id {
 			c.fail("party %s: message %d is not found where it is looked for", in.party, all[i].sequence)
 		}
 		if err := c.entry(in, all[i].sequence, &all[i].entry); err != nil {
@@ -149,6 +157,26 @@ func (c *checkup) block(in table, key, value []byte) error {
 		}
 	}
 	return nil
+}
+
+// answers checks one row of answers, each of which belongs to the last message of
+// some slot.
+func (c *checkup) answers(in table, key, value []byte) error {
+	all, err := answerCodec().decodeBlock(in, key, value)
+	if err == nil && len(all) == 0 {
+		c.fail("party %s: table %s has a row without answers", in.party, in.name)
+	}
+	for i := range all {
+		_, waits, err := findUnderWay(c.r, in.party, all[i].sequence)
+		if err != nil {
+			return err
+		}
+		if waits {
+			c.fail("party %s: message %d is under way and was confirmed", in.party, all[i].sequence)
+		}
+	}
+	c.answered[in.party] += len(all)
+	return err
 }
 
 // entry checks one message under way against its slot.
@@ -192,6 +220,16 @@ func (c *checkup) slot(in table, key, value []byte) error {
 		c.fail("party %s: the sequences of a subject are out of order", in.party)
 	}
 	if !sl.underWay() {
+		return nil
+	}
+	if err := readAnswer(c.r, in.party, &sl); err != nil {
+		return err
+	}
+	if !sl.underWay() {
+		c.answered[in.party]--
+		if in.name != tableShown || sl.withdrawal {
+			c.fail("party %s: message %d was confirmed and is no snapshot", in.party, sl.last)
+		}
 		return nil
 	}
 	e, ok, err := findUnderWay(c.r, in.party, sl.last)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
@@ -48,6 +49,12 @@ type slot struct {
 	deliveredDigest []byte
 }
 
+// answer is what a peer said of a snapshot that it took, under the sequence of the
+// message. Until the next message of the subject is queued its slot says that it
+// is under way: slots lie in the order of the subjects, and the answers to one
+// batch would change as many pages as there are messages in it.
+type answer struct{ digest []byte }
+
 // item is what a message was answered with.
 type item struct {
 	digest   string // hex
@@ -67,8 +74,8 @@ type snapshot struct {
 	data     []byte
 }
 
-// underWay tells whether the message last queued is in a queue. There is never
-// more than one of a subject.
+// underWay tells whether the message last queued is in a queue, or was answered
+// by an answer of its own. There is never more than one of a subject.
 func (s *slot) underWay() bool { return s.last != 0 && s.state == "" }
 
 // order is the place of a message among those of its sender.
@@ -156,6 +163,19 @@ func decodeSlot(t table, value []byte) (slot, error) {
 	s.delivered = d.uint()
 	s.deliveredDigest = d.bytes()
 	return s, d.err(t)
+}
+
+func (a *answer) size() int { return 2 + len(a.digest) }
+
+// appendTo begins with a byte that says which form this is.
+func (a *answer) appendTo(b []byte) []byte { return appendBytes(append(b, 0), a.digest) }
+
+func decodeAnswer(t table, value []byte) (answer, error) {
+	d := decoder{b: value}
+	form := d.take(1)
+	a := answer{digest: d.bytes()}
+	d.failed = d.failed || form[0] != 0 || len(d.b) > 0 || len(a.digest) != sha256.Size
+	return a, d.err(t)
 }
 
 func (i *item) encode() []byte {

@@ -105,7 +105,7 @@ type recipient struct {
 	*txn
 	to      gateway.OIN
 	peer    *peerRow
-	out     *blocks
+	out     *blocks[entry]
 	max     int
 	refused bool // there was no room for some
 }
@@ -146,6 +146,9 @@ func (q *recipient) add(some []*message, queued []int) error {
 // addOne queues a message, and changes its slot for the caller to write; false if
 // there is nothing to queue, or no room.
 func (q *recipient) addOne(m *message, in table, sl *slot) (bool, error) {
+	if err := q.takeAnswer(q.to, sl); err != nil {
+		return false, err
+	}
 	if sl.underWay() {
 		if err := q.end(q.to, sl, gateway.EventOvertake); err != nil {
 			return false, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -105,8 +106,12 @@ func Decoders() map[string]func([]byte) ([]byte, error) {
 	return map[string]func([]byte) ([]byte, error){
 		"entry": func(b []byte) ([]byte, error) { e, err := decodeEntry(in, b); return e.encode(), err },
 		"block": func(b []byte) ([]byte, error) {
-			all, err := decodeBlock(in, number(1000), b)
-			return encodeBlock(1000, all), err
+			all, err := entryCodec().decodeBlock(in, number(1000), b)
+			return entryCodec().encodeBlock(1000, all), err
+		},
+		"answers": func(b []byte) ([]byte, error) {
+			all, err := answerCodec().decodeBlock(in, number(1000), b)
+			return answerCodec().encodeBlock(1000, all), err
 		},
 		"slot":     func(b []byte) ([]byte, error) { s, err := decodeSlot(in, b); return s.encode(), err },
 		"item":     func(b []byte) ([]byte, error) { i, err := decodeItem(in, b); return i.encode(), err },
@@ -154,3 +159,9 @@ func (s *Store) PutOwnAsJSON(ctx context.Context, o OwnOffer) error {
 
 // CompactedSize is what a backup expects of its copies.
 func CompactedSize(used int64) int64 { return compactedSize(used) }
+
+// PagesWritten counts the pages that were written since the database was opened.
+func (s *Store) PagesWritten() int64 {
+	stats := s.engine.(*boltEngine).file.db.Stats().TxStats
+	return stats.GetPageAlloc() / int64(os.Getpagesize())
+}

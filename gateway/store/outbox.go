@@ -90,7 +90,7 @@ func (s *Store) BeginAttempt(ctx context.Context, now time.Time, peer gateway.OI
 			if b == nil {
 				return gateway.Errorf(gateway.Conflict, "a message no longer waits to be sent")
 			}
-			e := &b.entries[i]
+			e := &b.entries[i].entry
 			if e.state, err = e.state.On(gateway.EventAttempt); err != nil {
 				return err
 			}

@@ -15,7 +15,15 @@ type settling struct {
 	kind string
 	in   table // of the slot
 	key  []byte
-	slot slot
+	slot slot // not read if the peer took it
+}
+
+// took tells whether the peer says that it now has the snapshot. What else may
+// become of a message is noted in its slot.
+func (w *settling) took() bool {
+	state, err := w.state.On(w.Event)
+	return err == nil && state == gateway.Delivered && w.kind == gateway.KindCapacity && !w.withdrawal &&
+		w.Item.Outcome != gateway.Superseded
 }
 
 // settleAll applies one event to each of some messages, in order. Messages that
@@ -72,9 +80,11 @@ func (t *txn) find(peer gateway.OIN, some []Settlement) ([]settling, error) {
 
 // findSlots reads the slots of messages in the order of their keys.
 func (t *txn) findSlots(found []settling) error {
-	order := make([]*settling, len(found))
+	order := make([]*settling, 0, len(found))
 	for i := range found {
-		order[i] = &found[i]
+		if !found[i].took() {
+			order = append(order, &found[i])
+		}
 	}
 	slices.SortFunc(order, func(a, b *settling) int {
 		return cmp.Or(cmp.Compare(a.in.name, b.in.name), bytes.Compare(a.key, b.key))
@@ -103,6 +113,9 @@ func (t *txn) findSlots(found []settling) error {
 
 // settle applies an event to a message.
 func (t *txn) settle(peer gateway.OIN, w *settling) error {
+	if w.took() {
+		return t.settleTaken(peer, w)
+	}
 	state, err := w.state.On(w.Event)
 	if err != nil {
 		return err
@@ -124,6 +137,18 @@ func (t *txn) settle(peer gateway.OIN, w *settling) error {
 		w.slot.answered(digest, state == gateway.Delivered && w.Item.Outcome != gateway.Superseded)
 	}
 	return t.keepSlot(w.in, w.key, w.kind, w.slot)
+}
+
+// settleTaken ends a message whose snapshot the peer took.
+func (t *txn) settleTaken(peer gateway.OIN, w *settling) error {
+	digest, err := parseDigest(w.Digest)
+	if err != nil {
+		return err
+	}
+	if err := t.leave(peer, w.Sequence, &w.entry); err != nil {
+		return err
+	}
+	return t.confirmed(peer).add(w.Sequence, answer{digest})
 }
 
 // move puts an entry that goes on in the table of its new state.

@@ -40,10 +40,10 @@ func (t *txn) keepSlot(in table, key []byte, kind string, sl slot) error {
 
 // findUnderWay looks for an entry in the queue and among the held.
 func findUnderWay(r reader, peer gateway.OIN, sequence uint64) (e entry, ok bool, err error) {
-	if e, ok, err = findEntry(r, table{tableOut, peer}, sequence); ok || err != nil {
+	if e, ok, err = entryCodec().find(r, table{tableOut, peer}, sequence); ok || err != nil {
 		return e, ok, err
 	}
-	return findEntry(r, table{tableHeld, peer}, sequence)
+	return entryCodec().find(r, table{tableHeld, peer}, sequence)
 }
 
 // underWay is findUnderWay in a transaction that may have changed the queue.
@@ -52,6 +52,38 @@ func (t *txn) underWay(peer gateway.OIN, sequence uint64) (e entry, ok bool, err
 		return e, ok, err
 	}
 	return t.queue(table{tableHeld, peer}).get(sequence)
+}
+
+// takeAnswer moves the answer to the last message into its slot, which the caller
+// writes.
+func (t *txn) takeAnswer(peer gateway.OIN, sl *slot) error {
+	if !sl.underWay() {
+		return nil
+	}
+	q := t.confirmed(peer)
+	a, ok, err := q.get(sl.last)
+	if err != nil || !ok {
+		return err
+	}
+	sl.confirm(a)
+	return q.remove(sl.last)
+}
+
+// readAnswer is takeAnswer for who only reads.
+func readAnswer(r reader, peer gateway.OIN, sl *slot) error {
+	if !sl.underWay() {
+		return nil
+	}
+	a, ok, err := answerCodec().find(r, table{tableConfirmed, peer}, sl.last)
+	if ok {
+		sl.confirm(a)
+	}
+	return err
+}
+
+func (sl *slot) confirm(a answer) {
+	sl.state = gateway.Delivered
+	sl.answered(a.digest, true)
 }
 
 // end takes the message that is under way out of its queue with an event that
@@ -73,6 +105,12 @@ func (t *txn) endEntry(peer gateway.OIN, sl *slot, e *entry, event gateway.Deliv
 	if err != nil {
 		return err
 	}
+	sl.state, sl.exposed = state, sl.exposed || e.shows()
+	return t.leave(peer, sl.last, e)
+}
+
+// leave takes a message out of its queue for good.
+func (t *txn) leave(peer gateway.OIN, sequence uint64, e *entry) error {
 	row, err := t.peer(peer)
 	if err != nil {
 		return err
@@ -84,13 +122,9 @@ func (t *txn) endEntry(peer gateway.OIN, sl *slot, e *entry, event gateway.Deliv
 	} else {
 		row.Queued--
 	}
-	if err := t.queue(in).remove(sl.last); err != nil {
-		return err
-	}
 	t.release(e.content)
 	t.release(e.terms)
-	sl.state, sl.exposed = state, sl.exposed || e.shows()
-	return nil
+	return t.queue(in).remove(sequence)
 }
 
 // answered notes in a slot what the peer said of the last message: confirmed
@@ -169,13 +203,20 @@ func (s *Store) LastAfter(ctx context.Context, recipient gateway.OIN, after stri
 
 func lastOf(in table, subject string, value []byte) (Last, error) {
 	sl, err := decodeSlot(in, value)
-	return Last{Subject: subject, Hash: sl.hash, Withdrawal: sl.withdrawal, State: sl.state}, err
+	last := Last{Subject: subject, Hash: sl.hash, Withdrawal: sl.withdrawal, State: sl.state}
+	if last.State == gateway.Delivered && !last.Withdrawal {
+		last.State = "" // as for those whose answers stand elsewhere
+	}
+	return last, err
 }
 
 func readShown(r reader, peer gateway.OIN) (all []Shown, err error) {
 	in, bases := table{tableShown, peer}, map[sharedKey]Basis{}
 	err = r.ascend(in, nil, func(key, value []byte) (bool, error) {
 		sl, err := decodeSlot(in, value)
+		if err == nil {
+			err = readAnswer(r, peer, &sl)
+		}
 		if err != nil {
 			return false, err
 		}
@@ -218,6 +259,9 @@ func (s *Store) ShownDigest(ctx context.Context, recipient gateway.OIN) (d gatew
 		in, sum := table{tableShown, recipient}, newStateSum()
 		err = r.ascend(in, nil, func(key, value []byte) (bool, error) {
 			sl, err := decodeSlot(in, value)
+			if err == nil {
+				err = readAnswer(r, recipient, &sl)
+			}
 			if err == nil && sl.delivered != 0 {
 				sum.add(string(key), sl.delivered, hex.EncodeToString(sl.deliveredDigest))
 			}

@@ -38,7 +38,7 @@ var (
 const Format = format
 
 const (
-	format          = 2 // of the database; a newer one is refused
+	format          = 3 // of the database; a newer one is refused
 	defaultMaxQueue = 100_000
 )
 
@@ -117,6 +117,7 @@ const (
 	tableHello       = "hello"       // OIN → helloRow
 	tableOut         = "out"         // * sequence → block of entries that are queued or being attempted
 	tableHeld        = "held"        // * sequence → entry
+	tableConfirmed   = "confirmed"   // * sequence → block of answers to snapshots that are the last of their subject
 	tableShown       = "shown"       // * subject → slot of a capacity
 	tableLatest      = "latest"      // * kind, NUL, subject → slot of any other kind, while it is under way
 	tableShared      = "shared"      // hash → payload or terms that entries and slots refer to
@@ -133,7 +134,7 @@ const (
 
 // appendOnly tells which tables grow at their end only.
 func appendOnly(name string) bool {
-	return name == tableOut || name == tableJournal || name == tableReceipts || name == tableInbox
+	return name == tableOut || name == tableConfirmed || name == tableJournal || name == tableReceipts || name == tableInbox
 }
 
 func keyFormat() []byte      { return []byte("format") }

@@ -67,7 +67,7 @@ type Last struct {
 	Subject    string
 	Hash       [32]byte // of its data
 	Withdrawal bool
-	State      gateway.DeliveryState // its end; "" while it is under way
+	State      gateway.DeliveryState // its end; "" while it is under way, and of a snapshot that the peer took
 }
 
 // Outgoing is one message that waits for a peer.

@@ -1,0 +1,33 @@
+package store_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// BenchmarkDrain reports what the store takes for one message of a long queue:
+// to read a batch, to record the attempt and to settle it, and the pages that it
+// writes, which other programs do not change. An iteration is a batch.
+func BenchmarkDrain(b *testing.B) {
+	for _, queued := range []int{1_000, 50_000} {
+		b.Run(fmt.Sprint(queued), func(b *testing.B) {
+			s := open(b, store.Options{MaxQueue: 1 << 30})
+			next := 0
+			for next < max(queued, (b.N+1)*gateway.MaxBatch) {
+				publish(b, s, start().Add(time.Duration(next)*time.Millisecond), opaque(peerB, &next, 1000)...)
+			}
+			before := s.PagesWritten()
+			b.ResetTimer()
+			for range b.N {
+				settleBatch(b, s, peerB, gateway.MaxBatch)
+			}
+			n := float64(b.N * gateway.MaxBatch)
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/n, "ns/message")
+			b.ReportMetric(float64(s.PagesWritten()-before)/n, "pages/message")
+		})
+	}
+}
