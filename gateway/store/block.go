@@ -4,94 +4,80 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
-
-	"github.com/doorstroom/doorstroom/gateway"
 )
 
-// What is kept by sequence, the messages of a queue and the answers to those that
-// were confirmed, is kept in blocks: rows of a few entries that follow each other,
-// as they came together. A block stands under a number that none of its entries
-// exceeds and that all entries of the next exceed; so the block to look in for an
-// entry is the first from its number on.
+// What there is very much of is kept in blocks, rows of a few entries that follow
+// each other: the messages of a queue and the answers to those that were
+// confirmed, by sequence, and the slots of capacities, by subject. A block stands
+// under a key that none of its entries exceeds and that all entries of the next
+// exceed; so the block to look in for an entry is the first from its key on.
 
 const (
-	blockSize = 900  // bytes of entries at which a block is full: four or so fill a page
-	blockMark = 0xff // what a block begins with; a row that does not is one entry under its own number
+	expectedSize = 48  // of an entry, to set memory aside
+	oneMore      = 256 // room for an entry that is tried for size
+
+	blockSize = 900  // bytes at which a block is full: four or so fill a page
+	blockMark = 0xfe // what a block begins with; one of format 2 begins with oldMark
+	oldMark   = 0xff // and any other row is one entry under its own key
 )
 
-// codec is how the entries of one kind of block are written. What it appends
-// never begins with blockMark.
-type codec[E any] struct {
-	size     func(*E) int // at least that of what is appended
-	appendTo func(*E, []byte) []byte
-	decode   func(table, []byte) (E, error)
+// keyed is an entry with its sequence or subject.
+type keyed[K cmp.Ordered, E any] struct {
+	key   K
+	entry E
 }
 
-func entryCodec() codec[entry] {
-	return codec[entry]{(*entry).size, (*entry).appendTo, decodeEntry}
+// codec is how one kind of block is written: each entry says in what it differs
+// from the one before, the first from a zero entry.
+type codec[K cmp.Ordered, E any] struct {
+	row    func(K) []byte // key of the row
+	key    func([]byte) K // of a row
+	after  func(K) K      // the first key that exceeds this one
+	append func(b []byte, before, one *keyed[K, E]) []byte
+	decode func(d *decoder, before *keyed[K, E]) keyed[K, E]
+	old    func(in table, key, value []byte) ([]keyed[K, E], error) // a row from before format 3
 }
 
-func answerCodec() codec[answer] {
-	return codec[answer]{(*answer).size, (*answer).appendTo, decodeAnswer}
-}
-
-// numbered is an entry with its sequence.
-type numbered[E any] struct {
-	sequence uint64
-	entry    E
-}
-
-func (c codec[E]) encodeBlock(key uint64, entries []numbered[E]) []byte {
-	if len(entries) == 1 && entries[0].sequence == key {
-		return c.appendTo(&entries[0].entry, make([]byte, 0, c.size(&entries[0].entry)))
-	}
-	size := 1
+func (c *codec[K, E]) encodeBlock(entries []keyed[K, E]) []byte {
+	b := append(make([]byte, 0, blockSize), blockMark)
+	var before keyed[K, E]
 	for i := range entries {
-		size += 2*binary.MaxVarintLen64 + c.size(&entries[i].entry)
-	}
-	b := append(make([]byte, 0, size), blockMark)
-	one := make([]byte, 0, 256)
-	for i := range entries {
-		one = c.appendTo(&entries[i].entry, one[:0])
-		b = binary.AppendUvarint(b, key-entries[i].sequence)
-		b = appendBytes(b, one)
+		b = c.append(b, &before, &entries[i])
+		before = entries[i]
 	}
 	return b
 }
 
-func (c codec[E]) decodeBlock(in table, key, value []byte) ([]numbered[E], error) {
-	last := sequenceOf(key)
+func (c *codec[K, E]) decodeBlock(in table, key, value []byte) ([]keyed[K, E], error) {
 	if len(value) == 0 || value[0] != blockMark {
-		e, err := c.decode(in, value)
-		return []numbered[E]{{last, e}}, err
+		return c.old(in, key, value)
 	}
-	var all []numbered[E]
+	all := make([]keyed[K, E], 0, 1+len(value)/expectedSize)
+	var before keyed[K, E]
 	for d := (decoder{b: value[1:]}); len(d.b) > 0; {
-		one := numbered[E]{sequence: last - d.uint()}
-		value := d.bytes()
+		one := c.decode(&d, &before)
 		if err := d.err(in); err != nil {
 			return nil, err
 		}
-		var err error
-		if one.entry, err = c.decode(in, value); err != nil {
-			return nil, err
+		if one.key > c.key(key) || len(all) > 0 && one.key <= before.key {
+			return nil, corrupt(in, "the entries of a block are out of order")
 		}
-		if one.sequence > last || len(all) > 0 && one.sequence <= all[len(all)-1].sequence {
-			return nil, corrupt(in, "the messages of a block are out of order")
-		}
-		all = append(all, one)
+		all, before = append(all, one), one
 	}
 	return all, nil
 }
 
-// eachEntry visits the entries of a queue in order. It does not see what the
+// each visits the entries from a key on, in order. It does not see what the
 // transaction of r has changed since it was last flushed.
-func eachEntry(r reader, in table, visit func(sequence uint64, e *entry) (more bool, err error)) error {
-	c := entryCodec()
-	return r.ascend(in, nil, func(key, value []byte) (bool, error) {
+func (c *codec[K, E]) each(r reader, in table, from []byte, visit func(key K, e *E) (more bool, err error)) error {
+	first := c.key(from)
+	return r.ascend(in, from, func(key, value []byte) (bool, error) {
 		all, err := c.decodeBlock(in, key, value)
 		for i := range all {
-			if more, err := visit(all[i].sequence, &all[i].entry); err != nil || !more {
+			if all[i].key < first {
+				continue
+			}
+			if more, err := visit(all[i].key, &all[i].entry); err != nil || !more {
 				return false, err
 			}
 		}
@@ -99,11 +85,39 @@ func eachEntry(r reader, in table, visit func(sequence uint64, e *entry) (more b
 	})
 }
 
+// eachOf visits each of some keys, which ascend, with its entry, or nil. It sees
+// what each does.
+func (c *codec[K, E]) eachOf(r reader, in table, keys []K, visit func(i int, e *E) error) error {
+	var all []keyed[K, E]
+	last, ended := keys[0], false
+	for i, key := range keys {
+		if !ended && (i == 0 || last < key) {
+			ended = true // unless there is a block
+			err := r.ascend(in, c.row(key), func(at, value []byte) (_ bool, err error) {
+				last, ended = c.key(at), false
+				all, err = c.decodeBlock(in, at, value)
+				return false, err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		var found *E
+		if n, ok := slices.BinarySearchFunc(all, key, byKey[K, E]); ok && !ended {
+			found = &all[n].entry
+		}
+		if err := visit(i, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // find looks for an entry in a table of blocks.
-func (c codec[E]) find(r reader, in table, sequence uint64) (e E, ok bool, err error) {
-	err = r.ascend(in, number(sequence), func(key, value []byte) (bool, error) {
-		all, err := c.decodeBlock(in, key, value)
-		if i, found := slices.BinarySearchFunc(all, sequence, bySequence[E]); found {
+func (c *codec[K, E]) find(r reader, in table, key K) (e E, ok bool, err error) {
+	err = r.ascend(in, c.row(key), func(at, value []byte) (bool, error) {
+		all, err := c.decodeBlock(in, at, value)
+		if i, found := slices.BinarySearchFunc(all, key, byKey[K, E]); found {
 			e, ok = all[i].entry, true
 		}
 		return false, err
@@ -111,46 +125,33 @@ func (c codec[E]) find(r reader, in table, sequence uint64) (e E, ok bool, err e
 	return e, ok, err
 }
 
-func bySequence[E any](n numbered[E], sequence uint64) int { return cmp.Compare(n.sequence, sequence) }
+func byKey[K cmp.Ordered, E any](e keyed[K, E], key K) int { return cmp.Compare(e.key, key) }
 
 // block is one row, in a transaction.
-type block[E any] struct {
-	key     uint64
-	low     uint64 // from here to key it is the block to look in
-	entries []numbered[E]
-	bytes   int  // of the entries that were appended
-	stored  bool // there is a row of it
-	changed bool // and it is not as here
+type block[K cmp.Ordered, E any] struct {
+	key     K
+	low     K             // from here to key it is the block to look in
+	entries []keyed[K, E] // nil if they stand in raw only
+	raw     []byte        // as it is written; nil if entries were changed since
+	last    keyed[K, E]   // in raw, of a block that is appended to
+	stored  bool          // there is a row of it
+	changed bool          // and it is not as here
 }
+
+// change is to be told before entries are changed.
+func (b *block[K, E]) change() { b.changed, b.raw = true, nil }
 
 // blocks are those of one table that a transaction has come across.
-type blocks[E any] struct {
-	codec[E]
+type blocks[K cmp.Ordered, E any] struct {
+	codec[K, E]
 	t      *txn
 	in     table
-	loaded []*block[E] // by key
-	open   *block[E]   // the last, to which entries are appended; nil: to a new one
-}
+	loaded []*block[K, E] // by key
+	open   *block[K, E]   // the last, to which entries are appended; nil: to a new one
+	end    K              // no row that was there before is under this key, or a later one,
+	ended  bool           // if this says so
 
-// queue is the queue of a table, out or held, of one party.
-func (t *txn) queue(in table) *blocks[entry] {
-	q := t.queues[in]
-	if q == nil {
-		q = &blocks[entry]{codec: entryCodec(), t: t, in: in}
-		t.queues[in] = q
-	}
-	return q
-}
-
-// confirmed are the answers of a party to what its slots still take for under
-// way.
-func (t *txn) confirmed(peer gateway.OIN) *blocks[answer] {
-	q := t.answers[peer]
-	if q == nil {
-		q = &blocks[answer]{codec: answerCodec(), t: t, in: table{tableConfirmed, peer}}
-		t.answers[peer] = q
-	}
-	return q
+	one, zero keyed[K, E] // room for append
 }
 
 // flush puts what has changed in blocks among the changes of tables.
@@ -161,19 +162,26 @@ func (t *txn) flush() {
 	for _, q := range t.answers {
 		q.flush()
 	}
+	for _, q := range t.slots {
+		q.flush()
+	}
 }
 
-func (q *blocks[E]) flush() {
+func (q *blocks[K, E]) flush() {
 	q.open = nil
+	q.t.changes.rows(q.in).grow(len(q.loaded))
 	for _, b := range q.loaded {
 		switch {
 		case !b.changed:
 			continue
+		case b.raw != nil:
+			q.t.put(q.in, q.row(b.key), b.raw)
+			b.stored = true
 		case len(b.entries) > 0:
-			q.t.put(q.in, number(b.key), q.encodeBlock(b.key, b.entries))
+			q.t.put(q.in, q.row(b.key), q.encodeBlock(b.entries))
 			b.stored = true
 		case b.stored:
-			q.t.delete(q.in, number(b.key))
+			q.t.delete(q.in, q.row(b.key))
 			b.stored = false
 		}
 		b.changed = false
@@ -181,118 +189,256 @@ func (q *blocks[E]) flush() {
 }
 
 // look gives the block to look in for an entry; nil if all entries come before.
-func (q *blocks[E]) look(sequence uint64) (*block[E], error) {
-	i, _ := slices.BinarySearchFunc(q.loaded, sequence, func(b *block[E], s uint64) int { return cmp.Compare(b.key, s) })
-	var next *block[E]
+func (q *blocks[K, E]) look(key K) (*block[K, E], error) {
+	if q.ended && q.end <= key && (len(q.loaded) == 0 || q.loaded[len(q.loaded)-1].key < key) {
+		return nil, nil
+	}
+	i, _ := slices.BinarySearchFunc(q.loaded, key, func(b *block[K, E], k K) int { return cmp.Compare(b.key, k) })
+	var next *block[K, E]
 	if i < len(q.loaded) {
 		next = q.loaded[i]
-		if next.low <= sequence {
-			return next, nil
+		if next.low <= key {
+			return next, q.read(next)
 		}
 	}
-	err := q.t.reader.ascend(q.in, number(sequence), func(key, value []byte) (bool, error) {
-		if next != nil && next.key <= sequenceOf(key) {
+	if q.ended && q.end <= key {
+		return next, q.lower(next, key)
+	}
+	found := false
+	err := q.t.reader.ascend(q.in, q.row(key), func(at, value []byte) (bool, error) {
+		found = true
+		if next != nil && next.key <= q.key(at) {
 			return false, nil
 		}
-		entries, err := q.decodeBlock(q.in, key, value)
-		next = &block[E]{key: sequenceOf(key), entries: entries, stored: true}
+		entries, err := q.decodeBlock(q.in, at, value)
+		next = &block[K, E]{key: q.key(at), low: key, entries: entries, raw: value, stored: true}
 		q.loaded = slices.Insert(q.loaded, i, next)
 		if len(entries) > 0 {
-			sequence = min(sequence, entries[0].sequence)
+			next.low = min(key, entries[0].key)
 		}
 		return false, err
 	})
-	if next != nil {
-		next.low = sequence
+	if !found && (!q.ended || key < q.end) {
+		q.end, q.ended = key, true
 	}
-	return next, err
+	if err != nil {
+		return nil, err
+	}
+	return next, q.lower(next, key)
+}
+
+// lower notes that a block, if there is one, is that to look in from a key on.
+func (q *blocks[K, E]) lower(b *block[K, E], key K) error {
+	if b == nil {
+		return nil
+	}
+	b.low = min(b.low, key)
+	return q.read(b)
+}
+
+// read makes the entries of a block known.
+func (q *blocks[K, E]) read(b *block[K, E]) (err error) {
+	if b.entries == nil && b.raw != nil {
+		b.entries, err = q.decodeBlock(q.in, q.row(b.key), b.raw)
+	}
+	return err
 }
 
 // at gives the block and the place in it of an entry; nil if it is not there.
-func (q *blocks[E]) at(sequence uint64) (b *block[E], i int, err error) {
-	if b, err = q.look(sequence); err != nil || b == nil {
+func (q *blocks[K, E]) at(key K) (b *block[K, E], i int, err error) {
+	if b, err = q.look(key); err != nil || b == nil {
 		return nil, 0, err
 	}
-	i, ok := slices.BinarySearchFunc(b.entries, sequence, bySequence[E])
+	i, ok := slices.BinarySearchFunc(b.entries, key, byKey[K, E])
 	if !ok {
 		return nil, 0, nil
 	}
 	return b, i, nil
 }
 
-// get gives an entry; false if it is not in the queue.
-func (q *blocks[E]) get(sequence uint64) (e E, ok bool, err error) {
-	b, i, err := q.at(sequence)
+// get gives an entry; false if it is not there.
+func (q *blocks[K, E]) get(key K) (e E, ok bool, err error) {
+	b, i, err := q.at(key)
 	if err != nil || b == nil {
 		return e, false, err
 	}
 	return b.entries[i].entry, true, nil
 }
 
-// put replaces an entry, or adds it in its place.
-func (q *blocks[E]) put(sequence uint64, e E) error {
-	q.open = nil
-	b, err := q.look(sequence)
+// put replaces an entry, or adds it in its place. Entries that come one after
+// another, after all others, share blocks.
+func (q *blocks[K, E]) put(key K, e E) error {
+	if q.open != nil && q.open.key < key {
+		q.append(key, e)
+		return nil
+	}
+	b, err := q.look(key)
 	if err != nil {
 		return err
 	}
 	if b == nil {
-		q.loaded = append(q.loaded, &block[E]{key: sequence, low: sequence, entries: []numbered[E]{{sequence, e}}, changed: true})
+		q.append(key, e)
 		return nil
 	}
-	b.changed = true
-	i, ok := slices.BinarySearchFunc(b.entries, sequence, bySequence[E])
+	b.change()
+	i, ok := slices.BinarySearchFunc(b.entries, key, byKey[K, E])
 	if ok {
 		b.entries[i].entry = e
 		return nil
 	}
-	if sequence == b.key {
-		b.entries = append(b.entries, numbered[E]{sequence, e})
-		return nil
-	}
-	// A new block takes what comes before, so that none ever grows.
-	first := &block[E]{key: sequence, low: b.low, entries: append(slices.Clone(b.entries[:i]), numbered[E]{sequence, e}), changed: true}
-	b.entries, b.low = b.entries[i:], sequence+1
-	at := slices.Index(q.loaded, b)
-	q.loaded = slices.Insert(q.loaded, at, first)
+	b.entries = slices.Insert(b.entries, i, keyed[K, E]{key, e})
+	q.split(b)
 	return nil
+}
+
+// split makes two blocks of one that has grown too large.
+func (q *blocks[K, E]) split(b *block[K, E]) {
+	half := len(b.entries) / 2
+	if half == 0 || len(q.encodeBlock(b.entries)) <= blockSize {
+		return
+	}
+	last := b.entries[half-1].key
+	first := &block[K, E]{key: last, low: b.low, entries: slices.Clone(b.entries[:half]), changed: true}
+	b.entries, b.low = b.entries[half:], q.after(last)
+	q.loaded = slices.Insert(q.loaded, slices.Index(q.loaded, b), first)
 }
 
 // remove takes an entry away that is there.
-func (q *blocks[E]) remove(sequence uint64) error {
-	b, i, err := q.at(sequence)
+func (q *blocks[K, E]) remove(key K) error {
+	b, i, err := q.at(key)
 	if err != nil || b == nil {
 		return err
 	}
-	b.entries, b.changed = slices.Delete(b.entries, i, i+1), true
-	return nil
-}
-
-// add puts an entry in its place. Entries that come one after another, after all
-// others, share blocks.
-func (q *blocks[E]) add(sequence uint64, e E) error {
-	last := q.open != nil && q.open.key < sequence
-	if !last {
-		b, err := q.look(sequence)
-		if err != nil {
-			return err
-		}
-		last = b == nil
-	}
-	if !last {
-		return q.put(sequence, e)
-	}
-	q.append(sequence, e)
+	b.change()
+	b.entries = slices.Delete(b.entries, i, i+1)
 	return nil
 }
 
 // append adds an entry after all others.
-func (q *blocks[E]) append(sequence uint64, e E) {
-	b := q.open
-	if b == nil || b.bytes+q.size(&e) > blockSize {
-		b = &block[E]{low: sequence}
-		q.open, q.loaded = b, append(q.loaded, b)
+func (q *blocks[K, E]) append(key K, e E) {
+	q.one = keyed[K, E]{key, e}
+	if b := q.open; b != nil && b.raw != nil {
+		if longer := q.codec.append(b.raw, &b.last, &q.one); len(longer) <= blockSize {
+			b.key, b.raw, b.entries, b.last = key, longer, nil, q.one
+			return
+		}
 	}
-	b.key, b.changed, b.bytes = sequence, true, b.bytes+q.size(&e)
-	b.entries = append(b.entries, numbered[E]{sequence, e})
+	b := &block[K, E]{key: key, low: key, last: q.one, changed: true}
+	b.raw = q.codec.append(append(q.t.room(blockSize+oneMore), blockMark), &q.zero, &q.one)
+	q.open, q.loaded = b, append(q.loaded, b)
+}
+
+// messageCodec is of the messages in a queue, by sequence.
+func messageCodec() *codec[uint64, entry] {
+	return &codec[uint64, entry]{
+		row: number, key: sequenceOf, after: func(n uint64) uint64 { return n + 1 },
+		append: appendMessage, decode: decodeMessage, old: decodeOldMessages,
+	}
+}
+
+func appendMessage(b []byte, before, one *keyed[uint64, entry]) []byte {
+	return one.entry.appendAfter(binary.AppendUvarint(b, one.key-before.key), &before.entry)
+}
+
+func decodeMessage(d *decoder, before *keyed[uint64, entry]) keyed[uint64, entry] {
+	return keyed[uint64, entry]{before.key + d.uint(), decodeEntryAfter(d, &before.entry)}
+}
+
+// decodeOldMessages reads one message, or the blocks of format 2, which count
+// down to the key.
+func decodeOldMessages(in table, key, value []byte) ([]keyed[uint64, entry], error) {
+	last := sequenceOf(key)
+	if len(value) == 0 || value[0] != oldMark {
+		e, err := decodeEntry(in, value)
+		return []keyed[uint64, entry]{{last, e}}, err
+	}
+	var all []keyed[uint64, entry]
+	for d := (decoder{b: value[1:]}); len(d.b) > 0; {
+		one := keyed[uint64, entry]{key: last - d.uint()}
+		value := d.bytes()
+		if err := d.err(in); err != nil {
+			return nil, err
+		}
+		var err error
+		if one.entry, err = decodeEntry(in, value); err != nil {
+			return nil, err
+		}
+		if one.key > last || len(all) > 0 && one.key <= all[len(all)-1].key {
+			return nil, corrupt(in, "the messages of a block are out of order")
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// answerCodec is of answers, by sequence.
+func answerCodec() *codec[uint64, answer] {
+	return &codec[uint64, answer]{
+		row: number, key: sequenceOf, after: func(n uint64) uint64 { return n + 1 },
+		append: func(b []byte, before, one *keyed[uint64, answer]) []byte {
+			return append(binary.AppendUvarint(b, one.key-before.key), one.entry.digest[:]...)
+		},
+		decode: func(d *decoder, before *keyed[uint64, answer]) (one keyed[uint64, answer]) {
+			one.key = before.key + d.uint()
+			copy(one.entry.digest[:], d.take(len(one.entry.digest)))
+			return one
+		},
+		old: func(in table, _, _ []byte) ([]keyed[uint64, answer], error) {
+			return nil, corrupt(in, "a row cannot be read")
+		},
+	}
+}
+
+// slotCodec is of the slots of capacities, by subject.
+func slotCodec() *codec[string, slot] {
+	return &codec[string, slot]{
+		row: func(subject string) []byte { return []byte(subject) }, key: func(b []byte) string { return string(b) },
+		after: func(subject string) string { return subject + "\x00" },
+		append: func(b []byte, before, one *keyed[string, slot]) []byte {
+			return one.entry.appendAfter(append(binary.AppendUvarint(b, uint64(len(one.key))), one.key...), &before.entry)
+		},
+		decode: func(d *decoder, before *keyed[string, slot]) keyed[string, slot] {
+			return keyed[string, slot]{string(d.bytes()), decodeSlotAfter(d, &before.entry)}
+		},
+		old: func(in table, key, value []byte) ([]keyed[string, slot], error) {
+			sl, err := decodeSlot(in, value)
+			return []keyed[string, slot]{{string(key), sl}}, err
+		},
+	}
+}
+
+// eachMessage visits the messages of a queue in order.
+func eachMessage(r reader, in table, visit func(sequence uint64, e *entry) (more bool, err error)) error {
+	return messageCodec().each(r, in, number(0), visit)
+}
+
+// queue is the queue of a table, out or held, of one party.
+func (t *txn) queue(in table) *blocks[uint64, entry] {
+	q := t.queues[in]
+	if q == nil {
+		q = &blocks[uint64, entry]{codec: *messageCodec(), t: t, in: in}
+		t.queues[in] = q
+	}
+	return q
+}
+
+// confirmed are the answers of a party to what its slots still take for under
+// way.
+func (t *txn) confirmed(in table) *blocks[uint64, answer] {
+	q := t.answers[in]
+	if q == nil {
+		q = &blocks[uint64, answer]{codec: *answerCodec(), t: t, in: in}
+		t.answers[in] = q
+	}
+	return q
+}
+
+// shown are the slots of the capacities of one party.
+func (t *txn) shown(in table) *blocks[string, slot] {
+	q := t.slots[in]
+	if q == nil {
+		q = &blocks[string, slot]{codec: *slotCodec(), t: t, in: in}
+		t.slots[in] = q
+	}
+	return q
 }

@@ -95,8 +95,14 @@ func (c *checkup) table(in table) error {
 			return true, c.block(in, key, value)
 		case tableConfirmed:
 			return true, c.answers(in, key, value)
-		case tableShown, tableLatest:
-			return true, c.slot(in, key, value)
+		case tableShown:
+			return true, c.slots(in, key, value)
+		case tableLatest:
+			sl, err := decodeSlot(in, value)
+			if err != nil {
+				return true, err
+			}
+			return true, c.slot(in, string(key), &sl)
 		case tableInbox:
 			i, err := decodeItem(in, value)
 			if err == nil && (i.outcome == gateway.RetryLater || i.outcome == gateway.Unsupported) {
@@ -137,7 +143,7 @@ func (c *checkup) registers() error {
 // block checks the messages of one row of a queue, which is empty only when it
 // is not there.
 func (c *checkup) block(in table, key, value []byte) error {
-	all, err := entryCodec().decodeBlock(in, key, value)
+	all, err := messageCodec().decodeBlock(in, key, value)
 	if err != nil {
 		return err
 	}
@@ -145,14 +151,14 @@ func (c *checkup) block(in table, key, value []byte) error {
 		c.fail("party %s: table %s has a row without messages", in.party, in.name)
 	}
 	for i := range all {
-		found, ok, err := entryCodec().find(c.r, in, all[i].sequence)
+		found, ok, err := messageCodec().find(c.r, in, all[i].key)
 		if err != nil {
 			return err
 		}
 		if !ok || found.id != all[i].entry.id {
-			c.fail("party %s: message %d is not found where it is looked for", in.party, all[i].sequence)
+			c.fail("party %s: message %d is not found where it is looked for", in.party, all[i].key)
 		}
-		if err := c.entry(in, all[i].sequence, &all[i].entry); err != nil {
+		if err := c.entry(in, all[i].key, &all[i].entry); err != nil {
 			return err
 		}
 	}
@@ -167,12 +173,12 @@ func (c *checkup) answers(in table, key, value []byte) error {
 		c.fail("party %s: table %s has a row without answers", in.party, in.name)
 	}
 	for i := range all {
-		_, waits, err := findUnderWay(c.r, in.party, all[i].sequence)
+		_, waits, err := findUnderWay(c.r, in.party, all[i].key)
 		if err != nil {
 			return err
 		}
 		if waits {
-			c.fail("party %s: message %d is under way and was confirmed", in.party, all[i].sequence)
+			c.fail("party %s: message %d is under way and was confirmed", in.party, all[i].key)
 		}
 	}
 	c.answered[in.party] += len(all)
@@ -194,27 +200,43 @@ func (c *checkup) entry(in table, sequence uint64, e *entry) error {
 		return err
 	}
 	at, key := slotOf(in.party, common.Kind, e.subject)
-	value, err := c.r.get(at, key)
+	sl, ok, err := readSlot(c.r, at, key)
 	if err != nil {
 		return err
 	}
-	if value == nil {
+	if !ok {
 		c.fail("party %s: message %d has no slot", in.party, sequence)
 		return nil
 	}
-	sl, err := decodeSlot(at, value)
 	if err == nil && (!sl.underWay() || sl.last != sequence) {
 		c.fail("party %s: message %d is unknown to its slot", in.party, sequence)
 	}
 	return err
 }
 
-// slot checks what a subject says of the message under way.
-func (c *checkup) slot(in table, key, value []byte) error {
-	sl, err := decodeSlot(in, value)
-	if err != nil {
-		return err
+// slots checks the slots of one row.
+func (c *checkup) slots(in table, key, value []byte) error {
+	all, err := slotCodec().decodeBlock(in, key, value)
+	if err == nil && len(all) == 0 {
+		c.fail("party %s: table %s has a row without slots", in.party, in.name)
 	}
+	for i := range all {
+		found, ok, err := slotCodec().find(c.r, in, all[i].key)
+		if err != nil {
+			return err
+		}
+		if !ok || found.last != all[i].entry.last {
+			c.fail("party %s: the slot of message %d is not found where it is looked for", in.party, all[i].entry.last)
+		}
+		if err := c.slot(in, all[i].key, &all[i].entry); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// slot checks what a subject says of the message under way.
+func (c *checkup) slot(in table, key string, sl *slot) error {
 	c.refs[sl.terms]++
 	if sl.last == 0 || sl.delivered > sl.last {
 		c.fail("party %s: the sequences of a subject are out of order", in.party)
@@ -222,7 +244,7 @@ func (c *checkup) slot(in table, key, value []byte) error {
 	if !sl.underWay() {
 		return nil
 	}
-	if err := readAnswer(c.r, in.party, &sl); err != nil {
+	if err := readAnswer(c.r, in.party, sl); err != nil {
 		return err
 	}
 	if !sl.underWay() {
@@ -238,7 +260,7 @@ func (c *checkup) slot(in table, key, value []byte) error {
 	}
 	if !ok {
 		c.fail("party %s: message %d is in its slot but not under way", in.party, sl.last)
-	} else if in.name == tableShown && e.subject != string(key) {
+	} else if in.name == tableShown && e.subject != key {
 		c.fail("party %s: message %d is in the slot of another subject", in.party, sl.last)
 	}
 	return nil
@@ -248,7 +270,7 @@ func (c *checkup) slot(in table, key, value []byte) error {
 func (c *checkup) peer(oin gateway.OIN, row peerRow) error {
 	for name, want := range map[string]int{tableOut: row.Queued, tableHeld: row.Held} {
 		got := 0
-		err := eachEntry(c.r, table{name, oin}, func(sequence uint64, _ *entry) (bool, error) {
+		err := eachMessage(c.r, table{name, oin}, func(sequence uint64, _ *entry) (bool, error) {
 			got++
 			if sequence > row.Sequence {
 				c.fail("party %s: message %d comes after the last sequence %d", oin, sequence, row.Sequence)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -53,7 +54,7 @@ type slot struct {
 // message. Until the next message of the subject is queued its slot says that it
 // is under way: slots lie in the order of the subjects, and the answers to one
 // batch would change as many pages as there are messages in it.
-type answer struct{ digest []byte }
+type answer struct{ digest [sha256.Size]byte }
 
 // item is what a message was answered with.
 type item struct {
@@ -120,6 +121,82 @@ func (e *entry) appendTo(b []byte) []byte {
 	return append(b, e.subject...)
 }
 
+// What a message or slot may have in common with the one before it in a block,
+// and then lacks.
+const (
+	sameTimes   = 1 << 4
+	sameTerms   = 1 << 5
+	sameContent = 1 << 6 // of the name of its data, the time
+	sameID      = 1 << 7 // of its id, the time
+)
+
+const timePart = 6 // bytes of the time at the beginning of an id and of the name of data
+
+// appendAfter is appendTo for an entry that stands in a block after another.
+func (e *entry) appendAfter(b []byte, before *entry) []byte {
+	same := flags(e.withdrawal, false, e.traced)
+	if e.time.Equal(before.time) && e.expires.Equal(before.expires) {
+		same |= sameTimes
+	}
+	if e.terms == before.terms {
+		same |= sameTerms
+	}
+	if bytes.Equal(e.content[:timePart], before.content[:timePart]) {
+		same |= sameContent
+	}
+	if bytes.Equal(e.id[:timePart], before.id[:timePart]) {
+		same |= sameID
+	}
+	b = append(b, stateCode(e.state), same)
+	b = binary.AppendUvarint(b, e.attempts)
+	if same&sameTimes == 0 {
+		b = appendTime(appendTime(b, e.time), e.expires)
+	}
+	b = appendShort(b, e.id, same&sameID != 0)
+	b = appendShort(b, e.content, same&sameContent != 0)
+	if same&sameTerms == 0 {
+		b = append(b, e.terms[:]...)
+	}
+	return append(binary.AppendUvarint(b, uint64(len(e.subject))), e.subject...)
+}
+
+func decodeEntryAfter(d *decoder, before *entry) entry {
+	e := entry{state: d.state()}
+	same := d.byte()
+	e.withdrawal, e.traced = same&flagWithdrawal != 0, same&flagTraced != 0
+	e.attempts = d.uint()
+	e.time, e.expires = before.time, before.expires
+	if same&sameTimes == 0 {
+		e.time, e.expires = d.time(), d.time()
+	}
+	e.id = d.short(before.id, same&sameID != 0)
+	e.content = d.short(before.content, same&sameContent != 0)
+	e.terms = before.terms
+	if same&sameTerms == 0 {
+		copy(e.terms[:], d.take(len(e.terms)))
+	}
+	e.subject = string(d.bytes())
+	return e
+}
+
+// appendShort leaves out the time of an id or the name of data.
+func appendShort(b []byte, id [16]byte, short bool) []byte {
+	if short {
+		return append(b, id[timePart:]...)
+	}
+	return append(b, id[:]...)
+}
+
+func (d *decoder) short(before [16]byte, short bool) (id [16]byte) {
+	rest := id[:]
+	if short {
+		id = before
+		rest = id[timePart:]
+	}
+	copy(rest, d.take(len(rest)))
+	return id
+}
+
 func decodeEntry(t table, value []byte) (entry, error) {
 	d := decoder{b: value}
 	e := entry{state: d.state()}
@@ -151,6 +228,44 @@ func (s *slot) appendTo(b []byte) []byte {
 	return appendBytes(b, s.deliveredDigest)
 }
 
+// appendAfter is appendTo for a slot that stands in a block after another.
+func (s *slot) appendAfter(b []byte, before *slot) []byte {
+	same := flags(s.withdrawal, s.exposed, false)
+	if s.terms == before.terms {
+		same |= sameTerms
+	}
+	if bytes.Equal(s.id[:timePart], before.id[:timePart]) {
+		same |= sameID
+	}
+	b = append(b, stateCode(s.state), same)
+	b = binary.AppendVarint(b, int64(s.last-before.last))
+	b = append(b, s.hash[:]...)
+	if same&sameTerms == 0 {
+		b = append(b, s.terms[:]...)
+	}
+	b = appendShort(b, s.id, same&sameID != 0)
+	b = appendBytes(b, s.digest)
+	b = binary.AppendUvarint(b, s.delivered)
+	return appendBytes(b, s.deliveredDigest)
+}
+
+func decodeSlotAfter(d *decoder, before *slot) slot {
+	s := slot{state: d.state()}
+	same := d.byte()
+	s.withdrawal, s.exposed = same&flagWithdrawal != 0, same&flagExposed != 0
+	s.last = before.last + uint64(d.varint())
+	copy(s.hash[:], d.take(len(s.hash)))
+	s.terms = before.terms
+	if same&sameTerms == 0 {
+		copy(s.terms[:], d.take(len(s.terms)))
+	}
+	s.id = d.short(before.id, same&sameID != 0)
+	s.digest = d.bytes()
+	s.delivered = d.uint()
+	s.deliveredDigest = d.bytes()
+	return s
+}
+
 func decodeSlot(t table, value []byte) (slot, error) {
 	d := decoder{b: value}
 	s := slot{state: d.state()}
@@ -163,19 +278,6 @@ func decodeSlot(t table, value []byte) (slot, error) {
 	s.delivered = d.uint()
 	s.deliveredDigest = d.bytes()
 	return s, d.err(t)
-}
-
-func (a *answer) size() int { return 2 + len(a.digest) }
-
-// appendTo begins with a byte that says which form this is.
-func (a *answer) appendTo(b []byte) []byte { return appendBytes(append(b, 0), a.digest) }
-
-func decodeAnswer(t table, value []byte) (answer, error) {
-	d := decoder{b: value}
-	form := d.take(1)
-	a := answer{digest: d.bytes()}
-	d.failed = d.failed || form[0] != 0 || len(d.b) > 0 || len(a.digest) != sha256.Size
-	return a, d.err(t)
 }
 
 func (i *item) encode() []byte {
@@ -324,11 +426,21 @@ func (d *decoder) uint() uint64 {
 	return n
 }
 
-func (d *decoder) time() time.Time {
+func (d *decoder) varint() int64 {
 	n, size := binary.Varint(d.b)
 	d.take(max(size, 0))
 	d.failed = d.failed || size <= 0
-	return time.Unix(n, 0).UTC()
+	return n
+}
+
+func (d *decoder) time() time.Time { return time.Unix(d.varint(), 0).UTC() }
+
+func (d *decoder) byte() byte {
+	b := d.take(1)
+	if d.failed {
+		return 0
+	}
+	return b[0]
 }
 
 func (d *decoder) bytes() []byte {

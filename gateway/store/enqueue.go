@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
@@ -72,12 +71,8 @@ func (t *txn) enqueue(p messages, maxQueue int) (refused []gateway.OIN, err erro
 		if err != nil {
 			return nil, err
 		}
-		for some := p.to[to]; len(some) > 0; {
-			n := ascending(some)
-			if err := q.add(some[:n], queued); err != nil {
-				return nil, err
-			}
-			some = some[n:]
+		if err := q.add(p.to[to], queued); err != nil {
+			return nil, err
 		}
 		if q.refused {
 			refused = append(refused, to)
@@ -91,56 +86,59 @@ func (t *txn) enqueue(p messages, maxQueue int) (refused []gateway.OIN, err erro
 	return refused, nil
 }
 
-// ascending counts the first messages whose slots are in one table and ascend.
-func ascending(some []*message) int {
-	n := 1
-	for n < len(some) && some[n].in == some[0].in && bytes.Compare(some[n-1].key, some[n].key) < 0 {
-		n++
-	}
-	return n
-}
-
 // recipient is one whose messages are queued, in one transaction.
 type recipient struct {
 	*txn
 	to      gateway.OIN
 	peer    *peerRow
-	out     *blocks[entry]
+	out     *blocks[uint64, entry]
+	shown   *blocks[string, slot]
 	max     int
 	refused bool // there was no room for some
 }
 
 func (t *txn) recipient(to gateway.OIN, maxQueue int) (*recipient, error) {
 	peer, err := t.peer(to)
-	return &recipient{txn: t, to: to, peer: peer, out: t.queue(table{tableOut, to}), max: maxQueue}, err
+	return &recipient{
+		txn: t, to: to, peer: peer, out: t.queue(table{tableOut, to}), shown: t.shown(table{tableShown, to}), max: maxQueue,
+	}, err
 }
 
-// add queues messages whose slots are in one table and ascend, and counts those
-// that it queued by their number.
+// add queues messages, and counts those that it queued by their number.
 func (q *recipient) add(some []*message, queued []int) error {
-	in := table{some[0].in, q.to}
-	slots := q.changes.rows(in)
-	slots.sorted = slices.Grow(slots.sorted, len(some))
-	keys := make([][]byte, len(some))
-	for i, m := range some {
-		keys[i] = m.key
-	}
-	return q.each(in, keys, func(i int, value []byte) error {
-		m := some[i]
-		var sl slot
-		if value != nil {
-			var err error
-			if sl, err = decodeSlot(in, value); err != nil {
+	for _, m := range some {
+		sl, err := q.slotOf(m)
+		if err != nil {
+			return err
+		}
+		ok, err := q.addOne(m, table{m.in, q.to}, &sl)
+		if err != nil {
+			return err
+		}
+		if ok {
+			queued[m.number]++
+			if err := q.keep(m, sl); err != nil {
 				return err
 			}
 		}
-		ok, err := q.addOne(m, in, &sl)
-		if ok {
-			queued[m.number]++
-			slots.set(m.key, sl.appendTo(q.room(sl.size())))
-		}
-		return err
-	})
+	}
+	return nil
+}
+
+func (q *recipient) slotOf(m *message) (sl slot, err error) {
+	if m.in == tableShown {
+		sl, _, err = q.shown.get(m.Subject)
+	} else {
+		sl, _, err = q.slot(table{m.in, q.to}, m.key)
+	}
+	return sl, err
+}
+
+func (q *recipient) keep(m *message, sl slot) error {
+	if m.in == tableShown {
+		return q.shown.put(m.Subject, sl)
+	}
+	return q.putSlot(table{m.in, q.to}, m.key, sl)
 }
 
 // addOne queues a message, and changes its slot for the caller to write; false if

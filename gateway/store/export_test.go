@@ -106,12 +106,16 @@ func Decoders() map[string]func([]byte) ([]byte, error) {
 	return map[string]func([]byte) ([]byte, error){
 		"entry": func(b []byte) ([]byte, error) { e, err := decodeEntry(in, b); return e.encode(), err },
 		"block": func(b []byte) ([]byte, error) {
-			all, err := entryCodec().decodeBlock(in, number(1000), b)
-			return entryCodec().encodeBlock(1000, all), err
+			all, err := messageCodec().decodeBlock(in, number(1000), b)
+			return messageCodec().encodeBlock(all), err
 		},
 		"answers": func(b []byte) ([]byte, error) {
 			all, err := answerCodec().decodeBlock(in, number(1000), b)
-			return answerCodec().encodeBlock(1000, all), err
+			return answerCodec().encodeBlock(all), err
+		},
+		"slots": func(b []byte) ([]byte, error) {
+			all, err := slotCodec().decodeBlock(in, []byte("o7"), b)
+			return slotCodec().encodeBlock(all), err
 		},
 		"slot":     func(b []byte) ([]byte, error) { s, err := decodeSlot(in, b); return s.encode(), err },
 		"item":     func(b []byte) ([]byte, error) { i, err := decodeItem(in, b); return i.encode(), err },

@@ -22,7 +22,7 @@ import (
 // its day wrote it, and finds in it all that was there. The database is never
 // made anew: testdata/format-N.txt says what it holds, one thing on a line.
 func TestGoldenFormats(t *testing.T) {
-	for _, format := range []int{1, 2} {
+	for _, format := range []int{1, 2, 3} {
 		t.Run(fmt.Sprint(format), func(t *testing.T) {
 			s := openGolden(t, format, store.Options{})
 			for range 2 { // as migrated, and as opened again

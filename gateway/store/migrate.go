@@ -25,7 +25,7 @@ type migration func(*txn) error
 func migrations() []migration {
 	return []migration{
 		func(*txn) error { return nil }, // queues have rows of several messages, which format 1 does not know
-		func(*txn) error { return nil }, // confirmed snapshots are noted by sequence, own offers have compact rows: format 2 does not know these
+		func(*txn) error { return nil }, // what was shown is in blocks and confirmed by sequence, own offers have compact rows: format 2 does not know these
 	}
 }
 

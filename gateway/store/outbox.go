@@ -28,7 +28,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit,
 			return err
 		}
 		in, size, common := table{tableOut, peer}, 0, map[sharedKey]terms{}
-		return eachEntry(r, in, func(sequence uint64, e *entry) (bool, error) {
+		return eachMessage(r, in, func(sequence uint64, e *entry) (bool, error) {
 			if !now.Before(e.expires) {
 				return true, nil
 			}
@@ -90,12 +90,12 @@ func (s *Store) BeginAttempt(ctx context.Context, now time.Time, peer gateway.OI
 			if b == nil {
 				return gateway.Errorf(gateway.Conflict, "a message no longer waits to be sent")
 			}
+			b.change()
 			e := &b.entries[i].entry
 			if e.state, err = e.state.On(gateway.EventAttempt); err != nil {
 				return err
 			}
 			e.attempts++
-			b.changed = true
 		}
 		row, err := t.peer(peer)
 		if err != nil {
@@ -132,7 +132,7 @@ func (s *Store) Recover(ctx context.Context, now time.Time, peer gateway.OIN) er
 func (s *Store) attempting(ctx context.Context, now time.Time, peer gateway.OIN) (sequences []uint64, err error) {
 	err = s.view(ctx, func(r reader) error {
 		sequences = nil
-		return eachEntry(r, table{tableOut, peer}, func(sequence uint64, e *entry) (bool, error) {
+		return eachMessage(r, table{tableOut, peer}, func(sequence uint64, e *entry) (bool, error) {
 			if e.attempts == 0 && now.Before(e.expires) {
 				return false, nil
 			}
@@ -229,7 +229,7 @@ func (s *Store) Expire(ctx context.Context, now time.Time) (n int, err error) {
 func (s *Store) expireSome(ctx context.Context, now time.Time, in table) (n int, err error) {
 	at := s.EffectiveTime(now)
 	expired := func(r reader) (sequences []uint64, entries []journal.Entry, err error) {
-		err = eachEntry(r, in, func(sequence uint64, e *entry) (bool, error) {
+		err = eachMessage(r, in, func(sequence uint64, e *entry) (bool, error) {
 			if at.Before(e.expires) {
 				return false, nil
 			}
@@ -295,7 +295,7 @@ func (s *Store) ReleaseHeld(ctx context.Context, now time.Time, peer gateway.OIN
 }
 
 func firstSequences(r reader, in table) (sequences []uint64, err error) {
-	err = eachEntry(r, in, func(sequence uint64, _ *entry) (bool, error) {
+	err = eachMessage(r, in, func(sequence uint64, _ *entry) (bool, error) {
 		sequences = append(sequences, sequence)
 		return len(sequences) < rowsPerWrite, nil
 	})

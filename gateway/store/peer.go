@@ -96,7 +96,7 @@ func (s *Store) readStatus(r reader, peer gateway.OIN, row peerRow) (PeerStatus,
 		Failures: row.Failures, Reason: row.Reason, Queued: row.Queued, Held: row.Held, Later: row.Later,
 	}
 	for _, in := range []table{{tableOut, peer}, {tableHeld, peer}} {
-		err := eachEntry(r, in, func(_ uint64, e *entry) (bool, error) {
+		err := eachMessage(r, in, func(_ uint64, e *entry) (bool, error) {
 			if status.Oldest.IsZero() || e.time.Before(status.Oldest) {
 				status.Oldest = e.time
 			}

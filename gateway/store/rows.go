@@ -39,6 +39,9 @@ type rows struct {
 
 type row struct{ key, value []byte }
 
+// grow makes room for n more keys that come in order.
+func (r *rows) grow(n int) { r.sorted = slices.Grow(r.sorted, n) }
+
 // set keeps key and value.
 func (r *rows) set(key, value []byte) {
 	if n := len(r.sorted); n == 0 || bytes.Compare(r.sorted[n-1].key, key) < 0 {

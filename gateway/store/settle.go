@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"slices"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -89,24 +90,11 @@ func (t *txn) findSlots(found []settling) error {
 	slices.SortFunc(order, func(a, b *settling) int {
 		return cmp.Or(cmp.Compare(a.in.name, b.in.name), bytes.Compare(a.key, b.key))
 	})
-	for len(order) > 0 {
-		in := order[0].in
-		var keys [][]byte
-		for _, w := range order {
-			if w.in == in {
-				keys = append(keys, w.key)
-			}
-		}
-		err := t.each(in, keys, func(i int, value []byte) (err error) {
-			if value != nil {
-				order[i].slot, err = decodeSlot(in, value)
-			}
-			return err
-		})
-		if err != nil {
+	for _, w := range order {
+		var err error
+		if w.slot, _, err = t.slot(w.in, w.key); err != nil {
 			return err
 		}
-		order = order[len(keys):]
 	}
 	return nil
 }
@@ -148,7 +136,7 @@ func (t *txn) settleTaken(peer gateway.OIN, w *settling) error {
 	if err := t.leave(peer, w.Sequence, &w.entry); err != nil {
 		return err
 	}
-	return t.confirmed(peer).add(w.Sequence, answer{digest})
+	return t.confirmed(table{tableConfirmed, peer}).put(w.Sequence, answer{[sha256.Size]byte(digest)})
 }
 
 // move puts an entry that goes on in the table of its new state.

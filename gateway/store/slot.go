@@ -31,8 +31,39 @@ func (t *txn) keepSlot(in table, key []byte, kind string, sl slot) error {
 	case sl.underWay():
 	case kind != gateway.KindCapacity, sl.state == gateway.Delivered && sl.withdrawal, sl.state == gateway.Withdrawn && nothingShown:
 		t.release(sl.terms)
+		if in.name == tableShown {
+			return t.shown(in).remove(string(key))
+		}
 		t.delete(in, key)
 		return nil
+	}
+	return t.putSlot(in, key, sl)
+}
+
+// readSlot is txn.slot for who only reads.
+func readSlot(r reader, in table, key []byte) (slot, bool, error) {
+	if in.name == tableShown {
+		return slotCodec().find(r, in, string(key))
+	}
+	value, err := r.get(in, key)
+	if err != nil || value == nil {
+		return slot{}, false, err
+	}
+	sl, err := decodeSlot(in, value)
+	return sl, true, err
+}
+
+// slot reads a slot; false if there is none.
+func (t *txn) slot(in table, key []byte) (slot, bool, error) {
+	if in.name == tableShown {
+		return t.shown(in).get(string(key))
+	}
+	return readSlot(t, in, key)
+}
+
+func (t *txn) putSlot(in table, key []byte, sl slot) error {
+	if in.name == tableShown {
+		return t.shown(in).put(string(key), sl)
 	}
 	t.put(in, key, sl.encode())
 	return nil
@@ -40,10 +71,10 @@ func (t *txn) keepSlot(in table, key []byte, kind string, sl slot) error {
 
 // findUnderWay looks for an entry in the queue and among the held.
 func findUnderWay(r reader, peer gateway.OIN, sequence uint64) (e entry, ok bool, err error) {
-	if e, ok, err = entryCodec().find(r, table{tableOut, peer}, sequence); ok || err != nil {
+	if e, ok, err = messageCodec().find(r, table{tableOut, peer}, sequence); ok || err != nil {
 		return e, ok, err
 	}
-	return entryCodec().find(r, table{tableHeld, peer}, sequence)
+	return messageCodec().find(r, table{tableHeld, peer}, sequence)
 }
 
 // underWay is findUnderWay in a transaction that may have changed the queue.
@@ -60,7 +91,7 @@ func (t *txn) takeAnswer(peer gateway.OIN, sl *slot) error {
 	if !sl.underWay() {
 		return nil
 	}
-	q := t.confirmed(peer)
+	q := t.confirmed(table{tableConfirmed, peer})
 	a, ok, err := q.get(sl.last)
 	if err != nil || !ok {
 		return err
@@ -83,7 +114,7 @@ func readAnswer(r reader, peer gateway.OIN, sl *slot) error {
 
 func (sl *slot) confirm(a answer) {
 	sl.state = gateway.Delivered
-	sl.answered(a.digest, true)
+	sl.answered(a.digest[:], true)
 }
 
 // end takes the message that is under way out of its queue with an event that
@@ -156,23 +187,18 @@ func (s *Store) Shown(ctx context.Context, recipient gateway.OIN) (all []Shown, 
 // recipients: by recipient and subject, nil where a recipient was shown none of
 // them, and without Subject where it was not shown this one.
 func (s *Store) Last(ctx context.Context, recipients []gateway.OIN, subjects []string) (all [][]Last, err error) {
-	keys := make([][]byte, len(subjects))
-	for i, subject := range subjects {
-		keys[i] = []byte(subject)
-	}
 	err = s.view(ctx, func(r reader) error {
 		all = make([][]Last, len(recipients))
 		for n, recipient := range recipients {
-			in := table{tableShown, recipient}
-			err := r.each(in, keys, func(i int, value []byte) error {
-				if value == nil {
+			err := slotCodec().eachOf(r, table{tableShown, recipient}, subjects, func(i int, sl *slot) error {
+				if sl == nil {
 					return nil
 				}
 				if all[n] == nil {
 					all[n] = make([]Last, len(subjects))
 				}
-				all[n][i], err = lastOf(in, subjects[i], value)
-				return err
+				all[n][i] = lastOf(subjects[i], sl)
+				return nil
 			})
 			if err != nil {
 				return err
@@ -189,35 +215,28 @@ func (s *Store) LastAfter(ctx context.Context, recipient gateway.OIN, after stri
 	in := table{tableShown, recipient}
 	err = s.view(ctx, func(r reader) error {
 		all = nil
-		return r.ascend(in, []byte(after), func(key, value []byte) (bool, error) {
-			if string(key) == after {
-				return true, nil
+		return slotCodec().each(r, in, []byte(after), func(subject string, sl *slot) (bool, error) {
+			if subject != after {
+				all = append(all, lastOf(subject, sl))
 			}
-			last, err := lastOf(in, string(key), value)
-			all = append(all, last)
-			return len(all) < limit, err
+			return len(all) < limit, nil
 		})
 	})
 	return all, err
 }
 
-func lastOf(in table, subject string, value []byte) (Last, error) {
-	sl, err := decodeSlot(in, value)
+func lastOf(subject string, sl *slot) Last {
 	last := Last{Subject: subject, Hash: sl.hash, Withdrawal: sl.withdrawal, State: sl.state}
 	if last.State == gateway.Delivered && !last.Withdrawal {
 		last.State = "" // as for those whose answers stand elsewhere
 	}
-	return last, err
+	return last
 }
 
 func readShown(r reader, peer gateway.OIN) (all []Shown, err error) {
 	in, bases := table{tableShown, peer}, map[sharedKey]Basis{}
-	err = r.ascend(in, nil, func(key, value []byte) (bool, error) {
-		sl, err := decodeSlot(in, value)
-		if err == nil {
-			err = readAnswer(r, peer, &sl)
-		}
-		if err != nil {
+	err = slotCodec().each(r, in, nil, func(subject string, sl *slot) (bool, error) {
+		if err := readAnswer(r, peer, sl); err != nil {
 			return false, err
 		}
 		basis, known := bases[sl.terms]
@@ -230,7 +249,7 @@ func readShown(r reader, peer gateway.OIN) (all []Shown, err error) {
 			bases[sl.terms] = basis
 		}
 		one := Shown{
-			Subject: string(key), Hash: hex.EncodeToString(sl.hash[:]), Sequence: sl.last, ID: formatID(sl.id),
+			Subject: subject, Hash: hex.EncodeToString(sl.hash[:]), Sequence: sl.last, ID: formatID(sl.id),
 			Digest: hex.EncodeToString(sl.digest), Withdrawal: sl.withdrawal, Exposed: sl.exposed, State: sl.state, Basis: basis,
 		}
 		if sl.underWay() {
@@ -257,13 +276,10 @@ func (s *Store) ShownDigest(ctx context.Context, recipient gateway.OIN) (d gatew
 		}
 		settled = row.Queued == 0
 		in, sum := table{tableShown, recipient}, newStateSum()
-		err = r.ascend(in, nil, func(key, value []byte) (bool, error) {
-			sl, err := decodeSlot(in, value)
-			if err == nil {
-				err = readAnswer(r, recipient, &sl)
-			}
+		err = slotCodec().each(r, in, nil, func(subject string, sl *slot) (bool, error) {
+			err := readAnswer(r, recipient, sl)
 			if err == nil && sl.delivered != 0 {
-				sum.add(string(key), sl.delivered, hex.EncodeToString(sl.deliveredDigest))
+				sum.add(subject, sl.delivered, hex.EncodeToString(sl.deliveredDigest))
 			}
 			return true, err
 		})
@@ -278,7 +294,7 @@ func (s *Store) ShownDigest(ctx context.Context, recipient gateway.OIN) (d gatew
 func (s *Store) UnderWay(ctx context.Context, peer gateway.OIN, later func(sequence uint64) bool) (found bool, err error) {
 	err = s.view(ctx, func(r reader) error {
 		found = false
-		return eachEntry(r, table{tableOut, peer}, func(sequence uint64, _ *entry) (bool, error) {
+		return eachMessage(r, table{tableOut, peer}, func(sequence uint64, _ *entry) (bool, error) {
 			found = !later(sequence)
 			return !found, nil
 		})

@@ -115,10 +115,10 @@ const (
 	tableRegisters   = "registers"   // version → register file
 	tablePeers       = "peers"       // OIN → peerRow
 	tableHello       = "hello"       // OIN → helloRow
-	tableOut         = "out"         // * sequence → block of entries that are queued or being attempted
-	tableHeld        = "held"        // * sequence → entry
+	tableOut         = "out"         // * sequence → block of messages that are queued or being attempted
+	tableHeld        = "held"        // * sequence → block of messages that wait for a hello
 	tableConfirmed   = "confirmed"   // * sequence → block of answers to snapshots that are the last of their subject
-	tableShown       = "shown"       // * subject → slot of a capacity
+	tableShown       = "shown"       // * subject → block of slots of capacities
 	tableLatest      = "latest"      // * kind, NUL, subject → slot of any other kind, while it is under way
 	tableShared      = "shared"      // hash → payload or terms that entries and slots refer to
 	tableRefs        = "refs"        // hash → how many do

@@ -23,12 +23,13 @@ type txn struct {
 	refs   map[sharedKey]int        // change in the number of references
 	values map[sharedKey][]byte     // that may have to be stored
 
-	known  map[sharedKey]terms      // that were read
-	queues map[table]*blocks[entry] // that were looked into
+	known  map[sharedKey]terms              // that were read
+	queues map[table]*blocks[uint64, entry] // that were looked into
 
-	answers map[gateway.OIN]*blocks[answer] // likewise
-	space   []byte                          // for rows, taken many at a time
-	random  []byte                          // for ids, drawn many at a time
+	answers map[table]*blocks[uint64, answer] // likewise
+	slots   map[table]*blocks[string, slot]   // likewise
+	space   []byte                            // for rows, taken many at a time
+	random  []byte                            // for ids, drawn many at a time
 
 	intakes       map[gateway.OIN]*intake // as they will be
 	intakesBefore map[gateway.OIN]intake  // as they were, where they were known
@@ -57,8 +58,9 @@ func newTxn(r reader, now time.Time) (*txn, error) {
 		refs:    map[sharedKey]int{},
 		values:  map[sharedKey][]byte{},
 		known:   map[sharedKey]terms{},
-		queues:  map[table]*blocks[entry]{},
-		answers: map[gateway.OIN]*blocks[answer]{},
+		queues:  map[table]*blocks[uint64, entry]{},
+		answers: map[table]*blocks[uint64, answer]{},
+		slots:   map[table]*blocks[string, slot]{},
 
 		intakes:       map[gateway.OIN]*intake{},
 		intakesBefore: map[gateway.OIN]intake{},
