@@ -47,8 +47,12 @@ func (p *Policy) Decide(q Request) *gateway.Decision {
 	}
 	var room [4 * someWords]uint64
 	show, never := p.match(&q, p.outbound.room(room[:]))
+	return p.judge(show, never, p.withheld(q.Offer, p.maySee(show)))
+}
+
+// judge decides by the rules that apply. It drops from show those that add nothing.
+func (p *Policy) judge(show, never ruleSet, withheld withheld) *gateway.Decision {
 	hidden := p.hidden(never)
-	withheld := p.withheld(q.Offer, p.maySee(show))
 	var shown, unhidden forms
 	for i := range show.all() {
 		f := p.outbound.rules[i].discloses(withheld)
