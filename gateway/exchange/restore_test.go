@@ -412,3 +412,50 @@ func copiedBack(t *testing.T, restored bool) {
 	alarmed("when it is mended", false)
 	f.Converged()
 }
+
+// A gemeente that never offered anything has nothing to send after a restore: an
+// empty list would be held by those that take none from it, and alarm.
+func TestRestoredPartyThatOffersNothing(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := gt.NewFederation(t, smile(), gemeente(gt.Dordrecht, "Dordrecht", "gm0505"))
+		f.Publish(gt.Smile, gt.Offer("een"))
+		f.Settled(time.Hour)
+		for _, restored := range []gateway.OIN{gt.Dordrecht, gt.Smile} { // who lost it, and whose peer lost it
+			backUp(t, f, restored)
+			f.Stop(restored)
+			restore(t, f, restored, 0)
+			f.Start(restored)
+			time.Sleep(24 * time.Hour)
+		}
+		if got := crossed(t, f, gt.Smile); len(got) != 0 {
+			t.Errorf("got %d messages of the gemeente, want none", len(got))
+		}
+		owed, err := f.Node(gt.Dordrecht).Store.Owed(context.Background(), gt.Smile)
+		if got := status(f, gt.Dordrecht).Peers[0]; owed || err != nil || got.Held+got.Queued > 0 {
+			t.Errorf("got owed %v, %v, %d held and %d queued, want nothing", owed, err, got.Held, got.Queued)
+		}
+		f.Converged()
+	})
+}
+
+// The backup is from before anything was offered: what others hold of it since is
+// dropped, by a list of nothing.
+func TestRestoreFromBeforeTheFirstOffer(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := gt.NewFederation(t, smile(), gemeente(gt.Dordrecht, "Dordrecht", "gm0505"))
+		f.Settled(time.Hour)
+		backUp(t, f, gt.Smile)
+		f.Publish(gt.Smile, gt.Offer("een"))
+		f.Settled(time.Hour)
+		f.Stop(gt.Smile)
+		restore(t, f, gt.Smile, 0)
+		f.Start(gt.Smile)
+		time.Sleep(2 * time.Hour)
+		if got := f.Received(gt.Dordrecht, gt.Smile); len(got) != 0 {
+			t.Errorf("got %d offers that nobody offers any more", len(got))
+		}
+		f.Converged()
+	})
+}

@@ -245,7 +245,9 @@ func (p *Publisher) Reconsider(ctx context.Context, now time.Time, peer gateway.
 
 // Resend queues everything a peer may see once more, followed by the list of
 // it, from which the peer learns what to drop. It replaces whatever was queued
-// for the peer, which then is no longer owed the present state.
+// for the peer, which then is no longer owed the present state. A peer that was
+// never shown anything, and says that it holds nothing, gets no list: most take
+// none of a party that offers nothing.
 func (p *Publisher) Resend(ctx context.Context, now time.Time, peer gateway.OIN) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -262,8 +264,9 @@ func (p *Publisher) Resend(ctx context.Context, now time.Time, peer gateway.OIN)
 }
 
 func (p *Publisher) sendState(ctx context.Context, plan *plan, peer gateway.OIN) error {
-	state := gateway.CapacityState{Subjects: []string{}}
+	state, ever := gateway.CapacityState{Subjects: []string{}}, false
 	err := p.eachLast(ctx, peer, func(shown []store.Last) error {
+		ever = true
 		for _, s := range shown {
 			if !s.Withdrawal && s.State != gateway.Withdrawn {
 				state.Subjects = append(state.Subjects, s.Subject)
@@ -274,18 +277,33 @@ func (p *Publisher) sendState(ctx context.Context, plan *plan, peer gateway.OIN)
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(state)
+	status, err := p.store.Peer(ctx, peer)
 	if err != nil {
-		return fmt.Errorf("encode state: %w", err)
+		return fmt.Errorf("read peer: %w", err)
 	}
-	send := store.Send{
-		Recipients: []gateway.OIN{peer}, Kind: gateway.KindCapacityState, Subject: p.namer().of("state"),
-		Data: data, Hash: gateway.Hash(data), Basis: plan.basis(nil),
+	pub := store.Publication{Repays: peer}
+	if holdsNothing := status.Hello != nil && status.Hello.Holds.Count == 0; ever || !holdsNothing {
+		send, err := stateOf(plan, peer, p.namer().of("state"), state)
+		if err != nil {
+			return err
+		}
+		pub.Sends = []store.Send{send}
 	}
-	if err := p.store.Publish(ctx, plan.now, store.Publication{Sends: []store.Send{send}, Repays: peer}); err != nil {
+	if err := p.store.Publish(ctx, plan.now, pub); err != nil {
 		return fmt.Errorf("queue state: %w", err)
 	}
 	return nil
+}
+
+func stateOf(plan *plan, peer gateway.OIN, subject string, state gateway.CapacityState) (store.Send, error) {
+	data, err := json.Marshal(state)
+	if err != nil {
+		return store.Send{}, fmt.Errorf("encode state: %w", err)
+	}
+	return store.Send{
+		Recipients: []gateway.OIN{peer}, Kind: gateway.KindCapacityState, Subject: subject,
+		Data: data, Hash: gateway.Hash(data), Basis: plan.basis(nil),
+	}, nil
 }
 
 // eachLast visits what was last queued for a peer, some subjects at a time.
