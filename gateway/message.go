@@ -20,6 +20,9 @@ const (
 	MaxLifetime = 30 * 24 * time.Hour
 	// ClockSkew is how far the clocks of two parties may lie apart.
 	ClockSkew = 5 * time.Minute
+	// ClockLost is how far a node's time may be ahead of its clock before nobody
+	// would wait for the clock to catch up.
+	ClockLost = 24 * time.Hour
 	// DedupeMargin is how long after its expiry a message id is remembered.
 	DedupeMargin = 30 * 24 * time.Hour
 )

@@ -32,6 +32,10 @@ what they have, which is newer than the backup.
 BACKUP may also be a database that an earlier restore kept: that is how to undo
 one.
 
+--trust-clock is for a node whose clock was far ahead for a while. Its time then
+stays ahead, because a node never goes back in time. Set the clock right first,
+and name a backup from before it went ahead.
+
 --dry-run only verifies the backup. For that the node may be running.`,
 		Example: `  doorstroom restore --dry-run
   doorstroom restore
@@ -64,6 +68,7 @@ one.
 	f := cmd.Flags()
 	f.BoolVar(&opt.DryRun, "dry-run", false, "verify the backup and change nothing")
 	f.StringVar(&opt.Key, "key", "", "file with the key to read the backup (default: backup.key in the keys folder)")
+	f.BoolVar(&opt.TrustClock, "trust-clock", false, "go by the present clock, although the database that is there went by a later time")
 	f.DurationVar(&opt.Await, "await", awaitExports, "how long at most to wait for fresh exports before the offers in the backup go out; 0s: not at all")
 	jsonFlag(cmd, &asJSON)
 	return cmd

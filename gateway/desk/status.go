@@ -61,7 +61,12 @@ func (d *Desk) Status(ctx context.Context, caller gateway.Caller) (Status, error
 	}
 	if behind := now.Sub(wall); behind > gateway.ClockSkew {
 		s.ClockBehind = behind
-		s.Alarms = append(s.Alarms, "de klok van deze computer is teruggezet; er wordt niets opgeruimd")
+		alarm := "de klok van deze computer is teruggezet; er wordt niets opgeruimd"
+		if behind > gateway.ClockLost {
+			alarm = "de tijd van deze node ligt op " + now.In(gateway.Amsterdam()).Format("2006-01-02 15:04") +
+				", ver voor op de klok: die staat nu fout, of liep ooit voor; er wordt niets opgeruimd; zie doorstroom doctor"
+		}
+		s.Alarms = append(s.Alarms, alarm)
 	}
 	if err := d.fillStatus(ctx, &s, now); err != nil {
 		return Status{}, err

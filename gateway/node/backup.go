@@ -176,6 +176,8 @@ type RestoreOptions struct {
 	Key    string        // file with the backup key; empty: that of the node
 	Await  time.Duration // how long at most to wait for fresh exports before the own offers are sent
 	DryRun bool
+	// TrustClock is for a node whose clock was ahead; see store.Restore.
+	TrustClock bool
 }
 
 // Restore puts a backup in the place of the database of a node that is not
@@ -203,6 +205,7 @@ func Restore(ctx context.Context, c config.Config, opt RestoreOptions) (store.Re
 	return store.Restore{
 		Backup: opt.Backup, Path: filepath.Join(c.Data, databaseFile), Sealing: sealing,
 		Caller: desk.Pseudonym(k.secret, operator), Await: opt.Await, DryRun: opt.DryRun,
+		TrustClock: opt.TrustClock,
 	}.Run(ctx, time.Now())
 }
 

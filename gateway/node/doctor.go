@@ -283,7 +283,13 @@ func (x *examination) clock(ctx context.Context) {
 	if x.store == nil {
 		return
 	}
-	if behind := time.Until(x.store.EffectiveTime(time.Now())); behind > gateway.ClockSkew {
+	effective := x.store.EffectiveTime(time.Now())
+	switch behind := time.Until(effective); {
+	case behind > gateway.ClockLost:
+		x.fail("clock", "set the clock right; if it is right, it was once ahead: doorstroom restore --trust-clock, with a backup from before that",
+			"the node's time is %s, %d hours ahead of the clock", day(effective), int(behind.Hours()))
+		return
+	case behind > gateway.ClockSkew:
 		x.fail("clock", "set the clock right", "the clock was set back by %v", behind.Round(time.Second))
 		return
 	}

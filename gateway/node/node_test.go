@@ -17,6 +17,7 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/config"
+	"github.com/doorstroom/doorstroom/gateway/desk"
 	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
 	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/node"
@@ -291,6 +292,37 @@ func TestClockSetBack(t *testing.T) {
 			}
 			if got := journaled(t, n, journal.KindClockAlarm); got != times+1 {
 				t.Errorf("got %d alarms in the journal, want %d", got, times+1)
+			}
+		}
+	})
+}
+
+// A node whose clock was once ahead says what to do about it.
+func TestClockThatWasAhead(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		n := gt.NewFederation(t, gt.Member{OIN: gt.Smile, Name: "Smile", Kind: gateway.Leerwerkbedrijf}).Node(gt.Smile)
+		for _, c := range []struct {
+			ahead time.Duration
+			alarm string
+			do    string
+		}{
+			{gateway.ClockLost, "teruggezet", "set the clock right"},
+			{gateway.ClockLost + time.Hour, "ver voor op de klok", "--trust-clock"},
+		} {
+			ahead := time.Now().Add(c.ahead)
+			must(t, n.Store.Append(t.Context(), ahead, journal.Entry{Time: ahead, Kind: journal.KindStart}))
+			status, err := n.Desk.Status(t.Context(), gt.Everyone())
+			must(t, err)
+			if got := strings.Join(status.Alarms, "; "); !strings.Contains(got, c.alarm) {
+				t.Errorf("%v ahead: got alarms %q, want %q", c.ahead, got, c.alarm)
+			}
+			findings, err := n.Desk.Doctor(t.Context(), gt.Everyone())
+			must(t, err)
+			for _, f := range findings {
+				if f.Check == "clock" && (f.Level != desk.LevelError || !strings.Contains(f.Do, c.do)) {
+					t.Errorf("%v ahead: got %+v, want %q", c.ahead, f, c.do)
+				}
 			}
 		}
 	})
