@@ -42,16 +42,28 @@ type BackupReport struct {
 func snapshotFile(path string) string { return path + ".snapshot" }
 func compactFile(path string) string  { return path + ".compact" }
 func verifyFile(path string) string   { return path + ".verify" }
-func restoreFile(path string) string  { return path + ".restore" }
+
+// restoreFolders are those of restores under way: each has its own, because dry
+// runs hold no lock.
+func restoreFolders(path string) string { return path + ".restore-*" }
+
+// leftBehind is how old the folder of a restore is that nobody works in any more.
+const leftBehind = 24 * time.Hour
 
 // removeLeftovers deletes what an interrupted backup or restore left behind. The
 // caller holds the lock on the database, or will not go on without it.
 func removeLeftovers(path string) error {
 	var errs []error
-	for _, name := range []string{snapshotFile(path), compactFile(path), verifyFile(path), restoreFile(path), compactedFile(path)} {
+	for _, name := range []string{snapshotFile(path), compactFile(path), verifyFile(path), path + ".restore", compactedFile(path)} {
 		errs = append(errs, removeFile(name))
 	}
-	return errors.Join(errs...)
+	folders, err := filepath.Glob(restoreFolders(path))
+	for _, name := range folders {
+		if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > leftBehind {
+			errs = append(errs, os.RemoveAll(name))
+		}
+	}
+	return errors.Join(append(errs, err)...)
 }
 
 // Backup writes the whole database, as it is at one moment, to a file that must

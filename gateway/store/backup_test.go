@@ -197,9 +197,65 @@ func TestOpenRemovesWhatAnInterruptedBackupLeft(t *testing.T) {
 	for _, suffix := range []string{".snapshot", ".compact", ".verify", ".restore"} {
 		must(t, os.WriteFile(s.path+suffix, []byte("readable"), 0o600))
 	}
+	old, under := s.path+".restore-1", s.path+".restore-2"
+	for _, folder := range []string{old, under} {
+		must(t, os.Mkdir(folder, 0o700))
+		must(t, os.WriteFile(filepath.Join(folder, "node.db"), []byte("readable"), 0o600))
+	}
+	yesterday := time.Now().Add(-25 * time.Hour)
+	must(t, os.Chtimes(old, yesterday, yesterday))
 	s.reopen(t)
+	if got, want := files(t, filepath.Dir(s.path)), "node.db "+filepath.Base(under); got != want {
+		t.Errorf("got %q, want the database and the restore that may be under way", got)
+	}
+}
+
+// Dry runs do not know of each other, nor of the node that runs and makes a
+// backup meanwhile.
+func TestDryRunsAtOnce(t *testing.T) {
+	s, sealed := filled(t), sealing(t)
+	file := filepath.Join(t.TempDir(), "one.backup")
+	get(s.Backup(ctx, start(), file, sealed))(t)
+	arrived, others := make(chan bool), make(chan bool)
+	meeting := sealed
+	meeting.Decrypt = func(from io.Reader) (io.Reader, error) {
+		arrived <- true
+		<-others
+		return sealed.Decrypt(from)
+	}
+	meeting.OpenCheckpoint = func(note []byte) (journal.Checkpoint, error) { // its file has been opened
+		arrived <- true
+		<-others
+		return openNote(note)
+	}
+	const runs = 3
+	done := make(chan error)
+	for range runs {
+		go func() {
+			_, err := store.Restore{Backup: file, Path: s.path, Sealing: meeting, DryRun: true}.Run(ctx, start())
+			done <- err
+		}()
+	}
+	for range 2 { // all have come as far before any goes on
+		for range runs {
+			select {
+			case <-arrived:
+			case err := <-done:
+				t.Fatalf("a dry run ended early: %v", err)
+			}
+		}
+		get(s.Backup(ctx, start(), filepath.Join(t.TempDir(), "more.backup"), sealed))(t)
+		for range runs {
+			others <- true
+		}
+	}
+	for range runs {
+		if err := <-done; err != nil {
+			t.Errorf("dry run: %v", err)
+		}
+	}
 	if got := files(t, filepath.Dir(s.path)); got != "node.db" {
-		t.Errorf("got %q, want the database only", got)
+		t.Errorf("left %q", got)
 	}
 }
 

@@ -66,8 +66,12 @@ func (r Restore) Run(ctx context.Context, now time.Time) (report RestoreReport, 
 	default:
 		return report, err
 	}
-	fresh := restoreFile(r.Path)
-	defer func() { err = errors.Join(err, removeFile(fresh)) }()
+	folder, err := os.MkdirTemp(filepath.Dir(r.Path), filepath.Base(restoreFolders(r.Path)))
+	if err != nil {
+		return report, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	fresh := filepath.Join(folder, filepath.Base(r.Path))
 	s, backup, err := openBackup(ctx, r.Backup, fresh, r.Sealing)
 	report.Backup = backup
 	if err == nil && r.TrustClock && backup.At.After(now.Add(gateway.ClockSkew)) {
