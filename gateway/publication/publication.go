@@ -45,9 +45,11 @@ type Publisher struct {
 	trace  *trace.Tracer
 	lists  string // versions of the code lists
 
-	mu      sync.Mutex             // held while a plan is made and committed
-	planned map[gateway.OIN]string // by recipient: the key of the rules its whole queue was last planned under
-	all     *store.Planned         // what everything was last planned under, also before the start; nil: not read yet
+	planning sync.Mutex // held while a plan is made and committed
+
+	mu      sync.Mutex             // held for moments; who also plans may read without it
+	planned map[gateway.OIN]string // guarded by mu; by recipient: the key of the rules its whole queue was last planned under
+	all     *store.Planned         // guarded by mu; what everything was last planned under, also before the start; nil: not read yet
 }
 
 // New makes a Publisher. The secret makes subjects opaque and digests keyed;
@@ -91,8 +93,8 @@ type Denial struct {
 // subjects, in transactions of some hundred offers each, the last of which
 // closes the import; what was committed before an error stays.
 func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Result, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.planning.Lock()
+	defer p.planning.Unlock()
 	items := make([]item, 0, len(c.Put)+len(c.Delete))
 	subjects := p.namer()
 	for i := range c.Put {
@@ -140,8 +142,8 @@ const past = gateway.Date("0001-01-01")
 // denials are journaled: under a new policy or register they are, on an ordinary
 // day only what is sent is.
 func (p *Publisher) Renew(ctx context.Context, now time.Time, account bool) (Result, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.planning.Lock()
+	defer p.planning.Unlock()
 	if err := p.remember(ctx); err != nil {
 		return Result{}, err
 	}
@@ -163,31 +165,56 @@ func (p *Publisher) remember(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read what was planned: %w", err)
 	}
-	p.all = &all
+	p.note(func() { p.all = &all })
 	return nil
+}
+
+// note changes what is remembered of plans.
+func (p *Publisher) note(change func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change()
 }
 
 // beginUnder notes, before a plan under other rules than the last begins, that
 // nothing is certain: if it ends halfway and the rules change back, they are not
 // those that all was planned under.
 func (p *Publisher) beginUnder(ctx context.Context, plan *plan) error {
-	if err := p.remember(ctx); err != nil || p.all.Rules == "" || p.all.Rules == plan.key {
+	if err := p.remember(ctx); err != nil {
 		return err
+	}
+	p.note(func() {
+		for _, party := range plan.recipients {
+			if p.plannedUnder(party.OIN) != plan.key {
+				p.planned[party.OIN] = ""
+			}
+		}
+	})
+	if p.all.Rules == "" || p.all.Rules == plan.key {
+		return nil
 	}
 	if err := p.store.SetPlanned(ctx, plan.now, store.Planned{}); err != nil {
 		return fmt.Errorf("note that rules change: %w", err)
 	}
-	p.all = &store.Planned{}
+	p.note(func() { p.all = &store.Planned{} })
 	return nil
 }
 
 // plannedUnder is the key of the rules that the queue of a peer was planned
-// under.
+// under. The caller holds mu or planning.
 func (p *Publisher) plannedUnder(peer gateway.OIN) string {
 	if key, known := p.planned[peer]; known {
 		return key
 	}
 	return p.all.Rules
+}
+
+// isPlanned tells whether the whole queue of a peer was planned under the rules
+// with this key, and nothing else has begun since.
+func (p *Publisher) isPlanned(peer gateway.OIN, key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.all != nil && p.plannedUnder(peer) == key
 }
 
 // due tells whether the moment changes anything: the rules or the day are not
@@ -202,8 +229,6 @@ func (p *Publisher) due(now time.Time) bool {
 // what this node knows, until its sources have been heard again. It is cheap
 // when the plan is not new.
 func (p *Publisher) Ready(ctx context.Context, now time.Time, peer gateway.OIN) (bool, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	rules := p.rules()
 	if !rules.Policy.Loaded() {
 		return false, nil
@@ -215,13 +240,18 @@ func (p *Publisher) Ready(ctx context.Context, now time.Time, peer gateway.OIN) 
 	if len(awaited.Sources) > 0 {
 		return false, nil
 	}
+	if p.isPlanned(peer, p.keyOf(rules, now)) { // no need to wait for a long import
+		return true, nil
+	}
+	p.planning.Lock()
+	defer p.planning.Unlock()
 	if err := p.remember(ctx); err != nil {
 		return false, err
 	}
-	if p.plannedUnder(peer) == p.keyOf(rules, now) {
+	plan := p.newPlan(now)
+	if p.isPlanned(peer, plan.key) {
 		return true, nil
 	}
-	plan := p.newPlan(now)
 	plan.only(peer)
 	if _, err := p.replan(ctx, plan); err != nil {
 		return false, fmt.Errorf("decide again for %s: %w", peer, err)
@@ -232,8 +262,8 @@ func (p *Publisher) Ready(ctx context.Context, now time.Time, peer gateway.OIN) 
 // Reconsider sends what a peer refused once more, when it has said that it now
 // knows other rules, codes or kinds than when it refused.
 func (p *Publisher) Reconsider(ctx context.Context, now time.Time, peer gateway.OIN) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.planning.Lock()
+	defer p.planning.Unlock()
 	plan := p.newPlan(now)
 	plan.only(peer)
 	plan.refused = true
@@ -249,8 +279,8 @@ func (p *Publisher) Reconsider(ctx context.Context, now time.Time, peer gateway.
 // never shown anything, and says that it holds nothing, gets no list: most take
 // none of a party that offers nothing.
 func (p *Publisher) Resend(ctx context.Context, now time.Time, peer gateway.OIN) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.planning.Lock()
+	defer p.planning.Unlock()
 	plan := p.newPlan(now)
 	if !plan.policy.Loaded() {
 		return nil
@@ -340,14 +370,16 @@ func (p *Publisher) replan(ctx context.Context, plan *plan) (_ Result, err error
 	if err != nil {
 		return r.result(), err
 	}
-	if plan.everyone {
-		p.all = &store.Planned{Rules: plan.key, Next: next}
-	}
-	for _, party := range plan.recipients {
-		if !plan.full[party.OIN] {
-			p.planned[party.OIN] = plan.key
+	p.note(func() {
+		if plan.everyone {
+			p.all = &store.Planned{Rules: plan.key, Next: next}
 		}
-	}
+		for _, party := range plan.recipients {
+			if !plan.full[party.OIN] {
+				p.planned[party.OIN] = plan.key
+			}
+		}
+	})
 	if plan.everyone && len(plan.full) == 0 {
 		if err = p.store.SetPlanned(ctx, plan.now, *p.all); err != nil {
 			err = fmt.Errorf("note what was planned: %w", err)

@@ -210,7 +210,7 @@ func (r *run) wait() error {
 	err := <-c.ended
 	for _, oin := range c.refused {
 		r.plan.full[oin] = true
-		r.p.planned[oin] = "" // planned again, and more queued, as its queue drains
+		r.p.note(func() { r.p.planned[oin] = "" }) // planned again, and more queued, as its queue drains
 	}
 	if err != nil {
 		return fmt.Errorf("commit publication: %w", err)
