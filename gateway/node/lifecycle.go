@@ -116,6 +116,7 @@ func Run(ctx context.Context, opt Options, ready func(*Node)) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
+	spareCollections()
 	n, err := New(ctx, opt)
 	if err != nil {
 		return err
