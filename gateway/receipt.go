@@ -124,7 +124,7 @@ type Receipts struct {
 // What one request may hold is the protocol's, the same for all: a node that
 // took less would never be reached by one that sends more.
 const (
-	MaxBatch = 100 // messages
+	MaxBatch = 500 // messages
 	MaxBody  = 8e6 // bytes of a request or answer
 )
 

@@ -432,7 +432,7 @@ func TestBatchBounds(t *testing.T) {
 	t.Parallel()
 	gt.Bubble(t, func(t *testing.T) {
 		h := attack(t)
-		for _, n := range []int{0, 101} {
+		for _, n := range []int{0, gateway.MaxBatch + 1} {
 			if _, err := h.node.Accept(context.Background(), gt.Smile, gateway.Batch{Messages: make([]string, n)}); gateway.KindOf(err) != gateway.Invalid {
 				t.Errorf("%d messages: got %v, want Invalid", n, err)
 			}

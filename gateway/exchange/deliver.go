@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,6 +76,7 @@ type worker struct {
 	fulls   int                  // how often in a row it said so
 	wrong   string               // with us, as it was last logged
 	awake   bool                 // has had its first turn: a node that starts tries everybody at once
+	signed  map[string]string    // by digest: messages signed while the last batch was under way
 }
 
 func newWorker(e *Exchange, peer gateway.OIN) *worker {
@@ -185,16 +187,27 @@ func (w *worker) due(ctx context.Context, now time.Time) ([]store.Outgoing, time
 		}
 		wait = min(wait, until.Sub(now))
 	}
-	full := now.Before(w.full)
-	if full {
+	if now.Before(w.full) {
 		wait = min(wait, w.full.Sub(now))
 	}
-	skip := func(sequence uint64, grows bool) bool { return (full && grows) || !w.later[sequence].IsZero() }
-	due, err := w.e.Store.Due(ctx, now, w.peer, cmp.Or(w.atOnce, gateway.MaxBatch), gateway.MaxBody/2, skip) // tokens are a third larger than payloads
+	due, err := w.read(ctx, now, nil)
 	if err != nil {
 		return nil, w.trouble("read queue", err)
 	}
 	return due, wait
+}
+
+// read gives the first messages that may go now, after those of a batch that is
+// under way.
+func (w *worker) read(ctx context.Context, now time.Time, underWay []store.Outgoing) ([]store.Outgoing, error) {
+	full, going := now.Before(w.full), make(map[uint64]bool, len(underWay))
+	for _, o := range underWay {
+		going[o.Sequence] = true
+	}
+	skip := func(sequence uint64, grows bool) bool {
+		return (full && grows) || going[sequence] || !w.later[sequence].IsZero()
+	}
+	return w.e.Store.Due(ctx, now, w.peer, cmp.Or(w.atOnce, gateway.MaxBatch), gateway.MaxBody/2, skip) // tokens are a third larger than payloads
 }
 
 // repay queues the present state for a peer that is owed it, in place of all
@@ -260,7 +273,10 @@ func (w *worker) deliver(ctx, cut context.Context, end func(), now time.Time, pa
 		return w.trouble("seal batch", err)
 	}
 	ctx, span := w.e.Trace.Start(ctx, "deliver batch")
+	var aside sync.WaitGroup
+	aside.Go(func() { w.signed = w.signNext(cut, now, due) })
 	receipts, err := w.send(cut, party, batch, due, digests)
+	aside.Wait()
 	w.tell(ctx, span, due, receipts, err)
 	defer span.End(err)
 	if err != nil {
