@@ -3,6 +3,7 @@ package exchange_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -25,13 +26,14 @@ func (e *eager) Accept(ctx context.Context, peer gateway.OIN, batch gateway.Batc
 	e.mu.Lock()
 	e.sizes = append(e.sizes, len(batch.Messages))
 	e.mu.Unlock()
+	receipts, err := e.Peer.Accept(ctx, peer, batch)
 	if len(batch.Messages) == gateway.MaxBatch {
 		e.once.Do(func() {
 			time.Sleep(time.Second) // the sender signs the next meanwhile
 			e.meanwhile()
 		})
 	}
-	return e.Peer.Accept(ctx, peer, batch)
+	return receipts, err
 }
 
 // A batch that was signed while another was under way is only as good as what
@@ -45,9 +47,13 @@ func TestSignedAhead(t *testing.T) {
 		for i := range offers {
 			offers[i] = gt.Offer(fmt.Sprintf("aanbod-%04d", i))
 		}
-		changed := offers[gateway.MaxBatch+1]
-		changed.Title = "Intussen gewijzigd"
-		peer := &eager{Peer: f.Node(gt.Alblasserdam).Exchange, meanwhile: func() { f.Publish(gt.Smile, changed) }}
+		changed := 0 // one that is not in the first batch
+		peer := &eager{Peer: f.Node(gt.Alblasserdam).Exchange, meanwhile: func() {
+			received := f.Received(gt.Alblasserdam, gt.Smile)
+			changed = slices.IndexFunc(offers, func(o gateway.Offer) bool { return received[o.ID].Title == "" })
+			offers[changed].Title = "Intussen gewijzigd"
+			f.Publish(gt.Smile, offers...)
+		}}
 		f.Net.Attach(gt.Alblasserdam, peer)
 		f.Publish(gt.Smile, offers...)
 		f.Settled(time.Hour)
@@ -60,7 +66,7 @@ func TestSignedAhead(t *testing.T) {
 		if total != len(offers) {
 			t.Errorf("got %d messages in batches of %d, want %d", total, peer.sizes, len(offers))
 		}
-		if got := f.Received(gt.Alblasserdam, gt.Smile)[changed.ID].Title; got != changed.Title {
+		if got := f.Received(gt.Alblasserdam, gt.Smile)[offers[changed].ID].Title; got != offers[changed].Title {
 			t.Errorf("got %q, want the offer as it was when its batch began", got)
 		}
 		f.Converged()
