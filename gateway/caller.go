@@ -39,7 +39,9 @@ const (
 	OpShowRegister   Operation = "show-register"
 	OpChangeRegister Operation = "change-register" // install a signed successor
 	OpExplainPolicy  Operation = "explain-policy"
-	OpReload         Operation = "reload" // policy and reloadable configuration
+	OpReload         Operation = "reload"          // policy and reloadable configuration
+	OpPolicyHistory  Operation = "policy-history"  // which policies were in force, and what was in them
+	OpPolicyRollback Operation = "policy-rollback" // take out the files of an earlier policy
 	OpListJournal    Operation = "list-journal"
 	OpVerifyJournal  Operation = "verify-journal"
 	OpBackup         Operation = "backup" // write an encrypted copy of the database
@@ -51,6 +53,7 @@ func Operations() []Operation {
 	return []Operation{
 		OpPublish, OpConfirmImport, OpOwnOffers, OpReceivedOffers, OpStatus, OpShowRegister,
 		OpChangeRegister, OpExplainPolicy, OpReload, OpListJournal, OpVerifyJournal, OpBackup, OpDoctor,
+		OpPolicyHistory, OpPolicyRollback,
 	}
 }
 
@@ -74,7 +77,9 @@ func allowed(op Operation) []Role {
 		return []Role{Beheerder}
 	case OpExplainPolicy:
 		return []Role{Coordinator, PrivacyOfficer, Beheerder}
-	case OpReload:
+	case OpPolicyHistory:
+		return []Role{Coordinator, PrivacyOfficer, Beheerder}
+	case OpReload, OpPolicyRollback:
 		return []Role{Beheerder}
 	case OpListJournal:
 		return []Role{PrivacyOfficer, Beheerder}

@@ -31,7 +31,8 @@ which purpose and on which legal basis. What no rule shows, nobody sees.`,
 		Example: `  doorstroom policy check
   doorstroom policy explain --recipient gm0505 --offer A-1
   doorstroom policy reload`,
-	}, newPolicyCheckCommand(a), newPolicyExplainCommand(a), newPolicyReloadCommand(a))
+	}, newPolicyCheckCommand(a), newPolicyExplainCommand(a), newPolicyReloadCommand(a),
+		newPolicyLogCommand(a), newPolicyAtCommand(a), newPolicyRollbackCommand(a))
 }
 
 // policyReport is what policy check --json writes.
@@ -235,28 +236,33 @@ returns, everything that is shown or waits has been decided again.`,
 		Example: "  doorstroom policy reload\n  doorstroom policy reload --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			status, err := ask(a, cmd, func(ctx context.Context, client *rest.LocalClient) (desk.PolicyStatus, error) {
-				return client.Reload(ctx)
-			})
-			if gateway.KindOf(err) == gateway.Invalid {
-				return a.inDutch(cmd, err)
-			}
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return writeJSON(a.stdout, status)
-			}
-			for _, p := range status.Warnings {
-				fmt.Fprintln(a.stdout, "let op:", p.InDutch())
-			}
-			fmt.Fprintf(a.stdout, "In force: policy %s\n", status.Version)
-			return nil
+			return a.reload(cmd, asJSON)
 		},
 	}
 	a.nodeFlags(cmd)
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+// reload makes the node read its files again, and tells what is in force.
+func (a *app) reload(cmd *cobra.Command, asJSON bool) error {
+	status, err := ask(a, cmd, func(ctx context.Context, client *rest.LocalClient) (desk.PolicyStatus, error) {
+		return client.Reload(ctx)
+	})
+	if gateway.KindOf(err) == gateway.Invalid {
+		return a.inDutch(cmd, err)
+	}
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return writeJSON(a.stdout, status)
+	}
+	for _, p := range status.Warnings {
+		fmt.Fprintln(a.stdout, "let op:", p.InDutch())
+	}
+	fmt.Fprintf(a.stdout, "In force: policy %s\n", status.Version)
+	return nil
 }
 
 // inDutch says of what is wrong in policy files the same as policy check does:

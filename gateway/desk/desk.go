@@ -71,7 +71,8 @@ type inForce struct {
 	publication.Rules
 	day         gateway.Date // for which the policy was bound to code lists and register
 	warnings    policy.Problems
-	policyError string // why the policy files on disk could not be loaded; the policy in force is then an older one, or none
+	record      store.PolicyRecord // of the policy in force, as kept
+	policyError string             // why the policy files on disk could not be loaded; the policy in force is then an older one, or none
 }
 
 // New makes a desk with the stored register and without a policy: until Open
@@ -98,7 +99,7 @@ func New(ctx context.Context, opt Options) (*Desk, error) {
 // policy: a node without one runs, receives and queues, discloses nothing, and
 // alarms.
 func (d *Desk) Open(ctx context.Context) {
-	if err := d.loadPolicy(ctx, d.now()); err != nil {
+	if err := d.loadPolicy(ctx, d.now(), ""); err != nil {
 		d.Log.Error("policy could not be loaded: nothing is disclosed until it is mended", "error", err)
 	}
 }

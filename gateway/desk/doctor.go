@@ -34,8 +34,11 @@ func (d *Desk) Doctor(ctx context.Context, caller gateway.Caller) ([]Finding, er
 
 // TryPolicy reads the policy files without putting them in force.
 func (d *Desk) TryPolicy(now time.Time) (policy.Problems, error) {
-	_, warnings, err := d.readPolicy(d.Rules().Register, now)
-	return warnings, err
+	tried, err := d.readPolicy(d.Rules().Register, now)
+	if err != nil {
+		return nil, err
+	}
+	return tried.warnings, nil
 }
 
 // Peers joins the register with what is known of contact.

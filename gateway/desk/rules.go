@@ -34,7 +34,7 @@ func (d *Desk) Reload(ctx context.Context, caller gateway.Caller) (PolicyStatus,
 	if err := d.Store.Append(ctx, now, entry); err != nil {
 		return PolicyStatus{}, fmt.Errorf("journal reload: %w", err)
 	}
-	err := errors.Join(d.Reread(ctx), d.loadPolicy(ctx, now))
+	err := errors.Join(d.Reread(ctx), d.loadPolicy(ctx, now, entry.Caller))
 	return d.PolicyStatus(), err
 }
 
@@ -44,19 +44,20 @@ func (d *Desk) PolicyStatus() PolicyStatus {
 	return PolicyStatus{Version: f.Policy.Version(), Warnings: f.warnings, Error: f.policyError}
 }
 
-func (d *Desk) loadPolicy(ctx context.Context, now time.Time) error {
+// loadPolicy puts the policy files on disk in force; caller is the pseudonym of
+// who asked for it, "" for the node itself.
+func (d *Desk) loadPolicy(ctx context.Context, now time.Time, caller string) error {
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	old := d.rules.Load()
-	loaded, warnings, err := d.readPolicy(old.Register, now)
+	loaded, err := d.readPolicy(old.Register, now)
 	if err != nil {
 		d.notLoaded(old, err)
 		journalErr := d.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindPolicyFailed, Policy: old.Policy.Version()})
 		return errors.Join(gateway.Errorf(gateway.Invalid, "the policy was not loaded; the one in force stays: %s", err), journalErr)
 	}
-	err = d.enforce(ctx, now, &inForce{
-		Rules: publication.Rules{Register: old.Register, Policy: loaded}, warnings: warnings, day: gateway.DateOf(now),
-	}, journal.Entry{Time: now, Kind: journal.KindPolicyLoaded, Policy: loaded.Version()})
+	loaded.record.Caller = caller
+	err = d.enforce(ctx, now, loaded, journal.Entry{Time: now, Kind: journal.KindPolicyLoaded, Policy: loaded.Policy.Version()})
 	if err != nil && d.rules.Load() == old {
 		d.notLoaded(old, err)
 	}
@@ -71,12 +72,20 @@ func (d *Desk) notLoaded(old *inForce, err error) {
 	d.rules.Store(&failed)
 }
 
-func (d *Desk) readPolicy(reg *register.Register, now time.Time) (*policy.Policy, policy.Problems, error) {
+// readPolicy reads the policy files on disk under a register.
+func (d *Desk) readPolicy(reg *register.Register, now time.Time) (*inForce, error) {
 	files, err := d.PolicyFiles()
 	if err != nil {
-		return nil, nil, fmt.Errorf("read policy files: %w", err)
+		return nil, fmt.Errorf("read policy files: %w", err)
 	}
-	return policy.Load(files, d.policyEnv(reg, now))
+	loaded, warnings, err := policy.Load(files, d.policyEnv(reg, now))
+	if err != nil {
+		return nil, err
+	}
+	return &inForce{
+		Rules: publication.Rules{Register: reg, Policy: loaded}, warnings: warnings, day: gateway.DateOf(now),
+		record: recordOf(loaded, files),
+	}, nil
 }
 
 func (d *Desk) policyEnv(reg *register.Register, now time.Time) policy.Env {
@@ -91,7 +100,7 @@ func (d *Desk) policyEnv(reg *register.Register, now time.Time) policy.Env {
 // enforce journals new rules, swaps them in, and decides everything again. The
 // caller holds d.changing.
 func (d *Desk) enforce(ctx context.Context, now time.Time, rules *inForce, entry journal.Entry) error {
-	if err := d.Store.Append(ctx, now, entry); err != nil {
+	if err := d.keep(ctx, now, rules, entry); err != nil {
 		return fmt.Errorf("journal new rules: %w", err)
 	}
 	account, err := d.newRules(ctx, rules)
@@ -213,6 +222,7 @@ func (d *Desk) install(ctx context.Context, now time.Time, files [][]byte, entry
 	}
 	rules := &inForce{
 		Rules: publication.Rules{Register: next, Policy: old.Policy}, policyError: old.policyError, day: gateway.DateOf(now),
+		record: old.record,
 	}
 	if err := d.rebind(rules, now); err != nil {
 		d.Log.Error("policy could not be loaded under the new register", "error", err)
@@ -230,12 +240,12 @@ func (d *Desk) rebind(rules *inForce, now time.Time) error {
 	if rules.policyError == "" {
 		return nil
 	}
-	loaded, warnings, err := d.readPolicy(rules.Register, now)
+	loaded, err := d.readPolicy(rules.Register, now)
 	if err != nil {
 		rules.policyError = err.Error()
 		return err
 	}
-	rules.Policy, rules.warnings, rules.policyError = loaded, warnings, ""
+	*rules = *loaded
 	return nil
 }
 

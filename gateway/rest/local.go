@@ -31,6 +31,8 @@ const (
 	pathStatus        = "/v1/status"
 	pathExplain       = "/v1/policy/explain"
 	pathReload        = "/v1/reload"
+	pathPolicies      = "/v1/policies"
+	pathRollback      = "/v1/policies/rollback"
 	pathJournal       = "/v1/journal"
 	pathVerify        = "/v1/journal/verify"
 	pathBackup        = "/v1/backup"
@@ -228,6 +230,7 @@ func policyRoutes(a api, d *desk.Desk) {
 	}, nil, func(ctx context.Context, _ Nothing) (desk.PolicyStatus, error) {
 		return d.Reload(ctx, callerIn(ctx))
 	})
+	historyRoutes(a, d)
 }
 
 // pageInput is text that is read here: huma's errors for parameters repeat them.

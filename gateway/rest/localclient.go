@@ -99,6 +99,18 @@ func (c *LocalClient) Journal(ctx context.Context, from uint64, limit int) ([]Jo
 	return page.Entries, err
 }
 
+// Policies are all policies that were in force, the first one first.
+func (c *LocalClient) Policies(ctx context.Context) ([]PolicyInForce, error) {
+	list, err := ask[Policies](ctx, c, http.MethodGet, pathPolicies, nil)
+	return list.Policies, err
+}
+
+// Rollback takes out an earlier policy: the one whose version begins so, or the
+// one before the present one.
+func (c *LocalClient) Rollback(ctx context.Context, version string) (PolicyInForce, error) {
+	return ask[PolicyInForce](ctx, c, http.MethodPost, pathRollback, PolicyVersion{version})
+}
+
 // VerifyJournal makes the node recompute its journal.
 func (c *LocalClient) VerifyJournal(ctx context.Context) (JournalReport, error) {
 	return ask[JournalReport](ctx, c, http.MethodPost, pathVerify, Nothing{})

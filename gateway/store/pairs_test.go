@@ -96,6 +96,13 @@ func writes() map[string]write {
 		"SaveRegister": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			return s.SaveRegister(ctx, now, [][]byte{[]byte("five")}, 5, entryX())
 		}},
+		"EnforcePolicy": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
+			_, err := s.EnforcePolicy(ctx, now, store.PolicyRecord{Version: "p9"}, entryX())
+			return err
+		}},
+		"ProposePolicy": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
+			return s.ProposePolicy(ctx, now, store.PolicyProposal{Version: "p9"}, entryX())
+		}},
 		"SetPlanned": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			return s.SetPlanned(ctx, now, store.Planned{Rules: "r", Next: now})
 		}},

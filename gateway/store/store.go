@@ -113,6 +113,8 @@ const (
 	tableGone        = "gone"        // offer id → Sampling of an own offer that is no longer there
 	tableImports     = "imports"     // source → ImportState
 	tableRegisters   = "registers"   // version → register file
+	tablePolicies    = "policies"    // number → PolicyRecord
+	tableProposals   = "proposals"   // "proposal" → PolicyProposal
 	tablePeers       = "peers"       // OIN → peerRow
 	tableHello       = "hello"       // OIN → helloRow
 	tableOut         = "out"         // * sequence → block of messages that are queued or being attempted
