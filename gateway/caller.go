@@ -43,6 +43,8 @@ const (
 	OpPolicyHistory  Operation = "policy-history"  // which policies were in force, and what was in them
 	OpPolicyRollback Operation = "policy-rollback" // take out the files of an earlier policy
 	OpListJournal    Operation = "list-journal"
+	OpSearchJournal  Operation = "search-journal"
+	OpExportJournal  Operation = "export-journal" // take entries away
 	OpVerifyJournal  Operation = "verify-journal"
 	OpBackup         Operation = "backup" // write an encrypted copy of the database
 	OpDoctor         Operation = "doctor" // examine the node and its machine
@@ -54,6 +56,7 @@ func Operations() []Operation {
 		OpPublish, OpConfirmImport, OpOwnOffers, OpReceivedOffers, OpStatus, OpShowRegister,
 		OpChangeRegister, OpExplainPolicy, OpReload, OpListJournal, OpVerifyJournal, OpBackup, OpDoctor,
 		OpPolicyHistory, OpPolicyRollback,
+		OpSearchJournal, OpExportJournal,
 	}
 }
 
@@ -81,7 +84,7 @@ func allowed(op Operation) []Role {
 		return []Role{Coordinator, PrivacyOfficer, Beheerder}
 	case OpReload, OpPolicyRollback:
 		return []Role{Beheerder}
-	case OpListJournal:
+	case OpListJournal, OpSearchJournal, OpExportJournal:
 		return []Role{PrivacyOfficer, Beheerder}
 	case OpVerifyJournal:
 		return []Role{PrivacyOfficer, Beheerder}

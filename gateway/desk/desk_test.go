@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/desk"
 	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
 )
 
@@ -45,6 +46,14 @@ func operations(f *gt.Federation) map[gateway.Operation]func(gateway.Caller) err
 		gateway.OpBackup:         func(c gateway.Caller) error { _, err := d.Backup(ctx, c); return err },
 		gateway.OpDoctor:         func(c gateway.Caller) error { _, err := d.Doctor(ctx, c); return err },
 		gateway.OpVerifyJournal:  func(c gateway.Caller) error { _, err := d.VerifyJournal(ctx, c); return err },
+		gateway.OpSearchJournal: func(c gateway.Caller) error {
+			_, err := d.SearchJournal(ctx, c, desk.JournalSearch{Limit: 1})
+			return err
+		},
+		gateway.OpExportJournal: func(c gateway.Caller) error {
+			_, err := d.ExportJournal(ctx, c, desk.JournalSearch{Limit: 1})
+			return err
+		},
 	}
 }
 

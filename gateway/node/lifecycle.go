@@ -75,6 +75,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.running.push("exchange", func(context.Context) error { n.Exchange.Stop(); return nil })
 	n.background("clock", n.clock)
 	n.background("backups", n.backups)
+	n.background("journal index", n.keepJournal)
 	if n.opt.Config.Drop.Folder != "" {
 		n.background("drop folder", n.watchDrop)
 	}

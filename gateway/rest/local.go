@@ -35,6 +35,8 @@ const (
 	pathRollback      = "/v1/policies/rollback"
 	pathJournal       = "/v1/journal"
 	pathVerify        = "/v1/journal/verify"
+	pathSearch        = "/v1/journal/search"
+	pathExport        = "/v1/journal/export"
 	pathBackup        = "/v1/backup"
 	pathDoctor        = "/v1/doctor"
 
@@ -129,6 +131,7 @@ func newLocalAPI(mux *http.ServeMux, d *desk.Desk, log *slog.Logger) api {
 	registerRoutes(a, d)
 	policyRoutes(a, d)
 	journalRoutes(a, d)
+	searchRoutes(a, d)
 	backupRoutes(a, d)
 	doctorRoutes(a, d)
 	return a
@@ -250,10 +253,7 @@ func journalRoutes(a api, d *desk.Desk) {
 		records, err := d.Journal(ctx, callerIn(ctx), from, limit)
 		out := Journal{Entries: make([]JournalEntry, 0, len(records))}
 		for _, r := range records {
-			out.Entries = append(out.Entries, JournalEntry{
-				r.Index, r.Time, r.Kind, r.Party, r.Principal, r.Recipients, r.Message, r.Fields, r.Forms, r.Count,
-				r.Policy, r.Rule, r.Rules, r.Register, r.Caller, r.Outcome, r.Reason, r.Digest, r.Since,
-			})
+			out.Entries = append(out.Entries, journalEntry(r))
 		}
 		return output[Journal]{out}, err
 	})

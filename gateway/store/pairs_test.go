@@ -62,6 +62,12 @@ func writes() map[string]write {
 		"Fresh": {func(t *testing.T, s *testStore, now time.Time) {
 			get(s.Restored(ctx, now, store.Restoration{Await: time.Hour}))(t)
 		}, func(_ *testing.T, s *testStore, now time.Time) error { return s.Fresh(ctx, now, "export") }},
+		"IndexJournal": {func(t *testing.T, s *testStore, now time.Time) {
+			must(t, s.Append(ctx, now, slices.Repeat([]journal.Entry{entryX()}, 1024)...))
+		}, func(_ *testing.T, s *testStore, now time.Time) error {
+			_, err := s.IndexJournal(ctx, now)
+			return err
+		}},
 		"Owe": {nil, func(_ *testing.T, s *testStore, now time.Time) error { return s.Owe(ctx, now, peerA) }},
 		"Publish": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			return s.Publish(ctx, now, store.Publication{

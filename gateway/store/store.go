@@ -132,11 +132,14 @@ const (
 	tableJournal     = "journal"     // number → hashes and leaf
 	tableCheckpoints = "checkpoints" // size → signed note
 	tableAbandoned   = "abandoned"   // size → signed note over a journal that a restore cut off
+
+	tableJournalIndex = "journal-index" // block → what its entries can be found by
 )
 
 // appendOnly tells which tables grow at their end only.
 func appendOnly(name string) bool {
-	return name == tableOut || name == tableConfirmed || name == tableJournal || name == tableReceipts || name == tableInbox
+	return name == tableOut || name == tableConfirmed || name == tableJournal || name == tableReceipts || name == tableInbox ||
+		name == tableJournalIndex
 }
 
 func keyFormat() []byte      { return []byte("format") }

@@ -1,0 +1,78 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/desk"
+)
+
+// JournalSearch says which entries to find: those to which everything applies
+// that is given.
+type JournalSearch struct {
+	Party   string        `json:"party,omitempty"` // OIN, or the name of a party of the register or a part of it
+	Field   gateway.Field `json:"field,omitempty"` // that was shown
+	Rule    string        `json:"rule,omitempty"`
+	Kind    string        `json:"kind,omitempty"`
+	Outcome string        `json:"outcome,omitempty"` // or reason
+	Message string        `json:"message,omitempty"`
+	Policy  string        `json:"policy,omitempty"` // version, or at least its first 12 characters
+	From    time.Time     `json:"from,omitzero"`
+	Until   time.Time     `json:"until,omitzero"` // before this
+	Oldest  bool          `json:"oldest,omitempty"`
+	Limit   int           `json:"limit"`
+	Page    string        `json:"page,omitempty"` // more of the page before
+}
+
+// JournalFound is one page of what was found.
+type JournalFound struct {
+	Entries []JournalEntry `json:"entries"`
+	More    string         `json:"more,omitempty"`    // names the next page
+	Reduced uint64         `json:"reduced,omitempty"` // so many of the oldest entries are only hashes now
+}
+
+// journalEntry is an entry on the wire: the same members under the same names.
+func journalEntry(e desk.JournalRecord) JournalEntry {
+	return JournalEntry{
+		e.Index, e.Time, e.Kind, e.Party, e.Principal, e.Recipients, e.Message, e.Fields, e.Forms, e.Count,
+		e.Policy, e.Rule, e.Rules, e.Register, e.Caller, e.Outcome, e.Reason, e.Digest, e.Since,
+	}
+}
+
+func searchRoutes(a api, d *desk.Desk) {
+	post(a, huma.Operation{
+		OperationID: "searchJournal", Path: pathSearch, Summary: "Find entries of the journal",
+		Description: "A search is entered in the journal once, however many pages of it are asked for, and without what was looked for.",
+	}, []int{http.StatusNotFound}, func(ctx context.Context, in JournalSearch) (JournalFound, error) {
+		found, err := d.SearchJournal(ctx, callerIn(ctx), desk.JournalSearch(in))
+		return journalFound(found), err
+	})
+	post(a, huma.Operation{
+		OperationID: "exportJournal", Path: pathExport, Summary: "Take away entries of the journal, the oldest first",
+	}, []int{http.StatusNotFound}, func(ctx context.Context, in JournalSearch) (JournalFound, error) {
+		found, err := d.ExportJournal(ctx, callerIn(ctx), desk.JournalSearch(in))
+		return journalFound(found), err
+	})
+}
+
+func journalFound(found desk.JournalFound) JournalFound {
+	out := JournalFound{Entries: make([]JournalEntry, 0, len(found.Records)), More: found.More, Reduced: found.Reduced}
+	for _, r := range found.Records {
+		out.Entries = append(out.Entries, journalEntry(r))
+	}
+	return out
+}
+
+// SearchJournal finds entries of the journal, a page at a time.
+func (c *LocalClient) SearchJournal(ctx context.Context, s JournalSearch) (JournalFound, error) {
+	return ask[JournalFound](ctx, c, http.MethodPost, pathSearch, s)
+}
+
+// ExportJournal takes entries away, a page at a time.
+func (c *LocalClient) ExportJournal(ctx context.Context, s JournalSearch) (JournalFound, error) {
+	return ask[JournalFound](ctx, c, http.MethodPost, pathExport, s)
+}

@@ -1,0 +1,3 @@
+package store
+
+func keyReduced() []byte { return []byte("journal-reduced") } // entries of which only hashes are left
