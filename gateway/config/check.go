@@ -37,6 +37,7 @@ func check(d *decoder, c Config) {
 	checkCallers(d, c.Callers)
 	checkACME(d, c.TLS.ACME)
 	checkBackup(d, c.Backup)
+	checkWitnesses(d, c)
 	checkNumbers(d, c)
 	checkTrace(d, c.Trace)
 	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
@@ -94,6 +95,23 @@ func checkBackup(d *decoder, b Backup) {
 		if !strings.HasPrefix(r, "age1") || len(r) != agePublicKey || strings.Trim(r[len("age1"):], bech32) != "" {
 			d.failAt(index("backup.recipients", i), "expected an age public key: age1 and 58 characters more")
 		}
+	}
+}
+
+func checkWitnesses(d *decoder, c Config) {
+	w := c.Witnesses
+	between(d, "witnesses.number", w.Number, 0, 10)
+	seen := map[gateway.OIN]bool{c.Party: true}
+	for i, oin := range w.Parties {
+		if _, err := gateway.ParseOIN(string(oin)); err != nil {
+			d.failAt(index("witnesses.parties", i), "expected an OIN of 20 digits, in quotes")
+		} else if seen[oin] {
+			d.failAt(index("witnesses.parties", i), "expected another party than this one, and each once")
+		}
+		seen[oin] = true
+	}
+	if n := len(w.Parties); n > 0 && n < w.Number {
+		d.failAt("witnesses.parties", "expected at least as many parties as witnesses.number says, or none to have them chosen")
 	}
 }
 

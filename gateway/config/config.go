@@ -25,23 +25,24 @@ import (
 // names the others. Keys tagged path hold files and folders: in the file they
 // are relative to the file's own folder, in a loaded Config they are absolute.
 type Config struct {
-	Party    gateway.OIN `yaml:"party"`
-	Name     string      `yaml:"name"`
-	Data     string      `yaml:"data" path:"yes"`
-	Keys     string      `yaml:"keys" path:"yes"`
-	Listen   Listen      `yaml:"listen"`
-	Local    Local       `yaml:"local"`
-	Register Register    `yaml:"register"`
-	Policy   Policy      `yaml:"policy"`
-	Drop     Drop        `yaml:"drop"`
-	Capacity Capacity    `yaml:"capacity"`
-	Callers  []Caller    `yaml:"callers" reload:"yes"`
-	TLS      TLS         `yaml:"tls"`
-	Backup   Backup      `yaml:"backup"`
-	Delivery Delivery    `yaml:"delivery"`
-	Limits   Limits      `yaml:"limits"`
-	Log      Log         `yaml:"log"`
-	Trace    Trace       `yaml:"trace"`
+	Party     gateway.OIN `yaml:"party"`
+	Name      string      `yaml:"name"`
+	Data      string      `yaml:"data" path:"yes"`
+	Keys      string      `yaml:"keys" path:"yes"`
+	Listen    Listen      `yaml:"listen"`
+	Local     Local       `yaml:"local"`
+	Register  Register    `yaml:"register"`
+	Policy    Policy      `yaml:"policy"`
+	Drop      Drop        `yaml:"drop"`
+	Capacity  Capacity    `yaml:"capacity"`
+	Callers   []Caller    `yaml:"callers" reload:"yes"`
+	TLS       TLS         `yaml:"tls"`
+	Backup    Backup      `yaml:"backup"`
+	Witnesses Witnesses   `yaml:"witnesses"`
+	Delivery  Delivery    `yaml:"delivery"`
+	Limits    Limits      `yaml:"limits"`
+	Log       Log         `yaml:"log"`
+	Trace     Trace       `yaml:"trace"`
 }
 
 // Listen holds addresses, host:port. An empty Public or Ops means that the node
@@ -103,6 +104,13 @@ type Backup struct {
 	Recipients []string      `yaml:"recipients" reload:"yes"`
 }
 
+// Witnesses says how many other parties must cosign the head of the journal, and
+// which. Without Parties they are chosen from the register.
+type Witnesses struct {
+	Number  int           `yaml:"number" reload:"yes"`
+	Parties []gateway.OIN `yaml:"parties" reload:"yes"`
+}
+
 // TLS names further trust anchors (PEM files) for peers whose certificate is
 // not pinned in the register, and how the node gets a certificate for its
 // listeners.
@@ -161,14 +169,15 @@ type Trace struct {
 // a file cannot do without.
 func Default() Config {
 	return Config{
-		Data:     "data",
-		Listen:   Listen{Peers: ":8443", Ops: "127.0.0.1:9443"},
-		Register: Register{File: "register.jws"},
-		Policy:   Policy{Files: []string{"policy.yaml"}},
-		Drop:     Drop{Source: "admin", Poll: 30 * time.Second},
-		Capacity: Capacity{VanishOffers: 3, VanishPercent: 20},
-		Backup:   Backup{Every: 24 * time.Hour, Keep: 7},
-		Delivery: Delivery{Timeout: 30 * time.Second, Parallel: 16},
+		Data:      "data",
+		Listen:    Listen{Peers: ":8443", Ops: "127.0.0.1:9443"},
+		Register:  Register{File: "register.jws"},
+		Policy:    Policy{Files: []string{"policy.yaml"}},
+		Drop:      Drop{Source: "admin", Poll: 30 * time.Second},
+		Capacity:  Capacity{VanishOffers: 3, VanishPercent: 20},
+		Backup:    Backup{Every: 24 * time.Hour, Keep: 7},
+		Witnesses: Witnesses{Number: 2},
+		Delivery:  Delivery{Timeout: 30 * time.Second, Parallel: 16},
 		Limits: Limits{
 			Connections:        1000,
 			ConnectionsPerPeer: 8,

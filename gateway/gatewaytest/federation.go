@@ -17,10 +17,12 @@ import (
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/config"
 	"github.com/doorstroom/doorstroom/gateway/desk"
+	"github.com/doorstroom/doorstroom/gateway/exchange"
 	"github.com/doorstroom/doorstroom/gateway/node"
 	"github.com/doorstroom/doorstroom/gateway/register"
 	"github.com/doorstroom/doorstroom/gateway/seal"
 	"github.com/doorstroom/doorstroom/gateway/store"
+	"github.com/doorstroom/doorstroom/gateway/witness"
 )
 
 // Member is one party of a federation under test.
@@ -202,8 +204,18 @@ func (f *Federation) Start(oin gateway.OIN) *node.Node {
 		f.t.Fatalf("start node: %v", err)
 	}
 	f.nodes[oin] = n
-	f.Net.Attach(oin, n.Exchange)
+	if f.ages[oin].Protocols != nil {
+		f.Net.Attach(oin, n.Exchange) // from before journals were witnessed
+	} else {
+		f.Net.Attach(oin, whole{n.Exchange, n.Witness})
+	}
 	return n
+}
+
+// whole is a node as others meet it.
+type whole struct {
+	*exchange.Exchange
+	*witness.Witness
 }
 
 // Stop stops a node; its files stay.

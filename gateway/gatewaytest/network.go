@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
-	"github.com/doorstroom/doorstroom/gateway/exchange"
+	"github.com/doorstroom/doorstroom/gateway/node"
+	"github.com/doorstroom/doorstroom/gateway/witness"
 )
 
 // Network connects nodes in memory. Every request passes through JSON, as on
@@ -22,6 +23,7 @@ type Network struct {
 	down  map[gateway.OIN]bool // guarded by mu
 	fault Fault                // guarded by mu
 	wire  []Exchanged          // guarded by mu
+	asked []Asked              // guarded by mu
 }
 
 // Peer is who answers on the network: a node's exchange, or a test that plays a
@@ -32,12 +34,20 @@ type Peer interface {
 	RegisterFile(ctx context.Context, version uint64) ([]byte, error)
 }
 
+// witnessing is a Peer that witnesses journals; one of an older version does not.
+type witnessing interface {
+	Cosign(ctx context.Context, peer gateway.OIN, request witness.Request) (witness.Answer, error)
+	Heads(ctx context.Context, peer gateway.OIN) (witness.Heads, error)
+}
+
 // Fault decides what happens to one batch: before it arrives, or after it took
 // effect and before the answer arrives. A nil error lets it pass.
 type Fault struct {
 	Before func(from, to gateway.OIN) error
 	After  func(from, to gateway.OIN, answer *gateway.Receipts) error
-	Dial   time.Duration // how long a connection takes; cut off with the request
+	// Witness changes the answer of a witness, after it took effect.
+	Witness func(from, to gateway.OIN, answer *witness.Answer) error
+	Dial    time.Duration // how long a connection takes; cut off with the request
 }
 
 // Exchanged is one batch that crossed the network.
@@ -45,6 +55,20 @@ type Exchanged struct {
 	From, To gateway.OIN
 	Batch    gateway.Batch
 	Answer   gateway.Receipts
+}
+
+// Asked is one request for a cosignature that arrived.
+type Asked struct {
+	At       time.Time
+	From, To gateway.OIN
+	Request  witness.Request
+}
+
+// Asked is every request for a cosignature so far.
+func (n *Network) Asked() []Asked {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append([]Asked(nil), n.asked...)
 }
 
 // NewNetwork makes a network without nodes.
@@ -86,7 +110,7 @@ func (n *Network) Wire() []Exchanged {
 }
 
 // From is the sender that a node uses.
-func (n *Network) From(oin gateway.OIN) exchange.Sender { return sender{n, oin} }
+func (n *Network) From(oin gateway.OIN) node.Network { return sender{n, oin} }
 
 type sender struct {
 	net  *Network
@@ -157,14 +181,54 @@ func (s sender) Register(ctx context.Context, to gateway.Party, version uint64) 
 	return e.RegisterFile(ctx, version)
 }
 
-func throughJSON(r gateway.Receipts) gateway.Receipts {
+// Witness asks the peer to cosign.
+func (s sender) Witness(ctx context.Context, to gateway.Party, request witness.Request) (witness.Answer, error) {
+	w, err := s.witness(to.OIN)
+	if err != nil {
+		return witness.Answer{}, err
+	}
+	s.net.mu.Lock()
+	s.net.asked = append(s.net.asked, Asked{time.Now(), s.from, to.OIN, request})
+	lie := s.net.fault.Witness
+	s.net.mu.Unlock()
+	answer, err := w.Cosign(ctx, s.from, throughJSON(request))
+	answer = throughJSON(answer)
+	if err == nil && lie != nil {
+		err = lie(s.from, to.OIN, &answer)
+	}
+	return answer, err
+}
+
+// Heads asks the peer what it witnessed.
+func (s sender) Heads(ctx context.Context, to gateway.Party) (witness.Heads, error) {
+	w, err := s.witness(to.OIN)
+	if err != nil {
+		return witness.Heads{}, err
+	}
+	heads, err := w.Heads(ctx, s.from)
+	return throughJSON(heads), err
+}
+
+func (s sender) witness(to gateway.OIN) (witnessing, error) {
+	e, _, err := s.peer(to)
+	if err != nil {
+		return nil, err
+	}
+	w, ok := e.(witnessing)
+	if !ok {
+		return nil, gateway.Errorf(gateway.NotFound, "the peer answered status 404")
+	}
+	return w, nil
+}
+
+func throughJSON[T any](r T) T {
 	b, err := json.Marshal(r)
 	if err != nil {
-		panic("receipts are plain data: " + err.Error())
+		panic("what goes over the wire is plain data: " + err.Error())
 	}
-	var out gateway.Receipts
+	var out T
 	if err := json.Unmarshal(b, &out); err != nil {
-		panic("receipts are plain data: " + err.Error())
+		panic("what goes over the wire is plain data: " + err.Error())
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"crypto"
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
@@ -19,30 +20,44 @@ type Checkpoint struct {
 	Origin string // such as "doorstroom/00000099000000001000/journal"
 	Size   uint64
 	Root   Hash
+	// Incarnation is that of the database, which rises when it is put back from a
+	// backup; 0 is not told. It is an extension line.
+	Incarnation uint64
 }
+
+// incarnationLine begins the extension line with the incarnation.
+const incarnationLine = "incarnation "
 
 // text is the body of the note: origin, size, root in base64, one line each.
 func (c Checkpoint) text() string {
-	return c.Origin + "\n" + strconv.FormatUint(c.Size, 10) + "\n" + base64.StdEncoding.EncodeToString(c.Root[:]) + "\n"
+	text := c.Origin + "\n" + strconv.FormatUint(c.Size, 10) + "\n" + base64.StdEncoding.EncodeToString(c.Root[:]) + "\n"
+	if c.Incarnation > 0 {
+		text += incarnationLine + strconv.FormatUint(c.Incarnation, 10) + "\n"
+	}
+	return text
 }
 
 // maxNote bounds what Open reads.
 const maxNote = 16 << 10
 
-// Sign writes the checkpoint as a C2SP signed note with one Ed25519 signature
-// under the key name, which holds neither spaces nor plus signs.
-func Sign(c Checkpoint, name string, key ed25519.PrivateKey) ([]byte, error) {
+// Sign writes the checkpoint as a C2SP signed note with an Ed25519 signature by
+// each of the keys under the key name, which holds neither spaces nor plus signs.
+func Sign(c Checkpoint, name string, keys ...crypto.Signer) ([]byte, error) {
 	if c.Origin == "" || strings.Contains(c.Origin, "\n") {
 		return nil, gateway.Errorf(gateway.Invalid, "the origin of a checkpoint is one line")
 	}
-	if len(key) != ed25519.PrivateKeySize {
+	if len(keys) == 0 {
 		return nil, gateway.Errorf(gateway.Invalid, "a checkpoint is signed with an Ed25519 key")
 	}
-	v, err := verifier(name, key.Public().(ed25519.PublicKey))
-	if err != nil {
-		return nil, err
+	var signers []note.Signer
+	for _, key := range keys {
+		one, err := newSigner(name, key)
+		if err != nil {
+			return nil, err
+		}
+		signers = append(signers, one)
 	}
-	signed, err := note.Sign(&note.Note{Text: c.text()}, signer{v, key})
+	signed, err := note.Sign(&note.Note{Text: c.text()}, signers...)
 	if err != nil {
 		return nil, gateway.Wrap(gateway.Internal, err, "the checkpoint cannot be signed")
 	}
@@ -86,16 +101,45 @@ func parse(text string) (Checkpoint, error) {
 		return Checkpoint{}, errors.New("the third line is not a root")
 	}
 	c.Root = Hash(root)
+	for _, line := range lines[3 : len(lines)-1] {
+		text, ok := strings.CutPrefix(line, incarnationLine)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(text, 10, 63)
+		if err != nil || n == 0 || c.Incarnation != 0 || strconv.FormatUint(n, 10) != text {
+			return c, errors.New("the incarnation is one number")
+		}
+		c.Incarnation = n
+	}
 	return c, nil
 }
 
 // signer is a note.Signer over a private key as Go holds it.
 type signer struct {
 	note.Verifier
-	key ed25519.PrivateKey
+	key crypto.Signer
 }
 
-func (s signer) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(s.key, msg), nil }
+func newSigner(name string, key crypto.Signer) (note.Signer, error) {
+	public, err := publicOf(key)
+	if err != nil {
+		return nil, err
+	}
+	v, err := verifier(name, public)
+	return signer{v, key}, err
+}
+
+func publicOf(key crypto.Signer) (ed25519.PublicKey, error) {
+	if private, ok := key.(ed25519.PrivateKey); !ok || len(private) == ed25519.PrivateKeySize {
+		if public, ok := key.Public().(ed25519.PublicKey); ok {
+			return public, nil
+		}
+	}
+	return nil, gateway.Errorf(gateway.Invalid, "a checkpoint is signed with an Ed25519 key")
+}
+
+func (s signer) Sign(msg []byte) ([]byte, error) { return s.key.Sign(nil, msg, crypto.Hash(0)) }
 
 func verifier(name string, key ed25519.PublicKey) (note.Verifier, error) {
 	if len(key) != ed25519.PublicKeySize {

@@ -39,6 +39,8 @@ type Entry struct {
 	Reason  gateway.Reason `json:"reason,omitempty"`  // code of the table of reasons
 	Digest  string         `json:"digest,omitempty"`  // keyed digest of the payload; its key can be erased
 	Since   time.Time      `json:"since,omitzero"`    // of a restore: what happened from then until Time is not in this journal
+
+	Incarnation uint64 `json:"incarnation,omitempty"` // of a restore: that of the database from then on
 }
 
 // Kinds of entries that a node writes by itself. An operation of a caller is
@@ -60,11 +62,14 @@ const (
 	KindRegisterRefused   = "register-refused"
 	KindStart             = "start"
 	KindStop              = "stop"
-	KindRestore           = "restore"     // from a backup of Since with Count entries; Digest is that of the last checkpoint from after it, if known
-	KindMigrated          = "migrated"    // the database has format Count now
-	KindCompacted         = "compacted"   // the database takes Count bytes less
-	KindClockAlarm        = "clock-alarm" // the clock ran back by more than the skew
-	KindClockLeap         = "clock-leap"  // it went ahead by more than the skew, or the computer slept
+	KindRestore           = "restore"          // from a backup of Since with Count entries; Digest is that of the last checkpoint from after it, if known
+	KindMigrated          = "migrated"         // the database has format Count now
+	KindCompacted         = "compacted"        // the database takes Count bytes less
+	KindWitnessRefused    = "witness-refused"  // Party's journal, of Count entries by its own word, does not continue what this node witnessed; Digest is that of its checkpoint
+	KindWitnessRestored   = "witness-restored" // Party's journal goes on from a restore at entry Count, or was begun anew; Digest is that of the checkpoint that was witnessed last before
+	KindWitnessConflict   = "witness-conflict" // Party, a witness, holds a head over Count entries that this journal does not continue
+	KindClockAlarm        = "clock-alarm"      // the clock ran back by more than the skew
+	KindClockLeap         = "clock-leap"       // it went ahead by more than the skew, or the computer slept
 )
 
 // Encode gives the leaf of the tree: the entry as JSON with its time in UTC.

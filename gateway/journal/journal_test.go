@@ -18,7 +18,7 @@ func TestEntryRoundTrip(t *testing.T) {
 		Principal: "00000099000000002000", Recipients: "00000099000000001000 00000099000000002000", Message: "m",
 		Fields: []gateway.Field{gateway.FieldTitle}, Forms: gateway.Disclosure{gateway.FieldAvailable: gateway.Banded},
 		Count: 3, Policy: "p", Rule: "r", Rules: []string{"a", "b"}, Register: 7, Caller: "c", Outcome: "received",
-		Reason: gateway.ReasonOlder, Digest: "d", Since: time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC),
+		Reason: gateway.ReasonOlder, Digest: "d", Since: time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC), Incarnation: 9,
 	}
 	if missing := zeroFields(want); len(missing) > 0 {
 		t.Fatalf("the test does not fill %v", missing)
@@ -53,7 +53,7 @@ func TestEntryIsCompactAndInUTC(t *testing.T) {
 // An entry has no field for anything that could be personal: whoever adds one
 // must look at this list, and at the comment of Entry, first.
 func TestEntryFieldsAreKnown(t *testing.T) {
-	want := "time,kind,party,principal,recipients,message,fields,forms,count,policy,rule,rules,register,caller,outcome,reason,digest,since"
+	want := "time,kind,party,principal,recipients,message,fields,forms,count,policy,rule,rules,register,caller,outcome,reason,digest,since,incarnation"
 	var names []string
 	for i := range reflect.TypeFor[journal.Entry]().NumField() {
 		name, _, _ := strings.Cut(reflect.TypeFor[journal.Entry]().Field(i).Tag.Get("json"), ",")

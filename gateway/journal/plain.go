@@ -9,7 +9,7 @@ import (
 // entry in which no text needs escaping and that has neither forms nor an earlier
 // time. Nearly all are such.
 func (e *Entry) plain() (leaf []byte, ok bool) {
-	if e.Forms != nil || !e.Since.IsZero() || e.Time.IsZero() || e.Time.Year() < 0 || e.Time.Year() > 9999 {
+	if e.Forms != nil || !e.Since.IsZero() || e.Incarnation != 0 || e.Time.IsZero() || e.Time.Year() < 0 || e.Time.Year() > 9999 {
 		return nil, false
 	}
 	l := line{b: make([]byte, 0, 512), plain: true}

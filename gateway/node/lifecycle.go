@@ -73,6 +73,8 @@ func (n *Node) Start(ctx context.Context) error {
 	}
 	n.Exchange.Start(context.WithoutCancel(ctx))
 	n.running.push("exchange", func(context.Context) error { n.Exchange.Stop(); return nil })
+	n.Witness.Start(context.WithoutCancel(ctx))
+	n.running.push("witnesses", func(context.Context) error { n.Witness.Stop(); return nil })
 	n.background("clock", n.clock)
 	n.background("backups", n.backups)
 	n.background("journal index", n.keepJournal)

@@ -32,6 +32,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/seal"
 	"github.com/doorstroom/doorstroom/gateway/store"
 	"github.com/doorstroom/doorstroom/gateway/trace"
+	"github.com/doorstroom/doorstroom/gateway/witness"
 	"github.com/doorstroom/doorstroom/schemas"
 )
 
@@ -43,7 +44,7 @@ type Options struct {
 	Log    *slog.Logger
 	// Network takes the place of listeners and TLS where tests have one of
 	// their own; nil in production.
-	Network exchange.Sender
+	Network Network
 	// Schemas and Protocols make a node of another age than this program, for
 	// tests of mixed federations: its schemas with code lists, and the versions of
 	// the protocol it serves. They are nil in production.
@@ -53,12 +54,19 @@ type Options struct {
 	Fault func(point string) error
 }
 
+// Network is how a node reaches others.
+type Network interface {
+	exchange.Sender
+	witness.Sender
+}
+
 // Node is one party's gateway. Its parts are for the commands, the scenarios
 // and the tests; they are safe for concurrent use.
 type Node struct {
 	Store    *store.Store
 	Desk     *desk.Desk
 	Exchange *exchange.Exchange
+	Witness  *witness.Witness
 
 	opt     Options
 	log     *slog.Logger
@@ -161,10 +169,24 @@ func (n *Node) assemble(ctx context.Context) error {
 		Self: c.Party, Key: n.keys.signing, Store: n.Store, Schema: validator, Protocols: protocols,
 		Publisher: n.Desk.Publisher(), Rules: n.Desk.Rules, FetchedRegister: n.Desk.FetchedRegister,
 		Sender: sender, Sent: n.meters.sent, Trace: n.trace, Log: n.log,
-		KeyOverlap: 14 * 24 * time.Hour, Timeout: c.Delivery.Timeout, Parallel: c.Delivery.Parallel,
+		KeyOverlap: keyOverlap, Timeout: c.Delivery.Timeout, Parallel: c.Delivery.Parallel,
+	})
+	n.Witness = witness.New(witness.Options{
+		Self: c.Party, Key: n.keys.signing, Store: n.Store, Register: func() *register.Register { return n.Desk.Rules().Register },
+		Checkpoint: n.Desk.Checkpoint, Wanted: n.witnesses, Sender: sender, Log: n.log, Overlap: keyOverlap,
 	})
 	n.Desk.Open(ctx)
 	return nil
+}
+
+// keyOverlap is how long a rotated key of another party stays good.
+const keyOverlap = 14 * 24 * time.Hour
+
+// witnesses are those that the configuration in force asks for.
+func (n *Node) witnesses() witness.Wanted {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return witness.Wanted{Number: n.config.Witnesses.Number, Parties: n.config.Witnesses.Parties}
 }
 
 func quotaOf(l config.Limits) store.Quota {
@@ -218,10 +240,15 @@ func (n *Node) vanish() (offers, percent int) {
 // origin is the name under which the node signs its journal.
 func (n *Node) origin() string { return originOf(n.opt.Config) }
 
-func originOf(c config.Config) string { return "doorstroom.example/journal/" + string(c.Party) }
+func originOf(c config.Config) string { return witness.Origin(c.Party) }
 
+// signCheckpoint signs with the node's own journal key, which never changes, and
+// for others with the key that the register gives.
 func (n *Node) signCheckpoint(c journal.Checkpoint) ([]byte, error) {
-	c.Origin = n.origin()
+	c.Origin, c.Incarnation = n.origin(), n.Store.Incarnation()
+	if registered, ok := n.keys.signing.Ed25519(); ok {
+		return journal.Sign(c, n.origin(), n.keys.journal, registered)
+	}
 	return journal.Sign(c, n.origin(), n.keys.journal)
 }
 

@@ -34,13 +34,13 @@ type HelloToken struct {
 
 // NewPeerHandler is the API that other nodes call. Who calls is known from the
 // connection before anything of the request is read.
-func NewPeerHandler(ex Exchange, peerOf PeerOf, limits Limits, log *slog.Logger) http.Handler {
+func NewPeerHandler(ex Exchange, wit Witness, peerOf PeerOf, limits Limits, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	newPeerAPI(mux, ex, limits, log)
+	newPeerAPI(mux, ex, wit, limits, log)
 	return frame(log, identified(peerOf, log, perPeer(limits, bodies(limits, routes(mux)))))
 }
 
-func newPeerAPI(mux *http.ServeMux, ex Exchange, limits Limits, log *slog.Logger) api {
+func newPeerAPI(mux *http.ServeMux, ex Exchange, wit Witness, limits Limits, log *slog.Logger) api {
 	a := newAPI(mux, log, peerDocument())
 	post(a, huma.Operation{
 		OperationID: "sendMessages",
@@ -102,6 +102,7 @@ func newPeerAPI(mux *http.ServeMux, ex Exchange, limits Limits, log *slog.Logger
 		}
 	}
 	a.OpenAPI().Paths[pathVersion].Get.Parameters[0].Schema = &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0)}
+	witnessRoutes(a, wit)
 	return a
 }
 
@@ -162,6 +163,7 @@ func peerDocument() *huma.OpenAPI {
 		Tags: []*huma.Tag{
 			{Name: "exchange", Description: "messages, receipts and hello"},
 			{Name: "register", Description: "who takes part"},
+			{Name: "witness", Description: "parties keep each other's journals honest"},
 		},
 	}
 }
@@ -193,12 +195,37 @@ func peerDescriptions() map[string]map[string]string {
 			"errors":   "all that is wrong, where that is more than one thing",
 		},
 		"Detail": {"detail": "one of the things that are wrong"},
+		"WitnessRequest": {
+			"old":        "size of the head, held by the witness, from which the proof leads; 0: none",
+			"proof":      "RFC 6962 consistency proof from old to the checkpoint, base64; at most 63 hashes",
+			"checkpoint": "C2SP tlog-checkpoint, signed with the party's key in the register",
+			"restore":    "the entry that tells of a restore, where there was one since that head",
+		},
+		"RestoreProof": {
+			"entry": "number of the entry, from 0",
+			"leaf":  "the entry itself, base64",
+			"path":  "RFC 6962 inclusion proof to the root of the checkpoint, base64",
+		},
+		"WitnessAnswer": {
+			"outcome":     "cosigned, conflict (send again from size), rollback or inconsistent (refused)",
+			"size":        "of the head from which a proof must lead; after cosigned that of the checkpoint",
+			"incarnation": "of the newest head that the witness holds",
+			"cosignature": "one signature line of C2SP tlog-cosignature, type Ed25519",
+		},
+		"WitnessHeads": {"heads": "what the witness cosigned, by incarnation and size"},
+		"StoreHead": {
+			"incarnation": "of the database of the party",
+			"size":        "entries of the journal",
+			"time":        "when it was cosigned last",
+			"checkpoint":  "the signed note",
+			"abandoned":   "the journal went on from an earlier place since, after a restore",
+		},
 	}
 }
 
 // OpenAPI is the description of the peer API, as openapi.json in this package
 // holds it.
 func OpenAPI() ([]byte, error) {
-	a := newPeerAPI(http.NewServeMux(), nil, Limits{}, slog.New(slog.DiscardHandler))
+	a := newPeerAPI(http.NewServeMux(), nil, nil, Limits{}, slog.New(slog.DiscardHandler))
 	return a.openAPI(peerDescriptions())
 }

@@ -28,6 +28,7 @@ const (
 	pathHello    = "/v1/hello"
 	pathRegister = "/v1/register"
 	pathVersion  = "/v1/register/{version}"
+	pathWitness  = "/v1/witness"
 
 	typeJSON    = "application/json"
 	typeProblem = "application/problem+json"

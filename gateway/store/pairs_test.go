@@ -55,6 +55,18 @@ func writes() map[string]write {
 		"Contact": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			return s.Contact(ctx, now.Add(time.Hour), peerB)
 		}},
+		"Cosigned": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
+			return s.Cosigned(ctx, now, store.Cosignature{Witness: peerA, Size: 3, Line: "x"})
+		}},
+		"NotCosigned": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
+			return s.NotCosigned(ctx, now, peerA, store.WitnessRollback, 7)
+		}},
+		"Witness": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
+			return s.Witness(ctx, now, peerA, func(_ time.Time, held store.Held) (store.Held, []journal.Entry, error) {
+				held.Heads = append(held.Heads, store.Head{Size: 3})
+				return held, []journal.Entry{entryX()}, nil
+			})
+		}},
 		"Expire": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			_, err := s.Expire(ctx, now.Add(15*24*time.Hour))
 			return err

@@ -70,11 +70,14 @@ func (s *Store) Restored(ctx context.Context, now time.Time, from Restoration) (
 		if err != nil {
 			return err
 		}
-		entry := journal.Entry{Kind: journal.KindRestore, Caller: from.Caller, Count: int(size), Since: unixTime(highest)}
+		entry := journal.Entry{Kind: journal.KindRestore, Caller: from.Caller, Count: int(size), Since: unixTime(highest), Incarnation: incarnation}
 		if note := from.Before.Checkpoint; note != nil {
 			t.put(table{name: tableAbandoned}, number(from.Before.Size), note)
 			sum := sha256.Sum256(note)
 			entry.Digest = hex.EncodeToString(sum[:])
+		}
+		if err := t.noteRestore(restore{Entry: size, Incarnation: incarnation}); err != nil {
+			return err
 		}
 		return t.record(entry)
 	})

@@ -132,6 +132,10 @@ const (
 	tableJournal     = "journal"     // number → hashes and leaf
 	tableCheckpoints = "checkpoints" // size → signed note
 	tableAbandoned   = "abandoned"   // size → signed note over a journal that a restore cut off
+	tableWitnesses   = "witnesses"   // OIN → how this node stands with a witness of its journal
+	tableCosigned    = "cosigned"    // size, OIN → cosignature of a witness under a checkpoint
+	tableWitnessed   = "witnessed"   // OIN → what else is known of a party's journal that this node witnesses
+	tableHeads       = "heads"       // * incarnation, size → head of its journal that was cosigned here
 
 	tableJournalIndex = "journal-index" // block → what its entries can be found by
 )
