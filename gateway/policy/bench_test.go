@@ -27,10 +27,24 @@ func BenchmarkDecide(b *testing.B) {
 	)
 	p := rules.load(b, e)
 	q := policy.Request{Kind: gateway.KindCapacity, Offer: groen(), Recipient: recipient(b, dordrecht, today), Day: today}
-	b.ReportAllocs()
-	for b.Loop() {
-		p.Decide(q)
-	}
+	b.Run("policy", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			p.Decide(q)
+		}
+	})
+	b.Run("lens", func(b *testing.B) {
+		l := p.For(q.Kind, q.Recipient, q.Day)
+		b.ReportAllocs()
+		for b.Loop() {
+			l.Decide(q.Offer)
+		}
+	})
+	b.Run("making a lens", func(b *testing.B) {
+		for b.Loop() {
+			p.For(q.Kind, q.Recipient, q.Day)
+		}
+	})
 }
 
 // BenchmarkLoad reads the policy of one leerwerkbedrijf.

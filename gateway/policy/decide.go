@@ -66,7 +66,23 @@ func (p *Policy) judge(show, never ruleSet, withheld withheld) *gateway.Decision
 	if shown.fields() == 0 {
 		return p.deniedBy(never, unhidden.fields())
 	}
-	return p.shows.find(&p.outbound, show, shown, p.fields)
+	return p.find(show, shown)
+}
+
+// find gives the decision by which rules of outbound allow.
+func (p *Policy) find(show ruleSet, shown forms) *gateway.Decision {
+	if p.numbers == nil {
+		return p.shows.find(&p.outbound, show, show, shown, p.fields)
+	}
+	var room [someWords]uint64
+	whole := ruleSet(room[:min(p.all, someWords)])
+	if p.all > someWords {
+		whole = make(ruleSet, p.all)
+	}
+	for i := range show.all() {
+		whole.set(p.numbers[i], true)
+	}
+	return p.shows.find(&p.outbound, show, whole, shown, p.fields)
 }
 
 // Admit says whether a message of a kind may come in from the sender, in its own
@@ -100,7 +116,7 @@ func (p *Policy) Admit(sender gateway.Recipient, principal gateway.OIN, kind str
 	if rules.empty() {
 		return p.admits.fallback
 	}
-	return p.admits.find(&p.inbound, rules, forms{}, nil)
+	return p.admits.find(&p.inbound, rules, rules, forms{}, nil)
 }
 
 // match gives the show rules and the never rules that apply to a request. They
@@ -272,9 +288,9 @@ func (p *Policy) deniedBy(never ruleSet, allowed fieldSet) *gateway.Decision {
 	for i := range never.all() {
 		switch r := &p.outbound.rules[i]; {
 		case r.hide == allFields:
-			return p.shows.denied[i]
+			return p.shows.denied[p.number(i)]
 		case r.hide&allowed != 0 && first == p.shows.fallback:
-			first = p.shows.denied[i]
+			first = p.shows.denied[p.number(i)]
 		}
 	}
 	return first

@@ -47,12 +47,12 @@ func newDecisions(version string, rules []rule) *decisions {
 	return d
 }
 
-// find gives the decision by which rules allow, and show in these forms. It
-// does not keep rules.
-func (d *decisions) find(t *table, rules ruleSet, shown forms, fields []gateway.Field) *gateway.Decision {
-	key := rules.hash(shown)
+// find gives the decision by which rules of t allow, and show in these forms;
+// whole are the same rules by their numbers in the list. It keeps neither.
+func (d *decisions) find(t *table, rules, whole ruleSet, shown forms, fields []gateway.Field) *gateway.Decision {
+	key := whole.hash(shown)
 	d.mu.RLock()
-	found := lookUp(d.allowed[key], rules, shown)
+	found := lookUp(d.allowed[key], whole, shown)
 	d.mu.RUnlock()
 	if found != nil {
 		return found
@@ -61,14 +61,14 @@ func (d *decisions) find(t *table, rules ruleSet, shown forms, fields []gateway.
 	made.Policy = d.open.Policy
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if found := lookUp(d.allowed[key], rules, shown); found != nil {
+	if found := lookUp(d.allowed[key], whole, shown); found != nil {
 		return found // another goroutine was first
 	}
 	if d.kept == maxDecisions {
 		clear(d.allowed)
 		d.kept = 0
 	}
-	d.allowed[key] = append(d.allowed[key], allowed{slices.Clone(rules), shown, made})
+	d.allowed[key] = append(d.allowed[key], allowed{slices.Clone(whole), shown, made})
 	d.kept++
 	return made
 }

@@ -64,6 +64,19 @@ type Policy struct {
 	fields    []gateway.Field // gateway.Fields, whose places are the bits of a fieldSet
 	sensitive []sensitiveField
 	fallback  bool // DenyAll
+
+	// Of a Lens: the number of each rule of outbound in the whole policy, and how
+	// many words a set of those takes. Nil: outbound is the whole.
+	numbers []int
+	all     int
+}
+
+// number is that of a rule of outbound in the whole policy.
+func (p *Policy) number(rule int) int {
+	if p.numbers == nil {
+		return rule
+	}
+	return p.numbers[rule]
 }
 
 const noVersion = "none"

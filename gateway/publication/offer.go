@@ -9,7 +9,6 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/journal"
-	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/gateway/store"
 )
 
@@ -20,7 +19,7 @@ type offerPlan struct {
 	plan *plan
 	*item
 	relations relations
-	classes   []class
+	met       []met // by class of recipients
 	views     []*view
 	denied    []denied
 	takenBack []gateway.OIN
@@ -39,12 +38,10 @@ type view struct {
 	recipients []gateway.OIN // who must be sent it
 }
 
-// class is what a view follows from: it is found again without looking into
-// the decision.
-type class struct {
-	decision *gateway.Decision
-	relation string
-	view     *view
+// met is how the policy met some recipients.
+type met struct {
+	decision *gateway.Decision // nil: not yet
+	view     *view             // of what is allowed
 }
 
 // denied is whom a rule keeps the offer from.
@@ -60,32 +57,46 @@ func (p *Publisher) newOfferPlan(plan *plan, of *item) *offerPlan {
 
 // decide goes through all recipients; was tells what each was last shown.
 func (o *offerPlan) decide(was func(recipient int) store.Last) {
+	o.met = make([]met, o.plan.most)
 	over := o.Offer.Expired(o.plan.day)
 	for i, party := range o.plan.recipients {
-		decision := o.plan.expired
+		m := met{decision: o.plan.expired}
 		if !over {
-			decision = o.plan.policy.Decide(policy.Request{
-				Kind: gateway.KindCapacity, Offer: &o.Offer, Recipient: o.plan.seen[i], Day: o.plan.day,
-			})
-		}
-		var v *view
-		if decision.Allowed {
-			if v = o.view(o.plan.seen[i], decision); v.reason != "" {
-				decision = o.plan.invalid
-			}
+			m = o.meets(i)
 		}
 		last := was(i)
 		switch {
-		case !decision.Allowed:
-			o.deny(decision.DeniedBy, i)
+		case !m.decision.Allowed:
+			o.deny(m.decision.DeniedBy, i)
 			if o.plan.takesBack(last) {
 				o.takenBack = append(o.takenBack, party.OIN)
 			}
-		case last.Subject == "" || last.Hash != v.sum || last.Withdrawal || o.plan.force || !o.plan.stands(last.State):
-			v.recipients = append(v.recipients, party.OIN)
+		case last.Subject == "" || last.Hash != m.view.sum || last.Withdrawal || o.plan.force || !o.plan.stands(last.State):
+			m.view.recipients = append(m.view.recipients, party.OIN)
 		}
 	}
 	slices.SortFunc(o.denied, func(a, b denied) int { return strings.Compare(a.rule, b.rule) })
+}
+
+// meets decides about a recipient, once for those of a class to whom nothing is
+// allotted.
+func (o *offerPlan) meets(recipient int) met {
+	to := &o.plan.seen[recipient]
+	relation := o.relations.of(*to)
+	known := &met{}
+	if relation == "" {
+		known = &o.met[o.plan.classes[recipient]]
+	}
+	if known.decision != nil {
+		return *known
+	}
+	known.decision = o.plan.lenses[recipient].Decide(&o.Offer)
+	if known.decision.Allowed {
+		if known.view = o.view(*to, relation, known.decision); known.view.reason != "" {
+			known.decision = o.plan.invalid
+		}
+	}
+	return *known
 }
 
 func (o *offerPlan) deny(rule string, recipient int) {
@@ -104,23 +115,14 @@ func (o *offerPlan) deny(rule string, recipient int) {
 // view finds or makes the projection for a recipient. Recipients share one when
 // they see the same fields in the same forms by the same rules, and stand in the
 // same relation to every allotment.
-func (o *offerPlan) view(r gateway.Recipient, d *gateway.Decision) *view {
-	relation := o.relations.of(r)
-	for _, c := range o.classes {
-		if c.decision == d && c.relation == relation {
-			return c.view
-		}
-	}
+func (o *offerPlan) view(r gateway.Recipient, relation string, d *gateway.Decision) *view {
 	key := o.plan.decided(d).key
-	var v *view
 	if i := slices.IndexFunc(o.views, func(v *view) bool { return v.key == key && v.relation == relation }); i >= 0 {
-		v = o.views[i]
-	} else {
-		v = o.newView(r, d)
-		v.key, v.relation = key, relation
-		o.views = append(o.views, v)
+		return o.views[i]
 	}
-	o.classes = append(o.classes, class{d, relation, v})
+	v := o.newView(r, d)
+	v.key, v.relation = key, relation
+	o.views = append(o.views, v)
 	return v
 }
 

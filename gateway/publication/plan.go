@@ -16,22 +16,60 @@ import (
 
 // plan is one moment's rules and recipients.
 type plan struct {
-	now        time.Time
-	day        gateway.Date
-	policy     *policy.Policy
-	register   uint64
-	key        string          // of the rules, by keyOf
+	now      time.Time
+	day      gateway.Date
+	policy   *policy.Policy
+	register uint64
+	key      string // of the rules, by keyOf
+	audience
+	account   bool // journal denials also where nothing is sent
+	everyone  bool // for all recipients: samples may be taken
+	force     bool // send also what did not change
+	refused   bool // send also what was refused
+	full      map[gateway.OIN]bool
+	mac       hash.Hash // keyed with the secret, for digest
+	decisions map[*gateway.Decision]*decided
+	expired   *gateway.Decision
+	invalid   *gateway.Decision // a code that has expired since, for one
+}
+
+// audience is who may be sent something under some rules on some day. Plans share
+// it; nothing in it changes.
+type audience struct {
 	recipients []gateway.Party // without ourselves, in the register's order
 	seen       []gateway.Recipient
-	account    bool // journal denials also where nothing is sent
-	everyone   bool // for all recipients: samples may be taken
-	force      bool // send also what did not change
-	refused    bool // send also what was refused
-	full       map[gateway.OIN]bool
-	mac        hash.Hash // keyed with the secret, for digest
-	decisions  map[*gateway.Decision]*decided
-	expired    *gateway.Decision
-	invalid    *gateway.Decision // a code that has expired since, for one
+	lenses     []*policy.Lens
+	classes    []int // those of the same class see the same of what is allotted to none of them
+	most       int   // classes are below it
+}
+
+// audienceOf makes the audience of a moment, or gives that of the last plan.
+func (p *Publisher) audienceOf(rules Rules, key string, day gateway.Date) audience {
+	if rules.Register == nil {
+		return audience{}
+	}
+	if p.heard.rules == rules && p.heard.key == key {
+		return p.heard.audience
+	}
+	var a audience
+	classes := map[string]int{}
+	for _, party := range rules.Register.Parties() {
+		if party.OIN == p.self {
+			continue
+		}
+		seen := party.RecipientOn(day, gateway.KindCapacity, rules.Register.Party)
+		lens := rules.Policy.For(gateway.KindCapacity, seen, day)
+		class, known := classes[lens.Class()]
+		if !known {
+			class = len(classes)
+			classes[lens.Class()] = class
+		}
+		a.recipients, a.seen = append(a.recipients, party), append(a.seen, seen)
+		a.lenses, a.classes = append(a.lenses, lens), append(a.classes, class)
+	}
+	a.most = len(classes)
+	p.heard.rules, p.heard.key, p.heard.audience = rules, key, a
+	return a
 }
 
 // decided is what follows from a decision, whatever the offer.
@@ -49,14 +87,8 @@ func (p *Publisher) newPlan(now time.Time) *plan {
 	}
 	if rules.Register != nil {
 		plan.register = rules.Register.Version()
-		for _, party := range rules.Register.Parties() {
-			if party.OIN == p.self {
-				continue
-			}
-			plan.recipients = append(plan.recipients, party)
-			plan.seen = append(plan.seen, party.RecipientOn(plan.day, gateway.KindCapacity, rules.Register.Party))
-		}
 	}
+	plan.audience = p.audienceOf(rules, plan.key, plan.day)
 	return plan
 }
 
@@ -74,10 +106,11 @@ func (p *Publisher) keyOf(r Rules, now time.Time) string {
 func (pl *plan) only(peer gateway.OIN) {
 	i := slices.IndexFunc(pl.recipients, func(p gateway.Party) bool { return p.OIN == peer })
 	if i < 0 {
-		pl.recipients, pl.seen = nil, nil
+		pl.audience = audience{}
 		return
 	}
 	pl.recipients, pl.seen = pl.recipients[i:i+1], pl.seen[i:i+1]
+	pl.lenses, pl.classes = pl.lenses[i:i+1], pl.classes[i:i+1]
 }
 
 func (pl *plan) basis(rules []string) store.Basis {

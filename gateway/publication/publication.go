@@ -46,6 +46,11 @@ type Publisher struct {
 	lists  string // versions of the code lists
 
 	planning sync.Mutex // held while a plan is made and committed
+	heard    struct {   // guarded by planning; the audience of the last plan
+		rules    Rules
+		key      string
+		audience audience
+	}
 
 	mu      sync.Mutex             // held for moments; who also plans may read without it
 	planned map[gateway.OIN]string // guarded by mu; by recipient: the key of the rules its whole queue was last planned under
