@@ -29,7 +29,7 @@ func layers() map[string][]string {
 	stores := slices.Concat(low, secured, []string{"gateway/schema", "gateway/trace"})
 	published := slices.Concat(stores, []string{"gateway/publication"})
 	desk := slices.Concat(published, []string{
-		"gateway/config", "gateway/identity", "gateway/calendar", "gateway/search", "gateway/disclosure",
+		"gateway/approval", "gateway/config", "gateway/identity", "gateway/calendar", "gateway/search", "gateway/disclosure",
 		"gateway/membership", "gateway/witness", "gateway/retention", "gateway/event", "gateway/session",
 	})
 	return map[string][]string{
@@ -48,6 +48,7 @@ func layers() map[string][]string {
 		"adapters":             append([]string{"adapters/*"}, low...),
 		"adapters/*":           append([]string{"adapters/*"}, low...),
 		"gateway/register":     {"gateway", "gateway/seal"},
+		"gateway/approval":     {"gateway", "gateway/seal"},
 		"gateway/trace":        {"gateway"},
 		"gateway/store":        {"gateway", "gateway/journal"},
 		"gateway/publication":  stores,

@@ -32,7 +32,8 @@ which purpose and on which legal basis. What no rule shows, nobody sees.`,
   doorstroom policy explain --recipient gm0505 --offer A-1
   doorstroom policy reload`,
 	}, newPolicyCheckCommand(a), newPolicyExplainCommand(a), newPolicyReloadCommand(a),
-		newPolicyLogCommand(a), newPolicyAtCommand(a), newPolicyRollbackCommand(a))
+		newPolicyLogCommand(a), newPolicyAtCommand(a), newPolicyRollbackCommand(a),
+		newPolicyStatusCommand(a), newPolicyKeyCommand(a), newPolicySignCommand(a), newPolicyApproveCommand(a))
 }
 
 // policyReport is what policy check --json writes.
@@ -119,19 +120,9 @@ func checkPolicy(c config.Config, reg *register.Register, names []string) (polic
 	if reg != nil {
 		env.Party, env.Parties, report.Register = reg.Party, reg.Parties(), reg.Version()
 	}
-	var files []policy.File
-	paths := map[string]string{}
-	for _, name := range names {
-		data, err := readFile(name)
-		if err != nil {
-			return policyReport{}, err
-		}
-		base := filepath.Base(name) // as the node names them: the version is over these names
-		if other, taken := paths[base]; taken {
-			return policyReport{}, usagef("%s and %s have the same name", other, name)
-		}
-		paths[base] = relative(name)
-		files = append(files, policy.File{Name: base, Data: data})
+	files, paths, err := policyFiles(names)
+	if err != nil {
+		return policyReport{}, err
 	}
 	loaded, warnings, err := policy.Load(files, env)
 	report.Warnings = withPaths(warnings, paths)
@@ -144,6 +135,25 @@ func checkPolicy(c config.Config, reg *register.Register, names []string) (polic
 	}
 	report.OK, report.Version = true, loaded.Version()
 	return report, nil
+}
+
+// policyFiles reads files under the names that the node gives them: the version
+// is over these. paths tells where each is.
+func policyFiles(names []string) (files []policy.File, paths map[string]string, err error) {
+	paths = map[string]string{}
+	for _, name := range names {
+		data, err := readFile(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		base := filepath.Base(name)
+		if other, taken := paths[base]; taken {
+			return nil, nil, usagef("%s and %s have the same name", other, name)
+		}
+		paths[base] = relative(name)
+		files = append(files, policy.File{Name: base, Data: data})
+	}
+	return files, paths, nil
 }
 
 // relative shortens a path below the current folder.
@@ -262,6 +272,7 @@ func (a *app) reload(cmd *cobra.Command, asJSON bool) error {
 		fmt.Fprintln(a.stdout, "let op:", p.InDutch())
 	}
 	fmt.Fprintf(a.stdout, "In force: policy %s\n", status.Version)
+	writeWaiting(a.stdout, status)
 	return nil
 }
 

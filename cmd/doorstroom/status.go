@@ -116,6 +116,7 @@ func writeStatus(w io.Writer, s rest.Status) error {
 		fmt.Fprintf(w, "register  version %d, %s, valid until %s\n", s.Register.Version, s.Register.State, when(s.Register.ValidUntil))
 	}
 	fmt.Fprintf(w, "policy    version %s\n", short(s.Policy.Version))
+	writeWaiting(w, s.Policy)
 	for _, p := range s.Policy.Warnings {
 		fmt.Fprintf(w, "          let op: %s\n", p.InDutch())
 	}

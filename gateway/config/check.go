@@ -40,6 +40,7 @@ func check(d *decoder, c Config) {
 	checkWitnesses(d, c)
 	checkNumbers(d, c)
 	checkTrace(d, c.Trace)
+	oneOf(d, "policy.approval", c.Policy.Approval, "none", "one-person", "two-person")
 	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(d, "log.format", c.Log.Format, "text", "json")
 }

@@ -65,9 +65,14 @@ type Register struct {
 	Anchors []string `yaml:"anchors"`
 }
 
-// Policy lists the policy files, which are read as one policy.
+// Policy lists the policy files, which are read as one policy, and says who must
+// agree before they come in force: a mode of package approval. Approvers lists
+// those persons, Signatures is what they signed.
 type Policy struct {
-	Files []string `yaml:"files" path:"yes" reload:"yes"`
+	Files      []string `yaml:"files" path:"yes" reload:"yes"`
+	Approval   string   `yaml:"approval" reload:"yes"`
+	Approvers  string   `yaml:"approvers" path:"yes" reload:"yes"`
+	Signatures string   `yaml:"signatures" path:"yes" reload:"yes"`
 }
 
 // Drop is a folder in which the admin leaves its exports. An empty Folder means
@@ -172,7 +177,7 @@ func Default() Config {
 		Data:      "data",
 		Listen:    Listen{Peers: ":8443", Ops: "127.0.0.1:9443"},
 		Register:  Register{File: "register.jws"},
-		Policy:    Policy{Files: []string{"policy.yaml"}},
+		Policy:    Policy{Files: []string{"policy.yaml"}, Approval: "none", Approvers: "approvers.yaml", Signatures: "approval.json"},
 		Drop:      Drop{Source: "admin", Poll: 30 * time.Second},
 		Capacity:  Capacity{VanishOffers: 3, VanishPercent: 20},
 		Backup:    Backup{Every: 24 * time.Hour, Keep: 7},

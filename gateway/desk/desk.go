@@ -35,6 +35,7 @@ type Options struct {
 	Protocols      []int                         // versions of the protocol that the node serves
 	Anchors        []string                      // key ids trusted to sign version 1 of the register
 	PolicyFiles    func() ([]policy.File, error) // read anew at every (re)load
+	Approval       func() (ApprovalFiles, error) // read anew with PolicyFiles; nil: nobody need agree
 	Reread         func(context.Context) error   // configuration and register file, before the policy is reloaded
 	Vanish         func() (offers, percent int)  // how many offers, and what share, may vanish from a full export before somebody must confirm
 	MaxOffers      int                           // own offers; 0: gateway.MaxShown
@@ -72,6 +73,7 @@ type inForce struct {
 	day         gateway.Date // for which the policy was bound to code lists and register
 	warnings    policy.Problems
 	record      store.PolicyRecord // of the policy in force, as kept
+	waiting     *WaitingPolicy     // in the files on disk, and not yet in force
 	policyError string             // why the policy files on disk could not be loaded; the policy in force is then an older one, or none
 }
 

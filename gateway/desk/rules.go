@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/approval"
 	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/gateway/publication"
@@ -20,6 +22,13 @@ type PolicyStatus struct {
 	Version  string          `json:"version"`
 	Warnings policy.Problems `json:"warnings,omitempty"`
 	Error    string          `json:"error,omitempty"` // why the files on disk are not the policy in force
+
+	Number   uint64         `json:"number,omitempty"` // in the history of the node
+	Since    time.Time      `json:"since,omitzero"`
+	Approval string         `json:"approval"` // by which it came in force: none, one-person or two-person
+	Author   string         `json:"author,omitempty"`
+	Approver string         `json:"approver,omitempty"`
+	Waiting  *WaitingPolicy `json:"waiting,omitempty"` // the policy on disk, while it waits
 }
 
 // Reload reads configuration, register file and policy files again. What cannot
@@ -41,7 +50,15 @@ func (d *Desk) Reload(ctx context.Context, caller gateway.Caller) (PolicyStatus,
 // PolicyStatus needs no caller: it names no offer and no recipient.
 func (d *Desk) PolicyStatus() PolicyStatus {
 	f := d.rules.Load()
-	return PolicyStatus{Version: f.Policy.Version(), Warnings: f.warnings, Error: f.policyError}
+	s := PolicyStatus{
+		Version: f.Policy.Version(), Warnings: f.warnings, Error: f.policyError, Waiting: f.waiting,
+		Approval: string(approval.Stricter(approval.Mode(f.record.Approval.Mode), approval.None)),
+	}
+	if f.Policy.Loaded() {
+		s.Number, s.Since = f.record.Number, f.record.Since
+		s.Author, s.Approver = f.record.Approval.Author, f.record.Approval.Approver
+	}
+	return s
 }
 
 // loadPolicy puts the policy files on disk in force; caller is the pseudonym of
@@ -50,14 +67,12 @@ func (d *Desk) loadPolicy(ctx context.Context, now time.Time, caller string) err
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	old := d.rules.Load()
-	loaded, err := d.readPolicy(old.Register, now)
+	next, err := d.admitPolicy(ctx, old.Register, now)
 	if err != nil {
-		d.notLoaded(old, err)
-		journalErr := d.Store.Append(ctx, now, journal.Entry{Time: now, Kind: journal.KindPolicyFailed, Policy: old.Policy.Version()})
-		return errors.Join(gateway.Errorf(gateway.Invalid, "the policy was not loaded; the one in force stays: %s", err), journalErr)
+		return d.stay(ctx, now, old, err)
 	}
-	loaded.record.Caller = caller
-	err = d.enforce(ctx, now, loaded, journal.Entry{Time: now, Kind: journal.KindPolicyLoaded, Policy: loaded.Policy.Version()})
+	next.record.Caller = cmp.Or(next.record.Caller, caller)
+	err = d.enforce(ctx, now, next, journal.Entry{Time: now, Kind: journal.KindPolicyLoaded, Policy: next.Policy.Version()})
 	if err != nil && d.rules.Load() == old {
 		d.notLoaded(old, err)
 	}
@@ -68,7 +83,7 @@ func (d *Desk) loadPolicy(ctx context.Context, now time.Time, caller string) err
 // files. The caller holds d.changing.
 func (d *Desk) notLoaded(old *inForce, err error) {
 	failed := *old
-	failed.policyError = err.Error()
+	failed.policyError, failed.waiting = err.Error(), nil
 	d.rules.Store(&failed)
 }
 
@@ -222,9 +237,9 @@ func (d *Desk) install(ctx context.Context, now time.Time, files [][]byte, entry
 	}
 	rules := &inForce{
 		Rules: publication.Rules{Register: next, Policy: old.Policy}, policyError: old.policyError, day: gateway.DateOf(now),
-		record: old.record,
+		record: old.record, waiting: old.waiting,
 	}
-	if err := d.rebind(rules, now); err != nil {
+	if err := d.rebind(ctx, rules, now); err != nil {
 		d.Log.Error("policy could not be loaded under the new register", "error", err)
 	}
 	return next, d.enforce(ctx, now, rules, journal.Entry{
@@ -235,12 +250,12 @@ func (d *Desk) install(ctx context.Context, now time.Time, files [][]byte, entry
 // rebind compiles the policy in force against the register of rules: who left
 // is a warning there. A node without a policy, because its first register was
 // missing for one, tries its files again.
-func (d *Desk) rebind(rules *inForce, now time.Time) error {
+func (d *Desk) rebind(ctx context.Context, rules *inForce, now time.Time) error {
 	rules.Policy, rules.warnings = rules.Policy.Rebind(d.policyEnv(rules.Register, now))
 	if rules.policyError == "" {
 		return nil
 	}
-	loaded, err := d.readPolicy(rules.Register, now)
+	loaded, err := d.admitPolicy(ctx, rules.Register, now)
 	if err != nil {
 		rules.policyError = err.Error()
 		return err

@@ -58,6 +58,7 @@ const (
 	KindRejected          = "rejected"    // a message or request of a peer was refused
 	KindPolicyLoaded      = "policy-loaded"
 	KindPolicyFailed      = "policy-failed" // the old policy stays, or nothing is disclosed
+	KindPolicyWaits       = "policy-waits"  // what it widens takes effect later
 	KindRegisterInstalled = "register-installed"
 	KindRegisterRefused   = "register-refused"
 	KindStart             = "start"

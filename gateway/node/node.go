@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/approval"
 	"github.com/doorstroom/doorstroom/gateway/config"
 	"github.com/doorstroom/doorstroom/gateway/desk"
 	"github.com/doorstroom/doorstroom/gateway/exchange"
@@ -144,7 +145,7 @@ func (n *Node) assemble(ctx context.Context) error {
 	c := n.opt.Config
 	n.Desk, err = desk.New(ctx, desk.Options{
 		Self: c.Party, Secret: n.keys.secret, Store: n.Store, Schema: validator, Protocols: protocols,
-		Anchors: c.Register.Anchors, PolicyFiles: n.policyFiles,
+		Anchors: c.Register.Anchors, PolicyFiles: n.policyFiles, Approval: n.approvalFiles,
 		Reread: n.reread, Vanish: n.vanish, MaxOffers: c.Limits.Offers,
 		OpenCheckpoint: n.openCheckpoint, SignCheckpoint: n.signCheckpoint,
 		Wake:         func(peers []gateway.OIN) { n.Exchange.Wake(peers) },
@@ -227,6 +228,22 @@ func (n *Node) policyFiles() ([]policy.File, error) {
 			return nil, gateway.Wrap(gateway.NotFound, err, "cannot read policy file "+name)
 		}
 		files = append(files, policy.File{Name: filepath.Base(name), Data: data})
+	}
+	return files, nil
+}
+
+// approvalFiles reads the files by which others agree, as far as they are there.
+func (n *Node) approvalFiles() (desk.ApprovalFiles, error) {
+	n.mu.Lock()
+	c := n.config.Policy
+	n.mu.Unlock()
+	files := desk.ApprovalFiles{Mode: approval.Mode(c.Approval)}
+	for path, to := range map[string]*[]byte{c.Approvers: &files.Approvers, c.Signatures: &files.Signed} {
+		data, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return desk.ApprovalFiles{}, gateway.Wrap(gateway.NotFound, err, "cannot read "+path)
+		}
+		*to = data
 	}
 	return files, nil
 }

@@ -89,8 +89,15 @@ const expectations = "_test.yaml"
 // it is a Problems. Files that end in _test.yaml are left out. No files are a
 // policy that allows nothing.
 func Load(files []File, env Env) (*Policy, []Problem, error) {
-	files = slices.DeleteFunc(slices.Clone(files), func(f File) bool { return strings.HasSuffix(f.Name, expectations) })
-	slices.SortStableFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	return load(files, env, false)
+}
+
+// Restore loads files that were a policy once, in the world of now: what the
+// world has dropped since is a warning, as for Rebind.
+func Restore(files []File, env Env) (*Policy, []Problem, error) { return load(files, env, true) }
+
+func load(files []File, env Env, again bool) (*Policy, []Problem, error) {
+	files = ordered(files)
 	var docs []document
 	var problems Problems
 	for _, f := range files {
@@ -102,7 +109,7 @@ func Load(files []File, env Env) (*Policy, []Problem, error) {
 		problems.sort()
 		return nil, nil, problems
 	}
-	out, b := bind(docs, env, false)
+	out, b := bind(docs, env, again)
 	if len(b.errors) > 0 {
 		return nil, nil, b.errors
 	}
@@ -136,6 +143,16 @@ func (p *Policy) Loaded() bool { return !p.fallback }
 // `sha256sum *.yaml` prints for them in the order of their names (LC_ALL=C). It
 // is "none" for DenyAll.
 func (p *Policy) Version() string { return p.version }
+
+// VersionOf is the version that a policy of these files has.
+func VersionOf(files []File) string { return version(ordered(files)) }
+
+// ordered are the files that count, by name.
+func ordered(files []File) []File {
+	files = slices.DeleteFunc(slices.Clone(files), func(f File) bool { return strings.HasSuffix(f.Name, expectations) })
+	slices.SortStableFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	return files
+}
 
 func version(files []File) string {
 	sums := sha256.New()

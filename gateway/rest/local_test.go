@@ -99,6 +99,13 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 			return nil
 		},
 		gateway.OpReload:        func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Reload(ctx); return err },
+		gateway.OpPolicyHistory: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Policies(ctx); return err },
+		gateway.OpPolicyRollback: func(ctx context.Context, c *rest.LocalClient) error {
+			if _, err := c.Rollback(ctx, "none"); gateway.KindOf(err) != gateway.NotFound {
+				return err
+			}
+			return nil
+		},
 		gateway.OpListJournal:   func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Journal(ctx, 0, 10); return err },
 		gateway.OpVerifyJournal: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.VerifyJournal(ctx); return err },
 		gateway.OpDoctor:        func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Doctor(ctx); return err },

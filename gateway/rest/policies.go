@@ -20,6 +20,9 @@ type PolicyInForce struct {
 	Author   string       `json:"author,omitempty"`
 	Approver string       `json:"approver,omitempty"`
 	Files    []PolicyFile `json:"files"`
+
+	Approvers  string `json:"approvers,omitempty"`  // the list of who may sign and approve, as it was
+	Signatures string `json:"signatures,omitempty"` // what they signed
 }
 
 // PolicyFile is one policy file.
@@ -42,6 +45,7 @@ func policyOut(r desk.PolicyRecord) PolicyInForce {
 	out := PolicyInForce{
 		Number: r.Number, Version: r.Version, Since: r.Since, Caller: r.Caller, Files: []PolicyFile{},
 		Approval: r.Approval.Mode, Author: r.Approval.Author, Approver: r.Approval.Approver,
+		Approvers: string(r.Approval.Approvers), Signatures: string(r.Approval.Signed),
 	}
 	if out.Approval == "" {
 		out.Approval = "none"

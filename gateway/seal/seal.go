@@ -31,6 +31,8 @@ const (
 	Hello        Purpose = "doorstroom-hello+json"
 	Register     Purpose = "doorstroom-register+json"
 	KeyStatement Purpose = "doorstroom-keys+json"
+
+	PolicyApproval Purpose = "doorstroom-policy-approval+json" // of a person; it never leaves as a message
 )
 
 const (

@@ -35,8 +35,8 @@ type PolicyRecord struct {
 	Approval PolicyApproval `json:"approval,omitzero"`
 }
 
-// same tells whether putting next in force after r changes nothing.
-func (r PolicyRecord) same(next PolicyRecord) bool {
+// Same tells whether putting next in force after r changes nothing.
+func (r PolicyRecord) Same(next PolicyRecord) bool {
 	return r.Version == next.Version && r.Approval.Mode == next.Approval.Mode &&
 		bytes.Equal(r.Approval.Approvers, next.Approval.Approvers)
 }
@@ -64,7 +64,7 @@ func (s *Store) EnforcePolicy(ctx context.Context, now time.Time, record PolicyR
 			return err
 		}
 		t.delete(table{name: tableProposals}, keyProposal())
-		if kept = last; last.Number == 0 || !last.same(record) {
+		if kept = last; last.Number == 0 || !last.Same(record) {
 			kept = record
 			kept.Number, kept.Since = last.Number+1, t.now
 			t.put(table{name: tablePolicies}, number(kept.Number), encodeJSON(kept))
