@@ -68,27 +68,35 @@ func demo(t *testing.T, out io.Writer) scenario.Demo {
 }
 
 func TestDemoOnce(t *testing.T) {
-	tmp := t.TempDir()
-	t.Setenv("TMPDIR", tmp)
-	var out bytes.Buffer
-	d := demo(t, &out)
-	d.Once = true
-	if err := d.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	want, err := os.ReadFile("testdata/drechtsteden.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(out.String(), string(want)) {
-		t.Errorf("the nodes hold otherwise than the files say:\n%s", out.String())
-	}
-	left, err := os.ReadDir(tmp)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+	for _, name := range scenario.Names() {
+		t.Run(name, func(t *testing.T) {
+			tmp := t.TempDir()
+			t.Setenv("TMPDIR", tmp)
+			var out bytes.Buffer
+			d := demo(t, &out)
+			var err error
+			if d.Scenario, err = scenario.Load(name); err != nil {
+				t.Fatal(err)
+			}
+			d.Once = true
+			if err := d.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			want, err := os.ReadFile("testdata/" + name + ".txt")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(out.String(), string(want)) {
+				t.Errorf("the nodes hold otherwise than the files say:\n%s", out.String())
+			}
+			left, err := os.ReadDir(tmp)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
 	}
 }
 

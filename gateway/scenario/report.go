@@ -129,8 +129,12 @@ func writeRow(w io.Writer, label string, cells []string) {
 	}
 }
 
+// pad fills a column; what is too long for it is cut.
 func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(1, width-utf8.RuneCountInString(s)))
+	if n := utf8.RuneCountInString(s); n < width {
+		return s + strings.Repeat(" ", width-n)
+	}
+	return string([]rune(s)[:width-2]) + "… "
 }
 
 // wrap breaks at spaces; indent goes before every line but the first.

@@ -27,7 +27,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/schema"
 )
 
-//go:embed drechtsteden
+//go:embed drechtsteden groningen zoetermeer
 var files embed.FS
 
 // Files of a scenario; those of a party are in its folder.
@@ -37,7 +37,7 @@ const (
 )
 
 // Names lists the scenarios.
-func Names() []string { return []string{"drechtsteden"} }
+func Names() []string { return []string{"drechtsteden", "groningen", "zoetermeer"} }
 
 // Scenario is one federation as files. It is read-only and safe for concurrent
 // use.

@@ -24,6 +24,7 @@ var update = flag.Bool("update", false, "write golden files anew")
 // once: schemas take a while to compile, and a scenario is read-only.
 var once = sync.OnceValues(func() (*scenario.Scenario, error) { return scenario.Load("drechtsteden") })
 
+// load gives the Drechtsteden.
 func load(t *testing.T) *scenario.Scenario {
 	t.Helper()
 	s, err := once()

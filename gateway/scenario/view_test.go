@@ -33,27 +33,37 @@ func find(t *testing.T, all []scenario.View, offer string, recipient gateway.OIN
 	return all[i]
 }
 
-// TestReport compares the whole table, field by field and form by form, with
-// the one that people have read.
+// TestReport compares the whole table of each scenario, field by field and form
+// by form, with the one that people have read.
 func TestReport(t *testing.T) {
-	var got bytes.Buffer
-	scenario.Report(&got, views(t))
-	const golden = "testdata/drechtsteden.txt"
-	if *update {
-		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+	for _, name := range scenario.Names() {
+		s, err := scenario.Load(name)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got.Bytes(), want) {
-		t.Errorf("the report is not that of %s; look at it with -update and git diff:\n%s", golden, got.Bytes())
-	}
-	for _, line := range strings.Split(got.String(), "\n") {
-		if n := len([]rune(line)); n > 100 {
-			t.Errorf("a line of %d columns, want at most 100: %s", n, line)
+		all, err := s.Views(t.Context(), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got bytes.Buffer
+		scenario.Report(&got, all)
+		golden := "testdata/" + name + ".txt"
+		if *update {
+			if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got.Bytes(), want) {
+			t.Errorf("the report is not that of %s; look at it with -update and git diff:\n%s", golden, got.Bytes())
+		}
+		for _, line := range strings.Split(got.String(), "\n") {
+			if n := len([]rune(line)); n > 100 {
+				t.Errorf("a line of %d columns, want at most 100: %s", n, line)
+			}
 		}
 	}
 }
