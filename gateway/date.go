@@ -41,3 +41,12 @@ func DateOf(t time.Time) Date { return Date(t.In(amsterdam()).Format(time.DateOn
 func (d Date) Within(from, until Date) bool {
 	return (from == "" || d >= from) && (until == "" || d <= until)
 }
+
+// Next is the day after d.
+func (d Date) Next() Date {
+	t, err := time.Parse(time.DateOnly, string(d))
+	if err != nil {
+		return ""
+	}
+	return Date(t.AddDate(0, 0, 1).Format(time.DateOnly))
+}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/audit"
 	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/policies"
 	"github.com/doorstroom/doorstroom/schemas"
@@ -97,6 +98,83 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
+// names are all templates.
+func names() []string {
+	all := policies.Models()
+	for _, k := range gateway.PartyKinds() {
+		all = append(all, string(k))
+	}
+	return all
+}
+
+// TestExpectations fills in each template with its expectations, as init does:
+// these hold, and leave no rule uncovered.
+func TestExpectations(t *testing.T) {
+	lists, err := gateway.LoadCodeLists(schemas.FS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := policy.Env{Self: self, Lists: lists, Today: today}
+	for _, name := range names() {
+		n, err := policies.Gemeenten(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gemeenten := []string{"gm0637", "gm1916", "gm0603"}
+		if n >= 0 {
+			gemeenten = gemeenten[:n]
+		}
+		data, expectations, err := policies.Template(name, string(self), gemeenten)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(data, []byte("{{")) || bytes.Contains(expectations, []byte("{{")) {
+			t.Errorf("%s: a token is left", name)
+		}
+		files := []policy.File{{Name: name + ".yaml", Data: data}, {Name: name + "_test.yaml", Data: expectations}}
+		p, warnings, err := audit.LoadExpected(files, env)
+		if err != nil || len(warnings) > 0 {
+			t.Errorf("%s: %v %v", name, err, warnings)
+			continue
+		}
+		read, err := policy.Expectations(files, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := audit.Expect(p, read, env).Uncovered; len(got) > 0 {
+			t.Errorf("%s: no expectation covers %v", name, got)
+		}
+	}
+}
+
+// TestNeitherTooFewNorTooMany gemeenten are filled in.
+func TestNeitherTooFewNorTooMany(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		gemeenten []string
+	}{{"wsw", nil}, {"gemengd", []string{"gm0637"}}, {"gemeente", []string{"gm0637"}}, {"none", nil}} {
+		if _, _, err := policies.Template(test.name, string(self), test.gemeenten); err == nil {
+			t.Errorf("%s for %v: got no error", test.name, test.gemeenten)
+		}
+	}
+}
+
+// TestModelsDiscloseMinimally looks at what no model may show.
+func TestModelsDiscloseMinimally(t *testing.T) {
+	for _, name := range policies.Models() {
+		data, err := fs.ReadFile(policies.FS(), name+".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(data, []byte("to: everyone\n    fields: [doelgroepen]\n")) {
+			t.Errorf("%s does not forbid doelgroepen", name)
+		}
+		if bytes.Contains(data, []byte("exact: [places.available")) || bytes.Contains(data, []byte("exception:")) {
+			t.Errorf("%s shows more than a band, or names an exception", name)
+		}
+	}
+}
+
 // TestReadmeIsComplete finds every field and form in the page for writers.
 func TestReadmeIsComplete(t *testing.T) {
 	page, err := os.ReadFile("README.md")
@@ -110,6 +188,8 @@ func TestReadmeIsComplete(t *testing.T) {
 	for _, k := range gateway.PartyKinds() {
 		words = append(words, string(k))
 	}
+	words = append(words, names()...)
+	words = append(words, "verwacht", "naam", "aan", "namens", "op", "bij", "ziet", "verder: niets", "niets: true", "nooit", "hooguit", "niet")
 	for _, w := range words {
 		if !strings.Contains(string(page), "`"+w+"`") {
 			t.Errorf("README.md does not explain %s", w)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/node"
 	"github.com/doorstroom/doorstroom/gateway/register"
 	"github.com/doorstroom/doorstroom/gateway/seal"
+	"github.com/doorstroom/doorstroom/policies"
 	"github.com/doorstroom/doorstroom/schemas"
 )
 
@@ -22,6 +24,8 @@ import (
 type initOptions struct {
 	party, name, kind, endpoint string
 	gemeenten, anchors          []string
+	policy                      string
+	worksFor                    []string
 	contact                     gateway.Functional
 	listen                      config.Listen
 }
@@ -39,6 +43,9 @@ DIR is the current folder if you leave it out. Nothing is ever overwritten.`,
 		Example: `  doorstroom init /srv/doorstroom --party 00000099000000001000 --name Voorbeeld \
     --kind leerwerkbedrijf --endpoint https://node.voorbeeld.example:8443 \
     --contact Servicepunt --phone "078 000 00 00"
+  doorstroom init --party 00000099000000001000 --name Voorbeeld \
+    --kind leerwerkbedrijf --endpoint https://node.voorbeeld.example:8443 \
+    --phone "078 000 00 00" --policy beschut --works-for gm0637 --works-for gm1916
   doorstroom init --party 00000099000000002000 --name "Gemeente Voorbeeld" \
     --kind gemeente --gemeente gm0482 --endpoint https://node.gemeente.example:8443 \
     --email doorstroom@gemeente.example --anchor KEY-ID-OF-THE-REGISTRAR`,
@@ -60,6 +67,8 @@ DIR is the current folder if you leave it out. Nothing is ever overwritten.`,
 	f.StringVar(&o.contact.Name, "contact", "", "function that answers for the node, such as Servicepunt; not a person (default: --name)")
 	f.StringVar(&o.contact.Phone, "phone", "", "telephone number of the contact; this or --email")
 	f.StringVar(&o.contact.Email, "email", "", "e-mail address of the contact; this or --phone")
+	f.StringVar(&o.policy, "policy", "", "policy to start from: "+strings.Join(policies.Models(), ", ")+" (default: that of the kind)")
+	f.StringSliceVar(&o.worksFor, "works-for", nil, "gemeente code for which a policy of a model says you work; more than once if there are more")
 	f.StringSliceVar(&o.anchors, "anchor", nil, "id of a key that signs the register; more than once if there are more")
 	f.StringVar(&o.listen.Peers, "listen-peers", "", "address for other nodes (default: the port of --endpoint, else \""+config.Default().Listen.Peers+"\")")
 	f.StringVar(&o.listen.Public, "listen-public", "", "address for the description of the API (default: not served)")
@@ -96,11 +105,12 @@ func (a *app) initNode(dir string, o initOptions) error {
 	for _, made := range [][2]string{
 		{node.ConfigFile, "its configuration, with every key explained"},
 		{node.PolicyFile, "who may see what: read and change it before you publish"},
+		{node.ExpectFile, "what you expect of it: change it along; see doorstroom policy test"},
 		{node.PartyFile, "your entry for the register; it holds no secrets"},
 		{node.TokenFile, "secret: whoever can read it can use this node"},
 		{"data/keys", "secret: the keys of this party; back them up, apart from the rest"},
 	} {
-		fmt.Fprintf(a.stdout, "  %-12s %s\n", made[0], made[1])
+		fmt.Fprintf(a.stdout, "  %-16s %s\n", made[0], made[1])
 	}
 	fmt.Fprintf(a.stdout, "The id of your signing key is %s\n\nNext:\n", party.SigningKeys[0].KID)
 	fmt.Fprintf(a.stdout, "  1. Send %s to your registrar, and read out the id of your key by telephone.\n", filepath.Join(dir, node.PartyFile))
@@ -142,10 +152,39 @@ func (o initOptions) plan(now time.Time) (node.Plan, error) {
 	if plan.Kind == gateway.GemeenteKind && len(plan.Gemeenten) == 0 {
 		return node.Plan{}, usagef("a gemeente needs its code: --gemeente gm0482")
 	}
+	if err := o.template(&plan, lists, gateway.DateOf(now)); err != nil {
+		return node.Plan{}, err
+	}
 	if plan.Kind == gateway.Leerwerkbedrijf && len(plan.Gemeenten) > 0 {
 		return node.Plan{}, usagef("--gemeente is for parties that are a gemeente; where places are is in your export")
 	}
 	return plan, checkEntry(plan, now)
+}
+
+// template chooses the policy to start from.
+func (o initOptions) template(plan *node.Plan, lists gateway.CodeLists, today gateway.Date) error {
+	if o.policy != "" && (plan.Kind != gateway.Leerwerkbedrijf || !slices.Contains(policies.Models(), o.policy)) {
+		return usagef("--policy: for a leerwerkbedrijf, one of %s", strings.Join(policies.Models(), ", "))
+	}
+	plan.Template = cmp.Or(o.policy, string(plan.Kind))
+	asked, err := policies.Gemeenten(plan.Template)
+	switch n := len(o.worksFor); {
+	case err != nil:
+		return nil // of a kind that is unknown more is said elsewhere
+	case asked == 0 && n > 0:
+		return usagef("--works-for goes with --policy, and one of %s", strings.Join(policies.Models(), ", "))
+	case asked < 0 && n == 0:
+		return usagef("--policy %s needs the gemeenten you work for: --works-for gm0637", o.policy)
+	case asked > 0 && asked != n:
+		return usagef("--policy %s needs %d times --works-for: see its description in policies/README.md", o.policy, asked)
+	}
+	for _, code := range o.worksFor {
+		if err := lists.Check("gemeente", code, today); err != nil {
+			return usagef("--works-for: %s", gateway.SafeMessage(err))
+		}
+		plan.WorksFor = append(plan.WorksFor, gateway.Gemeente(code))
+	}
+	return nil
 }
 
 // portOf is the address to listen on for who comes to an endpoint, or "" if the

@@ -14,8 +14,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/audit"
 	"github.com/doorstroom/doorstroom/gateway/config"
 	"github.com/doorstroom/doorstroom/gateway/desk"
+	"github.com/doorstroom/doorstroom/gateway/node"
 	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/gateway/register"
 	"github.com/doorstroom/doorstroom/gateway/rest"
@@ -29,9 +31,10 @@ func newPolicyCommand(a *app) *cobra.Command {
 		Long: `The policy files decide who sees which fields of your offers, in which form, for
 which purpose and on which legal basis. What no rule shows, nobody sees.`,
 		Example: `  doorstroom policy check
+  doorstroom policy test
   doorstroom policy explain --recipient gm0505 --offer A-1
   doorstroom policy reload`,
-	}, newPolicyCheckCommand(a), newPolicyExplainCommand(a), newPolicyReloadCommand(a),
+	}, newPolicyCheckCommand(a), newPolicyTestCommand(a), newPolicyExplainCommand(a), newPolicyReloadCommand(a),
 		newPolicyLogCommand(a), newPolicyAtCommand(a), newPolicyRollbackCommand(a),
 		newPolicyStatusCommand(a), newPolicyKeyCommand(a), newPolicySignCommand(a), newPolicyApproveCommand(a))
 }
@@ -52,13 +55,15 @@ func newPolicyCheckCommand(a *app) *cobra.Command {
 		Use:   "check [FILE...]",
 		Short: "Say everything that is wrong in policy files",
 		Long: `Read policy files as the node does, and say in Dutch everything that is wrong in
-them, with file, line and column. Without FILE it reads those of the
-configuration. The node goes on with the policy it has: see policy reload.
+them, with file, line and column, and which expectations do not hold. Without
+FILE it reads those of the configuration. The expectations of a policy lie beside
+it: those of policy.yaml in policy_test.yaml. The node goes on with the policy it
+has: see policy reload.
 
 Names of parties are checked against the register of the running node, else
 register.file of the configuration, else nothing; --register names another file.
 
-Exit codes: 0 the policy can be loaded, 1 it cannot.`,
+Exit codes: 0 the policy can be put in force, 1 it cannot.`,
 		Example: `  doorstroom policy check
   doorstroom policy check concept.yaml --register register.jws
   doorstroom policy check --json`,
@@ -109,22 +114,34 @@ func (a *app) findRegister(cmd *cobra.Command, c config.Config, named string) (*
 	return register.Restore(data)
 }
 
+// policyEnv is the world in which the node would read its policy today.
+func policyEnv(c config.Config, reg *register.Register) (policy.Env, error) {
+	lists, err := gateway.LoadCodeLists(schemas.FS())
+	if err != nil {
+		return policy.Env{}, err
+	}
+	env := policy.Env{Self: c.Party, Lists: lists, Today: gateway.DateOf(time.Now())}
+	if reg != nil {
+		env.Party, env.Parties = reg.Party, reg.Parties()
+	}
+	return env, nil
+}
+
 // checkPolicy names files in its report as they were named to it.
 func checkPolicy(c config.Config, reg *register.Register, names []string) (policyReport, error) {
-	lists, err := gateway.LoadCodeLists(schemas.FS())
+	env, err := policyEnv(c, reg)
 	if err != nil {
 		return policyReport{}, err
 	}
-	env := policy.Env{Self: c.Party, Lists: lists, Today: gateway.DateOf(time.Now())}
 	var report policyReport
 	if reg != nil {
-		env.Party, env.Parties, report.Register = reg.Party, reg.Parties(), reg.Version()
+		report.Register = reg.Version()
 	}
 	files, paths, err := policyFiles(names)
 	if err != nil {
 		return policyReport{}, err
 	}
-	loaded, warnings, err := policy.Load(files, env)
+	loaded, warnings, err := audit.LoadExpected(files, env)
 	report.Warnings = withPaths(warnings, paths)
 	if problems, wrong := errors.AsType[policy.Problems](err); wrong {
 		report.Errors = withPaths(problems, paths)
@@ -137,11 +154,11 @@ func checkPolicy(c config.Config, reg *register.Register, names []string) (polic
 	return report, nil
 }
 
-// policyFiles reads files under the names that the node gives them: the version
-// is over these. paths tells where each is.
+// policyFiles reads files, and the expectations beside them, under the names that
+// the node gives them: the version is over these. paths tells where each is.
 func policyFiles(names []string) (files []policy.File, paths map[string]string, err error) {
 	paths = map[string]string{}
-	for _, name := range names {
+	for _, name := range node.PolicyPaths(names) {
 		data, err := readFile(name)
 		if err != nil {
 			return nil, nil, err

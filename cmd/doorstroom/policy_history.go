@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/config"
+	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/gateway/rest"
 )
 
@@ -178,21 +181,39 @@ persons must agree, they sign it again: see policy sign.`,
 }
 
 // putBack writes kept files over those of the configuration, which must have the
-// same names: with more or fewer it would be another policy.
+// same names: with more or fewer it would be another policy. What was expected of
+// it then comes back with it, in the place of what is expected now.
 func putBack(c config.Config, p rest.PolicyInForce) error {
-	paths := map[string]string{}
+	paths, missing := map[string]string{}, 0
 	for _, path := range c.Policy.Files {
 		paths[filepath.Base(path)] = path
+		if beside := policy.ExpectationsOf(path); !policy.IsExpectations(path) {
+			paths[filepath.Base(beside)] = beside
+			missing++
+		}
 	}
 	for _, f := range p.Files {
-		if paths[f.Name] == "" || len(p.Files) != len(paths) {
-			return gateway.Errorf(gateway.Conflict,
-				"that policy was in other files: set policy.files in the configuration to those of doorstroom policy at --json")
+		if paths[f.Name] == "" {
+			missing = -1
+			break
 		}
+		if !policy.IsExpectations(f.Name) {
+			missing--
+		}
+	}
+	if missing != 0 {
+		return gateway.Errorf(gateway.Conflict,
+			"that policy was in other files: set policy.files in the configuration to those of doorstroom policy at --json")
 	}
 	for _, f := range p.Files {
 		if err := writeFile(paths[f.Name], []byte(f.Text), true); err != nil {
 			return err
+		}
+		delete(paths, f.Name)
+	}
+	for _, path := range paths { // expectations that are not of this policy
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fileError("remove", path, err)
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/approval"
+	"github.com/doorstroom/doorstroom/gateway/audit"
 	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/gateway/publication"
@@ -93,7 +94,7 @@ func (d *Desk) readPolicy(reg *register.Register, now time.Time) (*inForce, erro
 	if err != nil {
 		return nil, fmt.Errorf("read policy files: %w", err)
 	}
-	loaded, warnings, err := policy.Load(files, d.policyEnv(reg, now))
+	loaded, warnings, err := audit.LoadExpected(files, d.policyEnv(reg, now))
 	if err != nil {
 		return nil, err
 	}

@@ -1,14 +1,13 @@
 package node
 
 import (
-	"bytes"
+	"cmp"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,12 +31,17 @@ type Plan struct {
 	Contact   gateway.Functional
 	Listen    config.Listen // empty: the defaults
 	Anchors   []string      // key ids that sign the register
+	// Template is the shipped policy to start from, with its expectations; empty
+	// is that of the kind of party, without.
+	Template string
+	WorksFor []gateway.Gemeente // whom a template says the party works for
 }
 
 // Files that Create makes in a node's folder, beside data/.
 const (
 	ConfigFile = "config.yaml"
 	PolicyFile = "policy.yaml"
+	ExpectFile = "policy_test.yaml" // made with a Template
 	PartyFile  = "party.json"
 	TokenFile  = "token"
 )
@@ -115,8 +119,8 @@ func createKeys(data string, p Plan, now time.Time) (gateway.Party, error) {
 
 // files are what a new node's folder holds beside its keys.
 type files struct {
-	config, policy []byte
-	token          string
+	config, policy, expect []byte
+	token                  string
 }
 
 func draft(p Plan) (files, error) {
@@ -124,7 +128,7 @@ func draft(p Plan) (files, error) {
 	rand.Read(secret)
 	f := files{token: hex.EncodeToString(secret)}
 	var err error
-	if f.policy, err = policyTemplate(p); err != nil {
+	if f.policy, f.expect, err = policyTemplate(p); err != nil {
 		return f, err
 	}
 	f.config, err = config.New(config.Initial{
@@ -148,7 +152,10 @@ func (f files) write(dir string, party gateway.Party) error {
 	if err := identity.WriteSecret(filepath.Join(dir, TokenFile), []byte(f.token+"\n")); err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{PolicyFile: f.policy, PartyFile: append(entry, '\n')} {
+	for name, content := range map[string][]byte{PolicyFile: f.policy, ExpectFile: f.expect, PartyFile: append(entry, '\n')} {
+		if content == nil {
+			continue
+		}
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			return gateway.Wrap(gateway.Internal, err, "cannot write "+name)
 		}
@@ -160,18 +167,21 @@ func (f files) write(dir string, party gateway.Party) error {
 	return nil
 }
 
-// policyTemplate is the shipped policy to start from; a verwijzer starts from
-// that of a gemeente.
-func policyTemplate(p Plan) ([]byte, error) {
-	kind := p.Kind
-	if kind == gateway.Verwijzer {
-		kind = gateway.GemeenteKind
+// policyTemplate is the shipped policy to start from, and what is expected of
+// it.
+func policyTemplate(p Plan) (policy, expect []byte, err error) {
+	var gemeenten []string
+	for _, g := range p.WorksFor {
+		gemeenten = append(gemeenten, string(g))
 	}
-	template, err := fs.ReadFile(policies.FS(), string(kind)+".yaml")
+	policy, expect, err = policies.Template(cmp.Or(p.Template, string(p.Kind)), string(p.Party), gemeenten)
 	if err != nil {
-		return nil, gateway.Wrap(gateway.Invalid, err, "a party is a leerwerkbedrijf, gemeente, grs or verwijzer")
+		return nil, nil, gateway.Wrap(gateway.Invalid, err, "there is no policy to start from for this party")
 	}
-	return bytes.ReplaceAll(template, []byte("{{party}}"), []byte(p.Party)), nil
+	if p.Template == "" {
+		expect = nil
+	}
+	return policy, expect, nil
 }
 
 // ReadToken reads the token by which a person uses the local API.

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -216,13 +217,14 @@ func loadKeys(dir string) (keys, error) {
 	return k, nil
 }
 
-// policyFiles reads the files that the configuration in force names.
+// policyFiles reads the files that the configuration in force names, and the
+// expectations that lie beside them.
 func (n *Node) policyFiles() ([]policy.File, error) {
 	n.mu.Lock()
 	names := n.config.Policy.Files
 	n.mu.Unlock()
 	var files []policy.File
-	for _, name := range names {
+	for _, name := range PolicyPaths(names) {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return nil, gateway.Wrap(gateway.NotFound, err, "cannot read policy file "+name)
@@ -246,6 +248,20 @@ func (n *Node) approvalFiles() (desk.ApprovalFiles, error) {
 		*to = data
 	}
 	return files, nil
+}
+
+// PolicyPaths adds to the paths of policy files those of the expectations that
+// lie beside them.
+func PolicyPaths(names []string) []string {
+	all := slices.Clone(names)
+	for _, name := range names {
+		beside := policy.ExpectationsOf(name)
+		if _, err := os.Stat(beside); errors.Is(err, fs.ErrNotExist) || policy.IsExpectations(name) || slices.Contains(all, beside) {
+			continue
+		}
+		all = append(all, beside)
+	}
+	return all
 }
 
 func (n *Node) vanish() (offers, percent int) {

@@ -240,8 +240,8 @@ func TestCreate(t *testing.T) {
 	if _, err := config.Load(filepath.Join(dir, node.ConfigFile)); err != nil {
 		t.Errorf("the configuration cannot be loaded: %v", err)
 	}
-	if policy, err := os.ReadFile(filepath.Join(dir, node.PolicyFile)); err != nil || !bytes.Contains(policy, []byte("policy: gemeente")) {
-		t.Errorf("got policy %.30q and %v, want that of a gemeente", policy, err)
+	if policy, err := os.ReadFile(filepath.Join(dir, node.PolicyFile)); err != nil || !bytes.Contains(policy, []byte("policy: verwijzer")) {
+		t.Errorf("got policy %.30q and %v, want that of a verwijzer", policy, err)
 	}
 	before := listing(t, dir)
 	_, err = node.Create(dir, plan, time.Now())

@@ -181,19 +181,26 @@ func (r *reader) fields(n *yaml.Node, c *clause) {
 		}
 		return
 	}
+	c.shown = r.forms(n, isForm)
+}
+
+// forms reads fields with their form, or a form with its fields.
+func (r *reader) forms(n *yaml.Node, isForm func(string) bool) []shownField {
+	var shown []shownField
 	r.entries(n, func(key text, n *yaml.Node) {
 		if isForm(key.value) {
 			var fields []text
 			r.many(&fields)(n)
 			for _, f := range fields {
-				c.shown = append(c.shown, shownField{field: f, form: key})
+				shown = append(shown, shownField{field: f, form: key})
 			}
 			return
 		}
 		if form, ok := r.scalar(n); ok {
-			c.shown = append(c.shown, shownField{field: key, form: form})
+			shown = append(shown, shownField{field: key, form: form})
 		}
 	})
+	return shown
 }
 
 func isForm(s string) bool {

@@ -33,7 +33,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, _, err := policy.Load([]policy.File{{Name: "f.yaml", Data: data}}, e)
 		if err != nil {
-			checkProblems(t, err, data)
+			checkProblems(t, err, "f.yaml", data)
 			return
 		}
 		d := p.Decide(q)
@@ -47,7 +47,7 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-func checkProblems(t *testing.T, err error, data []byte) {
+func checkProblems(t *testing.T, err error, file string, data []byte) {
 	problems, ok := errors.AsType[policy.Problems](err)
 	if !ok || len(problems) == 0 {
 		t.Fatalf("got error %v, want Problems", err)
@@ -55,7 +55,7 @@ func checkProblems(t *testing.T, err error, data []byte) {
 	lines := strings.Count(string(data), "\n") + strings.Count(string(data), "\r") + strings.Count(string(data), "\u0085") +
 		strings.Count(string(data), "\u2028") + strings.Count(string(data), "\u2029") + 2
 	for _, p := range problems {
-		if p.File != "f.yaml" || p.Line < 1 || p.Line > lines || p.Column < 1 || p.Message == "" || p.Dutch == "" {
+		if p.File != file || p.Line < 1 || p.Line > lines || p.Column < 1 || p.Message == "" || p.Dutch == "" {
 			t.Errorf("got problem %+v in %d lines", p, lines)
 		}
 		if s := p.String() + p.InDutch(); !utf8.ValidString(s) || len(s) > 4000 {
