@@ -45,6 +45,7 @@ const (
 	OpListJournal    Operation = "list-journal"
 	OpSearchJournal  Operation = "search-journal"
 	OpExportJournal  Operation = "export-journal" // take entries away
+	OpArchiveJournal Operation = "archive-journal"
 	OpVerifyJournal  Operation = "verify-journal"
 	OpBackup         Operation = "backup" // write an encrypted copy of the database
 	OpDoctor         Operation = "doctor" // examine the node and its machine
@@ -56,7 +57,7 @@ func Operations() []Operation {
 		OpPublish, OpConfirmImport, OpOwnOffers, OpReceivedOffers, OpStatus, OpShowRegister,
 		OpChangeRegister, OpExplainPolicy, OpReload, OpListJournal, OpVerifyJournal, OpBackup, OpDoctor,
 		OpPolicyHistory, OpPolicyRollback,
-		OpSearchJournal, OpExportJournal,
+		OpSearchJournal, OpExportJournal, OpArchiveJournal,
 	}
 }
 
@@ -84,7 +85,7 @@ func allowed(op Operation) []Role {
 		return []Role{Coordinator, PrivacyOfficer, Beheerder}
 	case OpReload, OpPolicyRollback:
 		return []Role{Beheerder}
-	case OpListJournal, OpSearchJournal, OpExportJournal:
+	case OpListJournal, OpSearchJournal, OpExportJournal, OpArchiveJournal:
 		return []Role{PrivacyOfficer, Beheerder}
 	case OpVerifyJournal:
 		return []Role{PrivacyOfficer, Beheerder}

@@ -41,6 +41,7 @@ func check(d *decoder, c Config) {
 	checkNumbers(d, c)
 	checkTrace(d, c.Trace)
 	oneOf(d, "policy.approval", c.Policy.Approval, "none", "one-person", "two-person")
+	checkJournal(d, c.Journal)
 	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(d, "log.format", c.Log.Format, "text", "json")
 }

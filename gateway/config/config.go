@@ -39,6 +39,7 @@ type Config struct {
 	TLS       TLS         `yaml:"tls"`
 	Backup    Backup      `yaml:"backup"`
 	Witnesses Witnesses   `yaml:"witnesses"`
+	Journal   Journal     `yaml:"journal"`
 	Delivery  Delivery    `yaml:"delivery"`
 	Limits    Limits      `yaml:"limits"`
 	Log       Log         `yaml:"log"`
@@ -116,6 +117,12 @@ type Witnesses struct {
 	Parties []gateway.OIN `yaml:"parties" reload:"yes"`
 }
 
+// Journal says how long entries of the journal are kept: afterwards only their
+// hashes are.
+type Journal struct {
+	Retention Term `yaml:"retention" reload:"yes"`
+}
+
 // TLS names further trust anchors (PEM files) for peers whose certificate is
 // not pinned in the register, and how the node gets a certificate for its
 // listeners.
@@ -182,6 +189,7 @@ func Default() Config {
 		Capacity:  Capacity{VanishOffers: 3, VanishPercent: 20},
 		Backup:    Backup{Every: 24 * time.Hour, Keep: 7},
 		Witnesses: Witnesses{Number: 2},
+		Journal:   Journal{Retention: "P7Y"},
 		Delivery:  Delivery{Timeout: 30 * time.Second, Parallel: 16},
 		Limits: Limits{
 			Connections:        1000,

@@ -41,6 +41,8 @@ type Options struct {
 	MaxOffers      int                           // own offers; 0: gateway.MaxShown
 	OpenCheckpoint func(note []byte) (journal.Checkpoint, error)
 	SignCheckpoint func(journal.Checkpoint) ([]byte, error)
+	JournalOrigin  string                         // the name of the journal in its checkpoints
+	JournalKey     string                         // base64 of the Ed25519 key that signs them
 	Wake           func(recipients []gateway.OIN) // deliver soon
 	Pause          func() (resume func())         // stops delivery, attempts under way included, until resume
 	RulesChanged   func()                         // register or policy changed: peers, hello

@@ -50,6 +50,10 @@ func operations(f *gt.Federation) map[gateway.Operation]func(gateway.Caller) err
 			_, err := d.SearchJournal(ctx, c, desk.JournalSearch{Limit: 1})
 			return err
 		},
+		gateway.OpArchiveJournal: func(c gateway.Caller) error {
+			_, err := d.ArchiveJournal(ctx, c, desk.ArchiveRequest{Until: time.Now()})
+			return err
+		},
 		gateway.OpExportJournal: func(c gateway.Caller) error {
 			_, err := d.ExportJournal(ctx, c, desk.JournalSearch{Limit: 1})
 			return err

@@ -10,7 +10,7 @@ import (
 )
 
 // Stored is one record as it was kept: the leaf and the hashes that Append gave
-// for it.
+// for it. A record that is past its term has no leaf.
 type Stored struct {
 	Leaf   []byte
 	Hashes []Hash
@@ -56,6 +56,9 @@ func Verify(size uint64, records iter.Seq2[Stored, error], checkpoints []Checkpo
 		signed := v.checkpoints[0].Size
 		return Hash{}, misfit(size, signed, "records were cut off: %d were signed, %d are left", signed, size)
 	}
+	if err := v.accounted(); err != nil {
+		return Hash{}, err
+	}
 	return Root(size, v.edge.read)
 }
 
@@ -65,10 +68,11 @@ type verification struct {
 	edge        edge
 	good        uint64       // size of the last checkpoint that fits
 	checkpoints []Checkpoint // those not yet compared, ascending
+	lost        reductions
 }
 
 func (v *verification) add(record Stored) error {
-	hashes, err := Append(v.size, record.Leaf, v.edge.read)
+	hashes, err := v.hashes(record)
 	if err != nil {
 		return err
 	}
@@ -78,6 +82,18 @@ func (v *verification) add(record Stored) error {
 	v.edge.add(hashes)
 	v.size++
 	return v.compareCheckpoints()
+}
+
+// hashes are those that belong to the leaf of the next record, or to the hash of
+// it where the leaf is past its term.
+func (v *verification) hashes(record Stored) ([]Hash, error) {
+	if len(record.Leaf) == 0 {
+		return v.reduced(record)
+	}
+	if err := v.tells(record.Leaf); err != nil {
+		return nil, err
+	}
+	return Append(v.size, record.Leaf, v.edge.read)
 }
 
 func (v *verification) compareCheckpoints() error {

@@ -173,6 +173,7 @@ func (n *Node) clock(ctx context.Context) {
 		if _, err = n.Store.Purge(ctx, time.Now()); !errors.Is(err, store.ErrClock) { // which compareClock tells
 			n.try("purge", err)
 		}
+		n.reduceJournal(ctx)
 		n.compact(ctx)
 	}
 }

@@ -2,6 +2,8 @@ package rest
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -57,6 +59,15 @@ func searchRoutes(a api, d *desk.Desk) {
 		found, err := d.ExportJournal(ctx, callerIn(ctx), desk.JournalSearch(in))
 		return journalFound(found), err
 	})
+	post(a, huma.Operation{
+		OperationID: "archiveJournal", Path: pathArchive, Summary: "Take away a part of the journal that verifies by itself",
+	}, []int{http.StatusNotFound}, func(ctx context.Context, in ArchiveRequest) (ArchivePart, error) {
+		part, err := d.ArchiveJournal(ctx, callerIn(ctx), desk.ArchiveRequest(in))
+		if err != nil {
+			return ArchivePart{}, err
+		}
+		return archivePart(part)
+	})
 }
 
 func journalFound(found desk.JournalFound) JournalFound {
@@ -65,6 +76,41 @@ func journalFound(found desk.JournalFound) JournalFound {
 		out.Entries = append(out.Entries, journalEntry(r))
 	}
 	return out
+}
+
+// ArchiveRequest asks for the part of the journal before Until, a page at a time.
+type ArchiveRequest struct {
+	Until time.Time `json:"until"`
+	Page  string    `json:"page,omitempty"`
+}
+
+// ArchivePart is a part of an archive: the first has its head, every one leaves.
+type ArchivePart struct {
+	Head   *gateway.RawJSON `json:"head,omitempty"`
+	Notes  []string         `json:"notes,omitempty"`
+	Leaves []string         `json:"leaves"`
+	More   string           `json:"more,omitempty"`
+}
+
+func archivePart(p desk.ArchivePart) (ArchivePart, error) {
+	out := ArchivePart{Leaves: make([]string, 0, len(p.Leaves)), More: p.More}
+	for _, leaf := range p.Leaves {
+		out.Leaves = append(out.Leaves, string(leaf))
+	}
+	if p.Head != nil {
+		head, err := json.Marshal(p.Head)
+		if err != nil {
+			return out, fmt.Errorf("write the head of the archive: %w", err)
+		}
+		raw := gateway.RawJSON(head)
+		out.Head, out.Notes = &raw, p.Head.Notes
+	}
+	return out, nil
+}
+
+// ArchiveJournal takes a part of the journal away that verifies by itself.
+func (c *LocalClient) ArchiveJournal(ctx context.Context, r ArchiveRequest) (ArchivePart, error) {
+	return ask[ArchivePart](ctx, c, http.MethodPost, pathArchive, r)
 }
 
 // SearchJournal finds entries of the journal, a page at a time.

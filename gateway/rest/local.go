@@ -37,6 +37,7 @@ const (
 	pathVerify        = "/v1/journal/verify"
 	pathSearch        = "/v1/journal/search"
 	pathExport        = "/v1/journal/export"
+	pathArchive       = "/v1/journal/archive"
 	pathBackup        = "/v1/backup"
 	pathDoctor        = "/v1/doctor"
 

@@ -221,4 +221,5 @@ type JournalReport struct {
 	Size        uint64 `json:"size"`
 	Root        string `json:"root"`        // hex
 	Checkpoints int    `json:"checkpoints"` // signed heads that fit
+	Reduced     uint64 `json:"reduced"`     // of the oldest entries only hashes are left
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -125,31 +124,16 @@ func (f *search) run() (err error) {
 
 // period narrows the search to its period. The time of entries never falls.
 func (f *search) period() (err error) {
-	first, end := f.low, f.high
-	find := func(at time.Time) uint64 {
-		return first + uint64(sort.Search(int(end-first), func(i int) bool {
-			e, _, problem := f.entry(first + uint64(i))
-			if problem != nil {
-				err = problem
-			}
-			return !e.Time.Before(at)
-		}))
-	}
+	low, high := f.low, f.high
 	if !f.q.From.IsZero() {
-		f.low = find(f.q.From)
+		if f.low, err = firstAt(f.r, low, high, f.q.From); err != nil {
+			return err
+		}
 	}
 	if !f.q.Until.IsZero() {
-		f.high = find(f.q.Until)
+		f.high, err = firstAt(f.r, low, high, f.q.Until)
 	}
 	return err
-}
-
-func (f *search) entry(i uint64) (e journal.Entry, ok bool, err error) {
-	value, err := f.r.get(table{name: tableJournal}, number(i))
-	if err != nil {
-		return e, false, err
-	}
-	return decodeEntryOf(value)
 }
 
 // readAtOnce is how many entries are read of which nothing is known.
@@ -208,7 +192,7 @@ func (f *search) look(from, until uint64, where *places) (found []JournalRecord,
 		if !where.has(int(i % indexBlock)) {
 			continue
 		}
-		e, ok, err := f.entry(i)
+		e, ok, err := entryAt(f.r, i)
 		if err != nil {
 			return nil, err
 		}

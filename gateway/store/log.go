@@ -18,11 +18,16 @@ func (s *Store) Append(ctx context.Context, now time.Time, entries ...journal.En
 	return s.update(ctx, now, func(t *txn) error { return t.record(entries...) })
 }
 
-// Journal gives entries from a place on, at most limit.
+// Journal gives entries from a place on, at most limit, and none that are only
+// hashes any more.
 func (s *Store) Journal(ctx context.Context, from uint64, limit int) (all []JournalRecord, err error) {
 	err = s.view(ctx, func(r reader) error {
 		all = nil
-		return eachStored(r, from, limit, func(i uint64, stored journal.Stored) error {
+		reduced, err := getUint(r, keyReduced())
+		if err != nil {
+			return err
+		}
+		return eachStored(r, max(from, reduced), limit, func(i uint64, stored journal.Stored) error {
 			e, err := journal.Decode(stored.Leaf)
 			all = append(all, JournalRecord{Index: i, Entry: e})
 			return err
@@ -102,10 +107,15 @@ func (s *Store) LatestCheckpoint(ctx context.Context) (note []byte, err error) {
 // the checkpoints out. The error names the first entry that does not fit.
 // Entries written meanwhile are not looked at.
 func (s *Store) VerifyJournal(ctx context.Context, open func(note []byte) (journal.Checkpoint, error)) (JournalReport, error) {
-	var size uint64
+	s.reducing.RLock()
+	defer s.reducing.RUnlock()
+	var size, reduced uint64
 	var signed []journal.Checkpoint
 	err := s.view(ctx, func(r reader) (err error) {
-		if size, err = getUint(r, keyJournal()); err != nil || open == nil {
+		if size, err = getUint(r, keyJournal()); err != nil {
+			return err
+		}
+		if reduced, err = getUint(r, keyReduced()); err != nil || open == nil {
 			return err
 		}
 		signed = nil
@@ -122,7 +132,7 @@ func (s *Store) VerifyJournal(ctx context.Context, open func(note []byte) (journ
 	if err != nil {
 		return JournalReport{Size: size}, err
 	}
-	return JournalReport{Size: size, Root: hex.EncodeToString(root[:]), Checkpoints: len(signed)}, nil
+	return JournalReport{Size: size, Root: hex.EncodeToString(root[:]), Checkpoints: len(signed), Reduced: reduced}, nil
 }
 
 // errGap ends a pass over records of which one is missing.

@@ -95,6 +95,12 @@ func writes() map[string]write {
 			_, err := s.Purge(ctx, now.Add(400*24*time.Hour))
 			return err
 		}},
+		"ReduceJournal": {func(t *testing.T, s *testStore, now time.Time) {
+			get(s.Checkpoint(ctx, now, signHead))(t)
+		}, func(_ *testing.T, s *testStore, now time.Time) error {
+			_, err := s.ReduceJournal(ctx, now.Add(time.Hour), now.Add(time.Minute))
+			return err
+		}},
 		"Recover": {nil, func(_ *testing.T, s *testStore, now time.Time) error { return s.Recover(ctx, now, peerB) }},
 		"ReleaseHeld": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			_, err := s.ReleaseHeld(ctx, now, peerA)
@@ -173,7 +179,7 @@ func TestFaultsInPairs(t *testing.T) {
 
 // Of all methods that are told the time, those that write stand in the table.
 func TestFaultsInPairsKnowsAllWrites(t *testing.T) {
-	reads := []string{"Awaiting", "Due", "EffectiveTime"}
+	reads := []string{"Archive", "Awaiting", "Due", "EffectiveTime"}
 	var want []string
 	typ := reflect.TypeFor[*store.Store]()
 	for i := range typ.NumMethod() {

@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -104,6 +105,7 @@ type Store struct {
 	scans       scans
 	full        atomic.Bool
 	broken      atomic.Bool
+	reducing    sync.RWMutex // held while leaves of the journal go, and for reading by who reads all of it
 }
 
 // Tables. Those marked * are kept per party.

@@ -191,4 +191,5 @@ type JournalReport struct {
 	Size        uint64
 	Root        string // hex
 	Checkpoints int    // signed heads that fit
+	Reduced     uint64 // of the oldest entries only hashes are left
 }

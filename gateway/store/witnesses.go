@@ -139,7 +139,11 @@ func (s *Store) Witnessed(ctx context.Context, k int, counts func(gateway.OIN) b
 			found.Size, found.At = all[k-1].Size, all[k-1].At
 		}
 		found.Tail = size - found.Size
-		return eachStored(r, found.Size, 1, func(_ uint64, stored journal.Stored) error {
+		reduced, err := getUint(r, keyReduced())
+		if err != nil {
+			return err
+		}
+		return eachStored(r, max(found.Size, reduced), 1, func(_ uint64, stored journal.Stored) error {
 			e, err := journal.Decode(stored.Leaf)
 			found.Since = e.Time
 			return err

@@ -1,0 +1,31 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/config"
+)
+
+func TestTerm(t *testing.T) {
+	now := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
+	for term, want := range map[config.Term]string{
+		"P7Y": "2019-03-31", "P1Y6M": "2024-10-01", "P400D": "2025-02-24",
+		"": "0001-01-01", "P": "0001-01-01", "7Y": "0001-01-01", "P7": "0001-01-01", "P-7Y": "0001-01-01", "PT7H": "0001-01-01", "P1M1Y": "0001-01-01",
+	} {
+		if got := term.Before(now).Format(time.DateOnly); got != want {
+			t.Errorf("%q: got %s, want %s", term, got, want)
+		}
+	}
+}
+
+func TestJournalRetentionIsAtLeastAYear(t *testing.T) {
+	for term, good := range map[string]bool{"P7Y": true, "P1Y": true, "P366D": true, "P11M": false, "P30D": false, "7 years": false, "P0Y": false} {
+		_, err := config.Parse("x.yaml", []byte(minimal+"\njournal:\n  retention: "+term+"\n"))
+		if good != (err == nil) || !good && !strings.Contains(gateway.SafeMessage(err), "journal.retention: expected a term") {
+			t.Errorf("%s: got %v, want accepted: %t", term, err, good)
+		}
+	}
+}
