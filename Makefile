@@ -5,7 +5,7 @@ CYCLES ?= 200
 IMAGES ?= 20000
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check generate monitoring bench crash powercut clean
+.PHONY: build demo test check generate monitoring bench crash powercut oracle clean
 
 build: ## the static binary, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
@@ -52,6 +52,9 @@ crash: ## two processes under load, killed CYCLES times at random moments
 
 powercut: ## what IMAGES power cuts leave on the disks of two nodes under load; needs strace
 	$(GO) test -count=1 -timeout=2h -v -run='^TestPowerCut$$' ./cmd/doorstroom -images=$(IMAGES) -publishes=120
+
+oracle: ## what policy decides, on a million drawn requests, against Cedar
+	$(GO) test -count=1 -timeout=2h -v -run='^TestCedar' ./gateway/policy -rapid.checks=10000
 
 clean:
 	rm -rf bin demo

@@ -87,6 +87,7 @@ func homes() map[string]string {
 		"golang.org/x/mod/sumdb/note":              "gateway/journal",
 		"github.com/xuri/excelize/v2":              "adapters",
 		"github.com/spf13/cobra":                   "cmd",
+		"github.com/cedar-policy/cedar-go":         "", // a second opinion on what policy decides
 		"github.com/letsencrypt/pebble/v2":         "",
 		"github.com/rogpeppe/go-internal":          "",
 		"github.com/Shopify/toxiproxy/v2":          "",
