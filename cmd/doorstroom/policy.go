@@ -33,8 +33,10 @@ which purpose and on which legal basis. What no rule shows, nobody sees.`,
 		Example: `  doorstroom policy check
   doorstroom policy test
   doorstroom policy explain --recipient gm0505 --offer A-1
+  doorstroom policy matrix --format html --output matrix.html
   doorstroom policy reload`,
 	}, newPolicyCheckCommand(a), newPolicyTestCommand(a), newPolicyExplainCommand(a), newPolicyReloadCommand(a),
+		newPolicyMatrixCommand(a),
 		newPolicyLogCommand(a), newPolicyAtCommand(a), newPolicyRollbackCommand(a),
 		newPolicyStatusCommand(a), newPolicyKeyCommand(a), newPolicySignCommand(a), newPolicyApproveCommand(a))
 }

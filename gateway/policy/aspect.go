@@ -59,13 +59,22 @@ const maxGroups = 10
 
 func (s *Scope) aspects(crowds [][]int) ([]Aspect, error) {
 	var all []Aspect
-	for _, k := range []term{termGrondslag, termTrajectsoort, termDoelgroep, termFase, termLocation, termFunctionaliteit} {
+	for _, k := range []term{termGrondslag, termTrajectsoort, termFase, termLocation, termFunctionaliteit} {
 		a, err := s.offerAspect(k)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, a...)
 	}
+	all = append(all, s.dayAspect()...)
+	for g, members := range crowds {
+		all = append(all, s.allotmentAspect(g, members)...)
+	}
+	a, err := s.offerAspect(termDoelgroep) // what changes single fields comes last: it makes the fewest cases there
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, a...)
 	for _, f := range gateway.Fields() {
 		if list := codedIn(f); list != "" && termOf(f) == terms {
 			a, err := s.valuesAspect(Aspect{Key: AspectCodes, Field: f, List: list}, terms)
@@ -74,10 +83,6 @@ func (s *Scope) aspects(crowds [][]int) ([]Aspect, error) {
 			}
 			all = append(all, a...)
 		}
-	}
-	all = append(all, s.dayAspect()...)
-	for g, members := range crowds {
-		all = append(all, s.allotmentAspect(g, members)...)
 	}
 	return all, nil
 }
@@ -339,7 +344,7 @@ func (s *Scope) dayAspect() []Aspect {
 		if r := s.ways[i].r; r.from > s.Day {
 			starts = append(starts, r.from)
 		}
-		if next := addDays(s.ways[i].r.until, 1); next > s.Day {
+		if next := s.ways[i].r.until.Next(); next > s.Day {
 			starts = append(starts, next)
 		}
 	}
@@ -349,7 +354,7 @@ func (s *Scope) dayAspect() []Aspect {
 	for i, from := range starts {
 		atom := Atom{From: from}
 		if i+1 < len(starts) {
-			atom.Until = addDays(starts[i+1], -1)
+			atom.Until = dayBefore(starts[i+1])
 		}
 		c := Case{Atoms: []Atom{atom}, accepts: make(ruleSet, len(s.start.ways))}
 		for i := range s.ways {
@@ -370,13 +375,12 @@ func (s *Scope) dayAspect() []Aspect {
 	return []Aspect{a}
 }
 
-// addDays moves a day; what is no day gives none.
-func addDays(d gateway.Date, days int) gateway.Date {
+func dayBefore(d gateway.Date) gateway.Date {
 	t, err := time.Parse(time.DateOnly, string(d))
 	if err != nil {
 		return ""
 	}
-	return gateway.Date(t.AddDate(0, 0, days).Format(time.DateOnly))
+	return gateway.Date(t.AddDate(0, 0, -1).Format(time.DateOnly))
 }
 
 // States of a name where an allotment is asked: the groups of that aspect.

@@ -30,6 +30,7 @@ const (
 	pathReceived      = "/v1/received-offers"
 	pathStatus        = "/v1/status"
 	pathExplain       = "/v1/policy/explain"
+	pathMatrix        = "/v1/policy/matrix"
 	pathReload        = "/v1/reload"
 	pathPolicies      = "/v1/policies"
 	pathRollback      = "/v1/policies/rollback"
@@ -235,6 +236,19 @@ func policyRoutes(a api, d *desk.Desk) {
 		return d.Reload(ctx, callerIn(ctx))
 	})
 	historyRoutes(a, d)
+	post(a, huma.Operation{
+		OperationID: "offerMatrix", Path: pathMatrix, Summary: "Which fields of each own offer everybody sees, or one recipient",
+	}, []int{http.StatusNotFound}, func(ctx context.Context, in Whom) (OfferMatrix, error) {
+		matrix, err := d.OfferMatrix(ctx, callerIn(ctx), in.Recipient)
+		if err != nil {
+			return OfferMatrix{}, err
+		}
+		detail, err := json.Marshal(matrix)
+		if err != nil {
+			return OfferMatrix{}, fmt.Errorf("write matrix: %w", err)
+		}
+		return OfferMatrix{Matrix: detail}, nil
+	})
 }
 
 // pageInput is text that is read here: huma's errors for parameters repeat them.

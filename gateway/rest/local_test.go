@@ -96,7 +96,8 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 			if _, err := c.Explain(ctx, "gm0505", "none"); gateway.KindOf(err) != gateway.NotFound {
 				return err
 			}
-			return nil
+			_, err := c.OfferMatrix(ctx, "")
+			return err
 		},
 		gateway.OpReload:        func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Reload(ctx); return err },
 		gateway.OpPolicyHistory: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Policies(ctx); return err },

@@ -87,6 +87,12 @@ func (c *LocalClient) Explain(ctx context.Context, recipient, offer string) (Exp
 	return ask[Explanation](ctx, c, http.MethodPost, pathExplain, Question{recipient, offer})
 }
 
+// OfferMatrix tells which fields of each own offer a recipient sees; of an empty
+// one, everybody.
+func (c *LocalClient) OfferMatrix(ctx context.Context, recipient string) (OfferMatrix, error) {
+	return ask[OfferMatrix](ctx, c, http.MethodPost, pathMatrix, Whom{recipient})
+}
+
 // Reload makes the node read configuration and policy again.
 func (c *LocalClient) Reload(ctx context.Context) (desk.PolicyStatus, error) {
 	return ask[desk.PolicyStatus](ctx, c, http.MethodPost, pathReload, Nothing{})

@@ -188,6 +188,17 @@ type Explanation struct {
 	Detail gateway.RawJSON `json:"detail"`
 }
 
+// Whom names a recipient as in Question; empty is everybody.
+type Whom struct {
+	Recipient string `json:"recipient,omitempty"`
+}
+
+// OfferMatrix is a matrix of real offers, in the shape that policy matrix --json
+// writes.
+type OfferMatrix struct {
+	Matrix gateway.RawJSON `json:"matrix"`
+}
+
 // JournalEntry is one entry with its place, counted from 0.
 type JournalEntry struct {
 	Index      uint64             `json:"index"`
