@@ -103,7 +103,7 @@ func (b *binder) unknown(p place, m message, suggestion string) {
 }
 
 // maxListed is the most terms that a problem lists in full.
-const maxListed = 7
+const maxListed = 9
 
 // oneOf checks a term of a fixed vocabulary.
 func (b *binder) oneOf(t text, what message, vocabulary []string) bool {
@@ -129,8 +129,12 @@ func (b *binder) code(list string, t text) bool {
 	c, known := b.env.Lists.Find(list, t.value)
 	switch {
 	case !known:
-		b.unknown(t.place, say("code %q is not in code list %s", "code %q staat niet in codelijst %s", t.value, list),
-			b.nearestCode(list, t.value))
+		m, meant := say("code %q is not in code list %s", "code %q staat niet in codelijst %s", t.value, list), b.nearestCode(list, t.value)
+		if valid := b.validCodes(list); meant == "" && len(valid) <= maxListed && !b.rebind {
+			m.english += ": it is one of " + strings.Join(valid, ", ")
+			m.dutch += ": kies uit " + strings.Join(valid, ", ")
+		}
+		b.unknown(t.place, m, meant)
 		return false
 	case !b.env.Today.Within(c.ValidFrom, c.ValidUntil):
 		b.warn(t.place, say("code %q of code list %s is not valid today and matches nothing",
@@ -138,6 +142,17 @@ func (b *binder) code(list string, t text) bool {
 		return false
 	}
 	return true
+}
+
+// validCodes are the codes of a list that have a meaning today.
+func (b *binder) validCodes(list string) []string {
+	var codes []string
+	for _, c := range b.env.Lists[list].Codes {
+		if b.env.Today.Within(c.ValidFrom, c.ValidUntil) {
+			codes = append(codes, c.Code)
+		}
+	}
+	return codes
 }
 
 // maxSuggested is the number of problems after which suggestions, which take

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -79,8 +80,39 @@ func (m message) at(p place) Problem {
 
 const maxTerm = 60
 
-// clip shortens a term that is too long to be one.
+var (
+	mailPattern   = regexp.MustCompile(`[^\s@]@[^\s@]`)
+	numberPattern = regexp.MustCompile(`\+?[0-9](?:[ .()-]{0,2}[0-9])+`)
+)
+
+// aboutPerson tells whether a term looks like the address or a number of a
+// person: an e-mail address, or as many digits as a BSN, telephone or account has.
+// Such a term is not repeated: problems go to logs and screens.
+func aboutPerson(s string) bool {
+	if mailPattern.MatchString(s) {
+		return true
+	}
+	for _, n := range numberPattern.FindAllString(s, -1) {
+		digits := 0
+		for _, c := range n {
+			if '0' <= c && c <= '9' {
+				digits++
+			}
+		}
+		isDate := len(n) == len("2026-11-01") && n[4] == '-' && n[7] == '-'
+		if 8 <= digits && digits <= 13 && !isDate {
+			return true
+		}
+	}
+	return false
+}
+
+// clip makes a term fit to repeat: not too long to be one, and nothing that looks
+// as if it is about a person.
 func clip(s string) string {
+	if aboutPerson(s) {
+		return "***"
+	}
 	if r := []rune(s); len(r) > maxTerm {
 		return string(r[:maxTerm]) + "…"
 	}

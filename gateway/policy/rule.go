@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -320,11 +321,23 @@ func (b *binder) field(t text) (int, bool) {
 	if i := b.index(gateway.Field(t.value)); i >= 0 {
 		return i, true
 	}
-	var known []string
+	var known, parts []string
+	whole := map[string]string{}
 	for _, f := range b.fields {
 		known = append(known, string(f))
+		for _, part := range append(strings.Split(string(f), "."), fieldLabel(f)) {
+			if whole[part] == "" {
+				parts = append(parts, part)
+				whole[part] = string(f)
+			}
+		}
 	}
-	return 0, b.oneOf(t, message{"field", "veld"}, known)
+	b.oneOf(t, message{"field", "veld"}, known)
+	if p := &b.errors[len(b.errors)-1]; p.Suggestion == "" { // contact.name for contact, locatie for location.address
+		part, _, _ := strings.Cut(t.value, ".")
+		p.Suggestion = whole[nearest(part, parts)]
+	}
+	return 0, false
 }
 
 func (b *binder) index(f gateway.Field) int { return slices.Index(b.fields, f) }
