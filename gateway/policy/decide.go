@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -47,11 +48,12 @@ func (p *Policy) Decide(q Request) *gateway.Decision {
 	}
 	var room [4 * someWords]uint64
 	show, never := p.match(&q, p.outbound.room(room[:]))
-	return p.judge(show, never, p.withheld(q.Offer, p.maySee(show)))
+	return p.judge(show, never, p.withheld(q.Offer, p.maySee(show)), nil)
 }
 
-// judge decides by the rules that apply. It drops from show those that add nothing.
-func (p *Policy) judge(show, never ruleSet, withheld withheld) *gateway.Decision {
+// judge decides by the rules that apply. It drops from show those that add
+// nothing. last, where there is one, remembers the last decision that allowed.
+func (p *Policy) judge(show, never ruleSet, withheld withheld, last *atomic.Pointer[allowed]) *gateway.Decision {
 	hidden := p.hidden(never)
 	var shown, unhidden forms
 	for i := range show.all() {
@@ -66,7 +68,15 @@ func (p *Policy) judge(show, never ruleSet, withheld withheld) *gateway.Decision
 	if shown.fields() == 0 {
 		return p.deniedBy(never, unhidden.fields())
 	}
-	return p.find(show, shown)
+	if last == nil {
+		return p.find(show, shown)
+	}
+	if l := last.Load(); l != nil && l.shown == shown && slices.Equal(l.rules, show) {
+		return l.decision
+	}
+	d := p.find(show, shown)
+	last.Store(&allowed{slices.Clone(show), shown, d})
+	return d
 }
 
 // find gives the decision by which rules of outbound allow.

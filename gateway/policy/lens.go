@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -15,6 +16,16 @@ type Lens struct {
 	narrow Policy
 	ask    Request
 	class  string
+	open   ruleSet // of narrow: those that hold for the kind of message and the recipient's role
+	names  []standing
+	last   atomic.Pointer[allowed] // most offers are decided as the one before
+}
+
+// standing is a name in which the recipient asks, and the show rules that reach
+// it and whose conditions on the recipient it meets.
+type standing struct {
+	in    *gateway.Recipient
+	rules ruleSet
 }
 
 // For makes a Lens. It takes some microseconds: keep it for as long as policy,
@@ -37,14 +48,64 @@ func (p *Policy) For(kind string, to gateway.Recipient, day gateway.Date) *Lens 
 	l.narrow.outbound = compile(rules)
 	l.narrow.all = t.words
 	l.class = classOf(&l.narrow, &to)
+	l.stand()
 	return l
+}
+
+// stand works out what does not depend on an offer.
+func (l *Lens) stand() {
+	p, r := &l.narrow, &l.ask.Recipient
+	t := &p.outbound
+	l.open = t.none()
+	t.reachAny(l.open, r)
+	l.name(r, t.own)
+	for i := range principals(r) {
+		l.name(&r.ActsFor[i], t.mandate)
+	}
+	for _, n := range l.names {
+		p.narrow(n.rules, termRole, termRole+1, &l.ask, r)
+	}
+}
+
+func (l *Lens) name(in *gateway.Recipient, acting ruleSet) {
+	t := &l.narrow.outbound
+	n := standing{in, t.none()}
+	t.reach(n.rules, in)
+	n.rules.and(acting)
+	l.narrow.narrow(n.rules, termResponsible, termResponsible+1, &l.ask, in)
+	l.names = append(l.names, n)
 }
 
 // Decide is Policy.Decide of an offer.
 func (l *Lens) Decide(o *gateway.Offer) *gateway.Decision {
-	q := l.ask
+	p, q := &l.narrow, l.ask
 	q.Offer = o
-	return l.narrow.Decide(q)
+	if p.fallback || q.Kind != gateway.KindCapacity || o == nil {
+		return p.Decide(q)
+	}
+	var room [4 * someWords]uint64
+	show, never := l.match(&q, p.outbound.room(room[:]))
+	return p.judge(show, never, p.withheld(o, p.maySee(show)), &l.last)
+}
+
+// match is Policy.match for one recipient.
+func (l *Lens) match(q *Request, room []uint64) (show, never ruleSet) {
+	p := &l.narrow
+	n := p.outbound.words
+	show, never = room[:n:n], room[n:2*n:2*n]
+	open, one := ruleSet(room[2*n:3*n:3*n]), ruleSet(room[3*n:])
+	copy(open, l.open)
+	p.narrow(open, termTrajectsoort, termRole, q, nil)
+	for i := range l.names {
+		copy(one, l.names[i].rules)
+		one.and(open)
+		p.narrow(one, termFunctionaliteit, terms, q, l.names[i].in)
+		show.or(one)
+	}
+	copy(never, open)
+	never.and(p.outbound.never)
+	p.narrowAny(never, q)
+	return show, never
 }
 
 // Class is the same for recipients whom no rule tells apart: whatever is decided

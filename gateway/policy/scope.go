@@ -294,7 +294,7 @@ func (s *Scope) Decide(at State) []*gateway.Decision {
 				show.set(w.rule, true)
 			}
 		}
-		all[i] = p.judge(show, never, at.held[i])
+		all[i] = p.judge(show, never, at.held[i], nil)
 	}
 	return all
 }
