@@ -40,6 +40,7 @@ const (
 	OpChangeRegister Operation = "change-register" // install a signed successor
 	OpExplainPolicy  Operation = "explain-policy"
 	OpReload         Operation = "reload"          // policy and reloadable configuration
+	OpDiffPolicy     Operation = "diff-policy"     // what another policy shows otherwise of the own offers
 	OpPolicyHistory  Operation = "policy-history"  // which policies were in force, and what was in them
 	OpPolicyRollback Operation = "policy-rollback" // take out the files of an earlier policy
 	OpListJournal    Operation = "list-journal"
@@ -56,7 +57,7 @@ func Operations() []Operation {
 	return []Operation{
 		OpPublish, OpConfirmImport, OpOwnOffers, OpReceivedOffers, OpStatus, OpShowRegister,
 		OpChangeRegister, OpExplainPolicy, OpReload, OpListJournal, OpVerifyJournal, OpBackup, OpDoctor,
-		OpPolicyHistory, OpPolicyRollback,
+		OpDiffPolicy, OpPolicyHistory, OpPolicyRollback,
 		OpSearchJournal, OpExportJournal, OpArchiveJournal,
 	}
 }
@@ -81,7 +82,7 @@ func allowed(op Operation) []Role {
 		return []Role{Beheerder}
 	case OpExplainPolicy:
 		return []Role{Coordinator, PrivacyOfficer, Beheerder}
-	case OpPolicyHistory:
+	case OpDiffPolicy, OpPolicyHistory:
 		return []Role{Coordinator, PrivacyOfficer, Beheerder}
 	case OpReload, OpPolicyRollback:
 		return []Role{Beheerder}

@@ -34,9 +34,10 @@ which purpose and on which legal basis. What no rule shows, nobody sees.`,
   doorstroom policy test
   doorstroom policy explain --recipient gm0505 --offer A-1
   doorstroom policy matrix --format html --output matrix.html
+  doorstroom policy diff concept.yaml
   doorstroom policy reload`,
 	}, newPolicyCheckCommand(a), newPolicyTestCommand(a), newPolicyExplainCommand(a), newPolicyReloadCommand(a),
-		newPolicyMatrixCommand(a),
+		newPolicyMatrixCommand(a), newPolicyDiffCommand(a),
 		newPolicyLogCommand(a), newPolicyAtCommand(a), newPolicyRollbackCommand(a),
 		newPolicyStatusCommand(a), newPolicyKeyCommand(a), newPolicySignCommand(a), newPolicyApproveCommand(a))
 }

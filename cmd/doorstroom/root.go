@@ -45,8 +45,8 @@ Exit codes:
   0  done
   1  it failed
   2  the command was used wrongly
-  3  done in part: rows were bad, an import is held, questions are open, or the
-     doctor warns
+  3  done in part: rows were bad, an import is held, questions are open, the
+     doctor warns, or two policies differ
   4  the node is not running or does not answer
   5  the caller may not do this`,
 		Example: `  doorstroom init --party 00000099000000001000 --name Voorbeeld \

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/approval"
+	"github.com/doorstroom/doorstroom/gateway/audit"
 	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/gateway/publication"
@@ -114,7 +116,7 @@ func (d *Desk) wait(ctx context.Context, next *inForce, last store.PolicyRecord,
 		return fmt.Errorf("read the policy in force: %w", err)
 	}
 	sameMode := last.Approval.Mode == next.record.Approval.Mode || last.Approval.Mode == ""
-	if sameMode && !widens(old, next.Policy) {
+	if sameMode && !widens(old, next.Policy, env) {
 		return nil
 	}
 	seen, ok, err := d.Store.Proposal(ctx)
@@ -132,6 +134,14 @@ func (d *Desk) wait(ctx context.Context, next *inForce, last store.PolicyRecord,
 		return &waits{WaitingPolicy{Version: seen.Version, Since: seen.Since, Until: seen.Until}}
 	}
 	return nil
+}
+
+// widens tells whether somebody may be shown more, also somebody who is not in
+// the register yet. What cannot be told apart counts as wider.
+func widens(old, next *policy.Policy, env policy.Env) bool {
+	recipients := slices.Concat(audit.Recipients(env, env.Today), audit.Newcomers(env.Today, old, next))
+	d, err := audit.NewDiff(old, next, env.Today, recipients)
+	return err != nil || d.Widens()
 }
 
 // stay keeps the policy in force where that on disk may not take its place. After
@@ -183,5 +193,3 @@ func (d *Desk) waited(ctx context.Context, now time.Time) error {
 	}
 	return d.loadPolicy(ctx, now, "")
 }
-
-func widens(_, _ *policy.Policy) bool { return true }

@@ -169,3 +169,17 @@ func build(version string, docs []document, env Env, b bound) *Policy {
 		performed: b.performed, fields: gateway.Fields(), sensitive: sensitiveFields(env.Lists),
 	}
 }
+
+// Days is the length of a retention such as P90D, to compare two of them; 0 of
+// none.
+func Days(retention string) int { return days(retention) }
+
+// PartyOf is the party whose policy files say they are; "" if they do not say.
+func PartyOf(files []File) gateway.OIN {
+	for _, f := range ordered(files) {
+		if d, _ := parse(f); d.party.value != "" {
+			return gateway.OIN(d.party.value)
+		}
+	}
+	return ""
+}

@@ -33,6 +33,7 @@ const (
 	pathMatrix        = "/v1/policy/matrix"
 	pathReload        = "/v1/reload"
 	pathPolicies      = "/v1/policies"
+	pathPolicyDiff    = "/v1/policies/diff"
 	pathRollback      = "/v1/policies/rollback"
 	pathJournal       = "/v1/journal"
 	pathVerify        = "/v1/journal/verify"

@@ -99,7 +99,11 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 			_, err := c.OfferMatrix(ctx, "")
 			return err
 		},
-		gateway.OpReload:        func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Reload(ctx); return err },
+		gateway.OpReload: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Reload(ctx); return err },
+		gateway.OpDiffPolicy: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.DiffPolicy(ctx, rest.TwoPolicies{})
+			return err
+		},
 		gateway.OpPolicyHistory: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Policies(ctx); return err },
 		gateway.OpPolicyRollback: func(ctx context.Context, c *rest.LocalClient) error {
 			if _, err := c.Rollback(ctx, "none"); gateway.KindOf(err) != gateway.NotFound {

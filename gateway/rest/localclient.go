@@ -111,6 +111,11 @@ func (c *LocalClient) Policies(ctx context.Context) ([]PolicyInForce, error) {
 	return list.Policies, err
 }
 
+// DiffPolicy tells what two policies show otherwise of the own offers today.
+func (c *LocalClient) DiffPolicy(ctx context.Context, both TwoPolicies) (desk.PolicyDiff, error) {
+	return ask[desk.PolicyDiff](ctx, c, http.MethodPost, pathPolicyDiff, both)
+}
+
 // Rollback takes out an earlier policy: the one whose version begins so, or the
 // one before the present one.
 func (c *LocalClient) Rollback(ctx context.Context, version string) (PolicyInForce, error) {

@@ -41,6 +41,20 @@ type PolicyVersion struct {
 	Version string `json:"version"`
 }
 
+// TwoPolicies are to be compared.
+type TwoPolicies struct {
+	Old []PolicyFile `json:"old"`
+	New []PolicyFile `json:"new"`
+}
+
+func filesIn(texts []PolicyFile) []desk.PolicyFile {
+	var files []desk.PolicyFile
+	for _, f := range texts {
+		files = append(files, desk.PolicyFile{Name: f.Name, Data: []byte(f.Text)})
+	}
+	return files
+}
+
 func policyOut(r desk.PolicyRecord) PolicyInForce {
 	out := PolicyInForce{
 		Number: r.Number, Version: r.Version, Since: r.Since, Caller: r.Caller, Files: []PolicyFile{},
@@ -66,6 +80,11 @@ func historyRoutes(a api, d *desk.Desk) {
 			out.Policies = append(out.Policies, policyOut(r))
 		}
 		return output[Policies]{out}, err
+	})
+	post(a, huma.Operation{
+		OperationID: "diffPolicies", Path: pathPolicyDiff, Summary: "What two policies show otherwise of the own offers",
+	}, nil, func(ctx context.Context, in TwoPolicies) (desk.PolicyDiff, error) {
+		return d.Diff(ctx, callerIn(ctx), filesIn(in.Old), filesIn(in.New))
 	})
 	post(a, huma.Operation{
 		OperationID: "rollbackPolicy", Path: pathRollback, Summary: "Take out an earlier policy",
