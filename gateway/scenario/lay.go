@@ -110,7 +110,7 @@ func (s *Scenario) layMember(dir string, m Member, listen config.Listen, anchor 
 	if err := s.writeConfig(dir, m, listen, anchor); err != nil {
 		return gateway.Party{}, LaidMember{}, err
 	}
-	names := []string{node.PolicyFile}
+	names := m.policyFiles()
 	if m.Source != "" {
 		names = append(names, mappingFile, m.Source)
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/doorstroom/doorstroom/adapters"
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/audit"
 	"github.com/doorstroom/doorstroom/gateway/node"
 	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/gateway/schema"
@@ -154,27 +155,47 @@ func readExport(ctx context.Context, path string, m Member, mapping []byte, list
 	return imp, nil
 }
 
-// Policy loads a party's policy as its node would on that day. A warning is an
+// Policy loads a party's policy as its node would on that day, with what is
+// expected of it. A warning, such as of a rule that no expectation covers, is an
 // error: scenarios are clean.
 func (s *Scenario) Policy(oin gateway.OIN, day gateway.Date) (*policy.Policy, error) {
 	m, err := s.member(oin)
 	if err != nil {
 		return nil, err
 	}
-	data, err := s.read(m, node.PolicyFile)
-	if err != nil {
-		return nil, err
+	var files []policy.File
+	for _, name := range m.policyFiles() {
+		data, err := s.read(m, name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, policy.File{Name: name, Data: data})
 	}
-	loaded, warnings, err := policy.Load([]policy.File{{Name: node.PolicyFile, Data: data}}, policy.Env{
-		Self: oin, Parties: s.Parties(), Lists: s.schema.Lists(), Class: s.schema.Class, Today: day,
-	})
+	env := policy.Env{Self: oin, Parties: s.Parties(), Lists: s.schema.Lists(), Class: s.schema.Class, Today: day}
+	loaded, warnings, err := audit.LoadExpected(files, env)
 	if err != nil {
 		return nil, fmt.Errorf("load policy of %s: %w", m.Name, err)
 	}
 	if len(warnings) > 0 {
 		return nil, gateway.Errorf(gateway.Invalid, "policy of %s: %s", m.Name, warnings[0])
 	}
+	expectations, err := policy.Expectations(files, env)
+	if err != nil {
+		return nil, fmt.Errorf("read expectations of %s: %w", m.Name, err)
+	}
+	if left := audit.Expect(loaded, expectations, env).Uncovered; m.Source != "" && len(left) > 0 {
+		return nil, gateway.Errorf(gateway.Invalid, "policy of %s: no expectation covers rule %s", m.Name, left[0].ID)
+	}
 	return loaded, nil
+}
+
+// policyFiles are a party's policy and, of one that offers something, what is
+// expected of it.
+func (m Member) policyFiles() []string {
+	if m.Source == "" {
+		return []string{node.PolicyFile}
+	}
+	return []string{node.PolicyFile, node.ExpectFile}
 }
 
 // read reads a file of a member's folder.
