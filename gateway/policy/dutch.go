@@ -26,7 +26,7 @@ func (x Explanation) Text() string {
 		fmt.Fprintf(&b, "Bewaren: ten hoogste %s.\n", x.Retention)
 	}
 	x.writeFields(&b, "Wel te zien", func(f FieldExplanation) bool { return f.Form != gateway.None }, reason)
-	x.writeFields(&b, "Niet te zien", func(f FieldExplanation) bool { return f.Form == gateway.None }, reason)
+	x.writeFields(&b, "Niet te zien (geen)", func(f FieldExplanation) bool { return f.Form == gateway.None }, reason)
 	x.writeRules(&b)
 	x.writeFields(&b, "Wat moet er veranderen om meer te tonen?", func(f FieldExplanation) bool { return f.Needs != "" },
 		func(f FieldExplanation) string { return f.Needs })

@@ -195,7 +195,7 @@ func (e *explainer) field(i int, d *gateway.Decision) FieldExplanation {
 	f := FieldExplanation{Field: name, Label: fieldLabel(name), Form: gateway.None}
 	if form, shown := d.Show[name]; shown {
 		f.Form, f.Rules = form, e.which(func(r *rule) bool { return r.discloses(e.withheld).form(i) == form })
-		f.Reason = formText(name, form) + ", volgens regel " + and(f.Rules)
+		f.Reason = string(form) + " (" + formText(name, form) + "), volgens regel " + and(f.Rules)
 		return f
 	}
 	f.Needs = strings.Join(e.needs(i), " ")
@@ -232,8 +232,10 @@ const maxHints = 3
 // needs says what would have to change for a field to be shown.
 func (e *explainer) needs(field int) []string {
 	var needs []string
-	for _, id := range e.forbids(field) {
-		needs = append(needs, "Regel "+id+" moet vervallen, of niet meer gelden voor deze ontvanger.")
+	for j := range e.p.outbound.rules {
+		if r := &e.p.outbound.rules[j]; len(e.unmet[j]) == 0 && r.hide.has(field) {
+			needs = append(needs, "Regel "+r.id+" moet vervallen, of niet meer gelden voor "+r.boundTo()+".")
+		}
 	}
 	var near []int
 	for j, r := range e.p.outbound.rules {
@@ -254,8 +256,35 @@ func (e *explainer) needs(field int) []string {
 		case len(e.unmet[j]) > 0:
 			needs = append(needs, "Regel "+r.id+" zou dit tonen, maar geldt hier niet: "+strings.Join(e.unmet[j], "; ")+".")
 		case !r.discloses(e.withheld).fields().has(field):
-			needs = append(needs, "Regel "+r.id+" moet een uitzondering noemen voor de codes van dit aanbod.")
+			needs = append(needs, "Regel "+r.id+" moet een uitzondering noemen voor codes van klasse "+and(e.lacks(r, field))+" in dit aanbod.")
 		}
 	}
 	return needs
+}
+
+// lacks are the classes of the offer's codes in a field for which a rule has no
+// exception.
+func (e *explainer) lacks(r *rule, field int) []string {
+	var classes []string
+	if e.withheld.special.has(field) && !r.special {
+		classes = append(classes, string(gateway.Bijzonder))
+	}
+	if e.withheld.criminal.has(field) && !r.criminal {
+		classes = append(classes, string(gateway.Strafrechtelijk))
+	}
+	return classes
+}
+
+// boundTo says what a never rule that applies looks at.
+func (r *rule) boundTo() string {
+	_, days := r.clause.given["when"]
+	switch {
+	case len(r.when) > 0 && r.clause.to.everyone:
+		return "aanbod als dit"
+	case len(r.when) > 0:
+		return "deze ontvanger of voor aanbod als dit"
+	case days:
+		return "deze ontvanger of deze dag"
+	}
+	return "deze ontvanger"
 }
