@@ -65,6 +65,34 @@ func TestReloadPolicy(t *testing.T) {
 	}
 }
 
+// TestUnmetExpectations keep a policy from coming in force, and a node that
+// starts with one shows nothing.
+func TestUnmetExpectations(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	n := s.start(t)
+	_, err := n.Desk.PublishCapacity(t.Context(), gt.Everyone(), gateway.Import{Source: "test", Offers: []gateway.Offer{gt.Offer("groen")}}, false)
+	must(t, err)
+	before := n.Desk.PolicyStatus().Version
+
+	must(t, os.WriteFile(s.file(node.ExpectFile), []byte("verwacht: [{naam: niemand ziet iets, aan: everyone, niets: true}]"), 0o600))
+	s.edit(t, node.PolicyFile, "retention: P90D", "retention: P60D")
+	_, err = n.Desk.Reload(t.Context(), gt.Everyone())
+	wantError(t, err, gateway.Invalid, "policy_test.yaml:1:", "expectation not met")
+	if got := n.Desk.PolicyStatus(); got.Version != before || got.Error == "" {
+		t.Errorf("got policy %s with error %q, want the one in force and an error", got.Version, got.Error)
+	}
+
+	must(t, n.Stop(t.Context()))
+	n = s.start(t)
+	if got := n.Desk.PolicyStatus(); got.Version != "none" || !strings.Contains(got.Error, "expectation not met") {
+		t.Errorf("after a start: got policy %s with error %q, want none", got.Version, got.Error)
+	}
+	must(t, os.Remove(s.file(node.ExpectFile)))
+	_, err = n.Desk.Reload(t.Context(), gt.Everyone())
+	must(t, err)
+}
+
 func (s *site) queued(t *testing.T, n *node.Node) int {
 	t.Helper()
 	status, err := n.Store.Peer(t.Context(), s.peer.OIN)
