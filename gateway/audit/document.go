@@ -97,10 +97,37 @@ func (t Table) text(b *strings.Builder) {
 		fmt.Fprintf(b, "- %s\n", Plain(row[0].Text))
 		for i, c := range row[1:] {
 			if c.Text != "" {
-				fmt.Fprintf(b, "    %s: %s\n", Plain(t.Heads[i+1]), Plain(c.Text))
+				fmt.Fprintf(b, "    %s: %s\n", Plain(t.Heads[i+1]), Plain(oneLine(c.Text)))
 			}
 		}
 	}
+}
+
+// oneLine puts the lines of a cell behind each other.
+func oneLine(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(text, ".\n", ". "), "\n", "; ")
+}
+
+// CSV writes the tables below each other: a line of heads, then the rows, each
+// with the section it stands in.
+func (d Document) CSV(w io.Writer) error {
+	var rows [][]string
+	for _, s := range d.Sections {
+		for _, t := range s.Tables {
+			if len(rows) > 0 {
+				rows = append(rows, []string{""})
+			}
+			rows = append(rows, append([]string{"onderdeel"}, t.Heads...))
+			for _, row := range t.Rows {
+				line := []string{s.Title}
+				for _, c := range row {
+					line = append(line, c.Text)
+				}
+				rows = append(rows, line)
+			}
+		}
+	}
+	return writeCSV(w, rows)
 }
 
 // Plain takes from a text what could steer a terminal.

@@ -71,6 +71,8 @@ type Term struct {
 // Public names the general public as a recipient.
 const Public = "public"
 
+const publicName = "Het publiek"
+
 // NewAbout tells of a policy and the world that reads it.
 func NewAbout(p *policy.Policy, env policy.Env, register uint64, day gateway.Date) About {
 	a := About{Party: env.Self, Policy: p.Version(), Register: register, Day: day}
@@ -234,7 +236,7 @@ func newSection(p *policy.Policy, r gateway.Recipient, rows []Row) Section {
 // PartyName is the name of a recipient, without those for whom it acts.
 func PartyName(p *policy.Policy, r gateway.Recipient) string {
 	if r.Public {
-		return "Het publiek"
+		return publicName
 	}
 	if party, ok := p.Env().Lookup(r.Party); ok {
 		return party.Name

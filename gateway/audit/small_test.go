@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -104,13 +103,4 @@ func golden(t *testing.T, name, got string) {
 	if got != string(want) {
 		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
 	}
-}
-
-func section(t testing.TB, m audit.Matrix, recipient string) audit.Section {
-	t.Helper()
-	i := slices.IndexFunc(m.Recipients, func(s audit.Section) bool { return s.Recipient == recipient })
-	if i < 0 {
-		t.Fatalf("no recipient %s", recipient)
-	}
-	return m.Recipients[i]
 }

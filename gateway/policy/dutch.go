@@ -188,7 +188,10 @@ func allotmentText(asked []string) string {
 }
 
 // toText says that a rule does not name the recipient.
-func (p *Policy) toText(r *rule) string {
+func (p *Policy) toText(r *rule) string { return "de regel is voor " + p.whom(r) }
+
+// whom lists those whom a rule names.
+func (p *Policy) whom(r *rule) string {
 	var who []string
 	set := r.clause.to
 	for _, g := range set.groups {
@@ -206,7 +209,10 @@ func (p *Policy) toText(r *rule) string {
 	if set.public {
 		who = append(who, "het publiek")
 	}
-	return "de regel is voor " + or(who)
+	if set.everyone {
+		who = append(who, "iedereen")
+	}
+	return or(who)
 }
 
 func periodText(r *rule) string {
