@@ -23,7 +23,7 @@ func newJournalCommand(a *app) *cobra.Command {
 do, by which rule and policy version. It holds no values: names of fields, codes,
 counts and keyed digests only.`,
 		Example: "  doorstroom journal list\n  doorstroom journal verify",
-	}, newJournalListCommand(a), newJournalSearchCommand(a), newJournalArchiveCommand(a), newJournalVerifyCommand(a))
+	}, newJournalListCommand(a), newJournalSearchCommand(a), newJournalArchiveCommand(a), newJournalExportCommand(a), newJournalVerifyCommand(a))
 }
 
 // journalFilter is which entries to list.

@@ -42,6 +42,7 @@ func check(d *decoder, c Config) {
 	checkTrace(d, c.Trace)
 	oneOf(d, "policy.approval", c.Policy.Approval, "none", "one-person", "two-person")
 	checkJournal(d, c.Journal)
+	checkLogboek(d, c.Logboek)
 	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(d, "log.format", c.Log.Format, "text", "json")
 }
@@ -165,12 +166,24 @@ func checkACME(d *decoder, a ACME) {
 
 func checkTrace(d *decoder, t Trace) {
 	between(d, "trace.percent", t.Percent, 0, 100)
-	if t.Endpoint == "" {
+	receiver(d, "trace.endpoint", t.Endpoint)
+}
+
+func checkLogboek(d *decoder, l Logboek) {
+	receiver(d, "logboek.endpoint", l.Endpoint)
+	if u, err := url.Parse(l.Activities); err != nil || l.Activities != "" && u.Scheme == "" {
+		d.failAt("logboek.activities", "expected the beginning of a URI, such as https://register.example.nl/verwerkingen/")
+	}
+}
+
+// receiver checks the base address of an OTLP/HTTP receiver; "" is none.
+func receiver(d *decoder, key, endpoint string) {
+	if endpoint == "" {
 		return
 	}
-	if u, err := url.Parse(t.Endpoint); err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" ||
+	if u, err := url.Parse(endpoint); err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" ||
 		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		d.failAt("trace.endpoint", "expected the address of an OTLP/HTTP receiver, such as http://127.0.0.1:4318")
+		d.failAt(key, "expected the address of an OTLP/HTTP receiver, such as http://127.0.0.1:4318")
 	}
 }
 

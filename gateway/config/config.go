@@ -40,6 +40,7 @@ type Config struct {
 	Backup    Backup      `yaml:"backup"`
 	Witnesses Witnesses   `yaml:"witnesses"`
 	Journal   Journal     `yaml:"journal"`
+	Logboek   Logboek     `yaml:"logboek"`
 	Delivery  Delivery    `yaml:"delivery"`
 	Limits    Limits      `yaml:"limits"`
 	Log       Log         `yaml:"log"`
@@ -121,6 +122,14 @@ type Witnesses struct {
 // hashes are.
 type Journal struct {
 	Retention Term `yaml:"retention" reload:"yes"`
+}
+
+// Logboek names an OTLP/HTTP receiver for the entries of the journal, as lines of
+// Logboek Dataverwerkingen, and what the URIs of processing activities begin with.
+// An empty Endpoint means none.
+type Logboek struct {
+	Endpoint   string `yaml:"endpoint"`
+	Activities string `yaml:"activities"`
 }
 
 // TLS names further trust anchors (PEM files) for peers whose certificate is

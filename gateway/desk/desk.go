@@ -41,12 +41,13 @@ type Options struct {
 	MaxOffers      int                           // own offers; 0: gateway.MaxShown
 	OpenCheckpoint func(note []byte) (journal.Checkpoint, error)
 	SignCheckpoint func(journal.Checkpoint) ([]byte, error)
-	JournalOrigin  string                         // the name of the journal in its checkpoints
-	JournalKey     string                         // base64 of the Ed25519 key that signs them
-	Wake           func(recipients []gateway.OIN) // deliver soon
-	Pause          func() (resume func())         // stops delivery, attempts under way included, until resume
-	RulesChanged   func()                         // register or policy changed: peers, hello
-	KnowNewer      func() []gateway.OIN           // who has newer messages of this node than it sends; nil: nobody is asked
+	Alarms         func(ctx context.Context, now time.Time) []string // more of them for the status, in Dutch; nil: none
+	JournalOrigin  string                                            // the name of the journal in its checkpoints
+	JournalKey     string                                            // base64 of the Ed25519 key that signs them
+	Wake           func(recipients []gateway.OIN)                    // deliver soon
+	Pause          func() (resume func())                            // stops delivery, attempts under way included, until resume
+	RulesChanged   func()                                            // register or policy changed: peers, hello
+	KnowNewer      func() []gateway.OIN                              // who has newer messages of this node than it sends; nil: nobody is asked
 	WriteBackup    func(context.Context) (BackupReport, error)
 	BackupEvery    func() time.Duration // 0: nobody counts on backups
 	Trace          *trace.Tracer

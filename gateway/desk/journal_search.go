@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/logbook"
 	"github.com/doorstroom/doorstroom/gateway/store"
 )
 
@@ -58,9 +59,25 @@ func (d *Desk) SearchJournal(ctx context.Context, caller gateway.Caller, s Journ
 
 // ExportJournal is SearchJournal for taking entries away: on larger pages, the
 // oldest first, and entered as an export.
-func (d *Desk) ExportJournal(ctx context.Context, caller gateway.Caller, s JournalSearch) (JournalFound, error) {
+func (d *Desk) ExportJournal(ctx context.Context, caller gateway.Caller, s JournalSearch) (JournalExport, error) {
 	s.Oldest = true
-	return d.findInJournal(ctx, caller, gateway.OpExportJournal, s, ExportLimit)
+	found, err := d.findInJournal(ctx, caller, gateway.OpExportJournal, s, ExportLimit)
+	if err != nil {
+		return JournalExport{}, err
+	}
+	out := JournalExport{Party: d.Self, More: found.More, Reduced: found.Reduced}
+	for _, r := range found.Records {
+		out.Records = append(out.Records, logbook.NewRecord(d.Secret, r.Index, r.Entry))
+	}
+	return out, nil
+}
+
+// JournalExport is one page of entries with their traces.
+type JournalExport struct {
+	Party   gateway.OIN
+	Records []logbook.Record
+	More    string
+	Reduced uint64
 }
 
 func (d *Desk) findInJournal(ctx context.Context, caller gateway.Caller, op gateway.Operation, s JournalSearch, most int) (JournalFound, error) {
@@ -80,6 +97,10 @@ func (d *Desk) findInJournal(ctx context.Context, caller gateway.Caller, op gate
 		return JournalFound{}, err
 	}
 	q.Next = from
+	// What has no index yet would be read entry by entry, at every search.
+	if _, err := d.Store.IndexJournal(ctx, d.now()); err != nil {
+		return JournalFound{}, fmt.Errorf("index the journal: %w", err)
+	}
 	page, err := d.Store.SearchJournal(ctx, q)
 	if err != nil {
 		return JournalFound{}, fmt.Errorf("search the journal: %w", err)

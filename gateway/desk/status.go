@@ -72,6 +72,9 @@ func (d *Desk) Status(ctx context.Context, caller gateway.Caller) (Status, error
 		return Status{}, err
 	}
 	s.Alarms = append(s.Alarms, d.alarms(s, now)...)
+	if d.Alarms != nil {
+		s.Alarms = append(s.Alarms, d.Alarms(ctx, now)...)
+	}
 	return s, nil
 }
 

@@ -177,7 +177,7 @@ func (n *Node) collectStored(ctx context.Context, s sample) error {
 		return err
 	}
 	n.collectPeers(s, peers)
-	return nil
+	return n.collectLogboek(ctx, s)
 }
 
 // collectPeers tells of the parties of the register, and of no others: a party

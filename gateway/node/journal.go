@@ -22,20 +22,3 @@ func (n *Node) reduceJournal(ctx context.Context) {
 		n.log.Info("entries of the journal are past their term: only their hashes are kept", "entries", did)
 	}
 }
-
-// keepJournal makes the index of the journal, apart from what appends to it.
-func (n *Node) keepJournal(ctx context.Context) {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-	for {
-		_, err := n.Store.IndexJournal(ctx, n.Store.EffectiveTime(time.Now()))
-		if ctx.Err() == nil {
-			n.try("index the journal", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}

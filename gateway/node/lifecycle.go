@@ -77,7 +77,9 @@ func (n *Node) Start(ctx context.Context) error {
 	n.running.push("witnesses", func(context.Context) error { n.Witness.Stop(); return nil })
 	n.background("clock", n.clock)
 	n.background("backups", n.backups)
-	n.background("journal index", n.keepJournal)
+	if n.opt.Config.Logboek.Endpoint != "" {
+		n.background("logboek", n.sendJournal)
+	}
 	if n.opt.Config.Drop.Folder != "" {
 		n.background("drop folder", n.watchDrop)
 	}
@@ -162,6 +164,8 @@ func (n *Node) clock(ctx context.Context) {
 		}
 		at := n.Store.EffectiveTime(time.Now())
 		n.try("renew what is shown", n.Desk.Renew(ctx))
+		_, err := n.Store.IndexJournal(ctx, at)
+		n.try("index the journal", err)
 		if at.Sub(hour) < time.Hour {
 			continue
 		}

@@ -68,6 +68,10 @@ func Metrics() []Metric {
 		{"doorstroom_journal_verified_timestamp_seconds", gauge, "When somebody last had the journal recomputed; missing if not since start.", nil},
 		{"doorstroom_journal_verify_error", gauge, "1 if the journal did not fit its hashes and checkpoints when last recomputed.", nil},
 
+		{"doorstroom_logboek_entries_total", counter, "Entries of the journal since start that the receiver of logboek.endpoint took (taken), and tries that failed (failed).", []string{"outcome"}},
+		{"doorstroom_logboek_lag_entries", gauge, "Entries of the journal that the receiver of logboek.endpoint has not taken yet.", nil},
+		{"doorstroom_logboek_lag_seconds", gauge, "Age of the oldest of these; 0: none.", nil},
+
 		{"doorstroom_database_bytes", gauge, "Size of the database: file, of that free to be written again, and the most it may become (max, 0: no limit).", []string{"use"}},
 		{"doorstroom_database_commit_duration_seconds", histogram, "Transactions that were written, syncing included.", nil},
 		{"doorstroom_database_operations_total", counter, "Operations since start that were written; several share a transaction.", nil},
@@ -108,6 +112,7 @@ type meters struct {
 	operations  prometheus.Counter
 	expired     prometheus.Counter
 	compactions *prometheus.CounterVec
+	logboek     *prometheus.CounterVec
 	checkpoint  atomic.Int64 // Unix time of the last
 }
 
@@ -133,13 +138,17 @@ func newMeters() *meters {
 	expired, _ := counting("doorstroom_messages_expired_total")
 	m.expired = prometheus.NewCounter(expired)
 	m.compactions = prometheus.NewCounterVec(counting("doorstroom_database_compactions_total"))
+	m.logboek = prometheus.NewCounterVec(counting("doorstroom_logboek_entries_total"))
+	for _, outcome := range []string{"taken", "failed"} {
+		m.logboek.WithLabelValues(outcome)
+	}
 	for _, outcome := range []string{"done", "failed"} {
 		m.compactions.WithLabelValues(outcome)
 	}
 	for _, outcome := range []string{answered, unanswered} {
 		m.deliveries.WithLabelValues(outcome) // there from the start, so that a rise from nothing is seen
 	}
-	m.registry.MustRegister(m.requests, m.refused, m.deliveries, m.commits, m.operations, m.expired, m.compactions,
+	m.registry.MustRegister(m.requests, m.refused, m.deliveries, m.commits, m.operations, m.expired, m.compactions, m.logboek,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

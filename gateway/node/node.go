@@ -150,6 +150,7 @@ func (n *Node) assemble(ctx context.Context) error {
 		Anchors: c.Register.Anchors, PolicyFiles: n.policyFiles, Approval: n.approvalFiles,
 		Reread: n.reread, Vanish: n.vanish, MaxOffers: c.Limits.Offers,
 		OpenCheckpoint: n.openCheckpoint, SignCheckpoint: n.signCheckpoint,
+		Alarms:        n.logboekAlarms,
 		JournalOrigin: n.origin(), JournalKey: base64.StdEncoding.EncodeToString(n.keys.journal.Public().(ed25519.PublicKey)),
 		Wake:         func(peers []gateway.OIN) { n.Exchange.Wake(peers) },
 		Pause:        func() func() { return n.Exchange.Pause() },

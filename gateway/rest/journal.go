@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -55,9 +56,9 @@ func searchRoutes(a api, d *desk.Desk) {
 	})
 	post(a, huma.Operation{
 		OperationID: "exportJournal", Path: pathExport, Summary: "Take away entries of the journal, the oldest first",
-	}, []int{http.StatusNotFound}, func(ctx context.Context, in JournalSearch) (JournalFound, error) {
+	}, []int{http.StatusNotFound}, func(ctx context.Context, in JournalSearch) (JournalExport, error) {
 		found, err := d.ExportJournal(ctx, callerIn(ctx), desk.JournalSearch(in))
-		return journalFound(found), err
+		return journalExport(found), err
 	})
 	post(a, huma.Operation{
 		OperationID: "archiveJournal", Path: pathArchive, Summary: "Take away a part of the journal that verifies by itself",
@@ -68,6 +69,33 @@ func searchRoutes(a api, d *desk.Desk) {
 		}
 		return archivePart(part)
 	})
+}
+
+// JournalExport is one page of entries, each with its trace.
+type JournalExport struct {
+	Party   gateway.OIN    `json:"party"` // whose journal it is
+	Entries []JournalEntry `json:"entries"`
+	Traces  []EntryTrace   `json:"traces"` // in the order of the entries
+	More    string         `json:"more,omitempty"`
+	Reduced uint64         `json:"reduced,omitempty"`
+}
+
+// EntryTrace is the trace and the span of an entry (W3C Trace Context), in hex.
+type EntryTrace struct {
+	Trace string `json:"trace"`
+	Span  string `json:"span"`
+}
+
+func journalExport(found desk.JournalExport) JournalExport {
+	n := len(found.Records)
+	out := JournalExport{
+		Party: found.Party, Entries: make([]JournalEntry, 0, n), Traces: make([]EntryTrace, 0, n), More: found.More, Reduced: found.Reduced,
+	}
+	for _, r := range found.Records {
+		out.Entries = append(out.Entries, journalEntry(desk.JournalRecord{Index: r.Index, Entry: r.Entry}))
+		out.Traces = append(out.Traces, EntryTrace{hex.EncodeToString(r.Trace[:]), hex.EncodeToString(r.Span[:])})
+	}
+	return out
 }
 
 func journalFound(found desk.JournalFound) JournalFound {
@@ -119,6 +147,6 @@ func (c *LocalClient) SearchJournal(ctx context.Context, s JournalSearch) (Journ
 }
 
 // ExportJournal takes entries away, a page at a time.
-func (c *LocalClient) ExportJournal(ctx context.Context, s JournalSearch) (JournalFound, error) {
-	return ask[JournalFound](ctx, c, http.MethodPost, pathExport, s)
+func (c *LocalClient) ExportJournal(ctx context.Context, s JournalSearch) (JournalExport, error) {
+	return ask[JournalExport](ctx, c, http.MethodPost, pathExport, s)
 }

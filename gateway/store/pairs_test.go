@@ -130,6 +130,7 @@ func writes() map[string]write {
 		"SetPlanned": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			return s.SetPlanned(ctx, now, store.Planned{Rules: "r", Next: now})
 		}},
+		"SetSent": {nil, func(_ *testing.T, s *testStore, now time.Time) error { return s.SetSent(ctx, now, 1) }},
 		"Settle": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			return s.Settle(ctx, now, peerB, []store.Settlement{settlement(peerB, 3, gateway.Received)}, "head", time.Time{}, []journal.Entry{entryX()})
 		}},

@@ -1,17 +1,13 @@
 package trace
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
 
 	collector "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/protobuf/proto"
 )
 
 // client sends spans by OTLP/HTTP: protobuf in a POST. The library's own client
@@ -29,11 +25,7 @@ type client struct {
 func newClient(opt Options, t *Tracer) *client {
 	return &client{
 		url: strings.TrimSuffix(opt.Endpoint, "/") + "/v1/traces", log: opt.Log, spans: t,
-		http: &http.Client{
-			Timeout:       exportTimeout,
-			Transport:     &http.Transport{MaxIdleConns: 1, IdleConnTimeout: 10 * exportEvery, MaxResponseHeaderBytes: 16 << 10},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		http: newHTTP(),
 	}
 }
 
@@ -55,7 +47,7 @@ func (c *client) UploadTraces(ctx context.Context, spans []*collector.ResourceSp
 			count += uint64(len(s.Spans))
 		}
 	}
-	err := c.upload(ctx, spans)
+	_, err := post(ctx, c.http, c.url, spans)
 	c.spans.waiting.Add(-int64(count))
 	if err == nil {
 		c.spans.sent.Add(count)
@@ -67,32 +59,6 @@ func (c *client) UploadTraces(ctx context.Context, spans []*collector.ResourceSp
 		c.log.Warn("traces are not taken by the endpoint and are dropped", "error", err)
 	case err == nil && before:
 		c.log.Info("traces are taken again by the endpoint")
-	}
-	return nil
-}
-
-func (c *client) upload(ctx context.Context, spans []*collector.ResourceSpans) error {
-	// On the wire the request of the service is this message.
-	body, err := proto.Marshal(&collector.TracesData{ResourceSpans: spans})
-	if err != nil {
-		return fmt.Errorf("encode spans: %w", err)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("make request: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/x-protobuf")
-	res, err := c.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("send spans: %w", err)
-	}
-	defer res.Body.Close()
-	_, err = io.CopyN(io.Discard, res.Body, 64<<10) // so that the connection can be used again
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("the endpoint answered status %d", res.StatusCode)
-	}
-	if err != nil && err != io.EOF {
-		return fmt.Errorf("read answer: %w", err)
 	}
 	return nil
 }

@@ -17,8 +17,6 @@ package trace
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"log/slog"
@@ -42,6 +40,8 @@ const (
 	exportEvery   = 2 * time.Second
 	exportTimeout = 10 * time.Second
 	stopWithin    = 2 * time.Second // for what still waits at a stop
+
+	scope = "github.com/doorstroom/doorstroom" // who made a span
 )
 
 // Options is what a Tracer works with.
@@ -69,9 +69,7 @@ type Tracer struct {
 // Open makes a tracer, and starts what sends spans if there is an endpoint; Stop
 // ends it.
 func Open(opt Options) *Tracer {
-	mac := hmac.New(sha256.New, opt.Secret)
-	mac.Write([]byte("trace ids"))
-	t := &Tracer{key: mac.Sum(nil), share: uint64(opt.Percent) * (1 << 56) / 100}
+	t := &Tracer{key: keyOf(opt.Secret), share: uint64(opt.Percent) * (1 << 56) / 100}
 	if opt.Endpoint == "" {
 		return t
 	}
@@ -91,7 +89,7 @@ func Open(opt Options) *Tracer {
 			AttributeValueLengthLimit: 100, AttributeCountLimit: 16, EventCountLimit: 1, LinkCountLimit: 2 * gateway.MaxBatch,
 			AttributePerEventCountLimit: 4, AttributePerLinkCountLimit: 4,
 		}))
-	t.tracer = t.provider.Tracer("github.com/doorstroom/doorstroom")
+	t.tracer = t.provider.Tracer(scope)
 	return t
 }
 
@@ -210,12 +208,8 @@ func (t *Tracer) Parent(id string) string {
 
 // contextOf is where the trace of an own message begins.
 func (t *Tracer) contextOf(id string) otel.SpanContext {
-	mac := hmac.New(sha256.New, t.key)
-	mac.Write([]byte(id))
-	sum := mac.Sum(nil)
-	return otel.NewSpanContext(otel.SpanContextConfig{
-		TraceID: otel.TraceID(sum[:16]), SpanID: otel.SpanID(sum[16:24]), TraceFlags: otel.FlagsSampled,
-	})
+	trace, span := idsOf(t.key, id)
+	return otel.NewSpanContext(otel.SpanContextConfig{TraceID: trace, SpanID: span, TraceFlags: otel.FlagsSampled})
 }
 
 // Queued begins the trace of an own message that was chosen, and links it to the
