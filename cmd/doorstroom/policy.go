@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,13 +56,13 @@ func newPolicyCheckCommand(a *app) *cobra.Command {
 	var registerFile string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "check [FILE...]",
+		Use:   "check [FILE|FOLDER...]",
 		Short: "Say everything that is wrong in policy files",
 		Long: `Read policy files as the node does, and say in Dutch everything that is wrong in
 them, with file, line and column, and which expectations do not hold. Without
-FILE it reads those of the configuration. The expectations of a policy lie beside
-it: those of policy.yaml in policy_test.yaml. The node goes on with the policy it
-has: see policy reload.
+FILE it reads those of the configuration; of a FOLDER, all *.yaml. The expectations
+of a policy lie beside it: those of policy.yaml in policy_test.yaml. The node goes
+on with the policy it has: see policy reload.
 
 Names of parties are checked against the register of the running node, else
 register.file of the configuration, else nothing; --register names another file.
@@ -157,10 +158,32 @@ func checkPolicy(c config.Config, reg *register.Register, names []string) (polic
 	return report, nil
 }
 
-// policyFiles reads files, and the expectations beside them, under the names that
-// the node gives them: the version is over these. paths tells where each is.
+// policiesIn puts in the place of a folder the policy files in it.
+func policiesIn(names []string) ([]string, error) {
+	var all []string
+	for _, name := range names {
+		if info, err := os.Stat(name); err != nil || !info.IsDir() {
+			all = append(all, name)
+			continue
+		}
+		inside, err := filepath.Glob(filepath.Join(name, "*.yaml"))
+		inside = slices.DeleteFunc(inside, policy.IsExpectations)
+		if err != nil || len(inside) == 0 {
+			return nil, gateway.Errorf(gateway.NotFound, "there are no policy files *.yaml in %s", name)
+		}
+		all = append(all, inside...)
+	}
+	return all, nil
+}
+
+// policyFiles reads files, or those in folders, and the expectations beside them,
+// under the names that the node gives them: the version is over these. paths tells
+// where each is.
 func policyFiles(names []string) (files []policy.File, paths map[string]string, err error) {
 	paths = map[string]string{}
+	if names, err = policiesIn(names); err != nil {
+		return nil, nil, err
+	}
 	for _, name := range node.PolicyPaths(names) {
 		data, err := readFile(name)
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -102,13 +101,10 @@ func (a *app) bothPolicies(cmd *cobra.Command, args []string) (old, next []polic
 
 // filesAt reads one policy file, or all in a folder.
 func filesAt(path string) ([]policy.File, error) {
-	names := []string{path}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		if names, err = filepath.Glob(filepath.Join(path, "*.yaml")); err != nil || len(names) == 0 {
-			return nil, gateway.Errorf(gateway.NotFound, "there are no policy files *.yaml in %s", path)
-		}
+	names, err := policiesIn([]string{path})
+	if err != nil {
+		return nil, err
 	}
-	names = slices.DeleteFunc(names, policy.IsExpectations)
 	var files []policy.File
 	for _, name := range names {
 		data, err := readFile(name)

@@ -3,12 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
-	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/audit"
 	"github.com/doorstroom/doorstroom/gateway/config"
 	"github.com/doorstroom/doorstroom/gateway/policy"
@@ -28,32 +26,28 @@ func newPolicyTestCommand(a *app) *cobra.Command {
 	var registerFile string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "test [DIR]",
+		Use:   "test [FILE|FOLDER...]",
 		Short: "Try what is expected of the policy",
 		Long: `Try the expectations that lie beside policy files (those of policy.yaml in
 policy_test.yaml): what one recipient sees of one offer, and what somebody never
 sees, whatever the offer. The second kind is decided for all that the policy can
 tell apart, not for samples. It also names the rules that no expectation covers.
 
-DIR is a folder of which all *.yaml are one policy with its expectations; without
-it the files of the configuration are tried. The node refuses a policy of which
-an expectation does not hold.
+Of a FOLDER all *.yaml are one policy with its expectations; without anything
+named, the files of the configuration are tried. The node refuses a policy of
+which an expectation does not hold.
 
 Exit codes: 0 all expectations hold, 1 one does not, or there are none.`,
 		Example: `  doorstroom policy test
   doorstroom policy test concept/ --register register.jws
   doorstroom policy test --json`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, dirs []string) error {
+		RunE: func(cmd *cobra.Command, names []string) error {
 			c, err := a.loadConfig(cmd)
 			if err != nil {
 				return err
 			}
-			names := c.Policy.Files
-			for _, dir := range dirs {
-				if names, err = filepath.Glob(filepath.Join(dir, "*.yaml")); err != nil || len(names) == 0 {
-					return gateway.Errorf(gateway.NotFound, "there are no policy files (*.yaml) in %s", dir)
-				}
+			if len(names) == 0 {
+				names = c.Policy.Files
 			}
 			reg, err := a.findRegister(cmd, c, registerFile)
 			if err != nil {
