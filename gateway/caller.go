@@ -48,8 +48,10 @@ const (
 	OpExportJournal  Operation = "export-journal" // take entries away
 	OpArchiveJournal Operation = "archive-journal"
 	OpVerifyJournal  Operation = "verify-journal"
-	OpBackup         Operation = "backup" // write an encrypted copy of the database
-	OpDoctor         Operation = "doctor" // examine the node and its machine
+	OpProveJournal   Operation = "prove-journal"   // give a proof of an entry, which holds the entry
+	OpWitnessJournal Operation = "witness-journal" // send its head to the witnesses now
+	OpBackup         Operation = "backup"          // write an encrypted copy of the database
+	OpDoctor         Operation = "doctor"          // examine the node and its machine
 )
 
 // Operations lists every desk operation.
@@ -58,7 +60,7 @@ func Operations() []Operation {
 		OpPublish, OpConfirmImport, OpOwnOffers, OpReceivedOffers, OpStatus, OpShowRegister,
 		OpChangeRegister, OpExplainPolicy, OpReload, OpListJournal, OpVerifyJournal, OpBackup, OpDoctor,
 		OpDiffPolicy, OpPolicyHistory, OpPolicyRollback,
-		OpSearchJournal, OpExportJournal, OpArchiveJournal,
+		OpSearchJournal, OpExportJournal, OpArchiveJournal, OpProveJournal, OpWitnessJournal,
 	}
 }
 
@@ -88,9 +90,9 @@ func allowed(op Operation) []Role {
 		return []Role{Beheerder}
 	case OpListJournal, OpSearchJournal, OpExportJournal, OpArchiveJournal:
 		return []Role{PrivacyOfficer, Beheerder}
-	case OpVerifyJournal:
+	case OpVerifyJournal, OpProveJournal:
 		return []Role{PrivacyOfficer, Beheerder}
-	case OpBackup, OpDoctor:
+	case OpBackup, OpDoctor, OpWitnessJournal:
 		return []Role{Beheerder}
 	}
 	return nil

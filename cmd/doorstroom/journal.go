@@ -23,7 +23,8 @@ func newJournalCommand(a *app) *cobra.Command {
 do, by which rule and policy version. It holds no values: names of fields, codes,
 counts and keyed digests only.`,
 		Example: "  doorstroom journal list\n  doorstroom journal verify",
-	}, newJournalListCommand(a), newJournalSearchCommand(a), newJournalArchiveCommand(a), newJournalExportCommand(a), newJournalVerifyCommand(a))
+	}, newJournalListCommand(a), newJournalSearchCommand(a), newJournalArchiveCommand(a), newJournalExportCommand(a),
+		newJournalVerifyCommand(a), newJournalProofCommand(a), newJournalCheckProofCommand(a), newJournalWitnessCommand(a))
 }
 
 // journalFilter is which entries to list.
@@ -157,45 +158,4 @@ func journalDetail(e rest.JournalEntry) string {
 		parts = append(parts, "policy "+short(e.Policy))
 	}
 	return strings.Join(parts, ", ")
-}
-
-func newJournalVerifyCommand(a *app) *cobra.Command {
-	var asJSON bool
-	var archive, key string
-	cmd := &cobra.Command{
-		Use:   "verify",
-		Short: "Recompute the journal and compare it with its signed heads",
-		Long: `Recompute the whole journal from its entries and compare it with every head
-that the node signed. If an entry was changed, added or cut off after a head was
-signed, this fails and says where.
-
-With --archive it verifies a file that "doorstroom journal archive" wrote, and
-needs no node.`,
-		Example: "  doorstroom journal verify\n  doorstroom journal verify --json\n  doorstroom journal verify --archive journal-2026.archive",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if archive != "" {
-				return a.showArchive(archive, key, asJSON)
-			}
-			report, err := ask(a, cmd, func(ctx context.Context, client *rest.LocalClient) (rest.JournalReport, error) {
-				return client.VerifyJournal(ctx)
-			})
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return writeJSON(a.stdout, report)
-			}
-			fmt.Fprintf(a.stdout, "The journal verifies: %d entries, %d signed heads.\nRoot: %s\n", report.Size, report.Checkpoints, report.Root)
-			if report.Reduced > 0 {
-				fmt.Fprintf(a.stdout, "Of the %d oldest entries, which are past their term, only hashes are left.\n", report.Reduced)
-			}
-			return nil
-		},
-	}
-	a.nodeFlags(cmd)
-	cmd.Flags().StringVar(&archive, "archive", "", "verify this archive instead of the journal of the node")
-	cmd.Flags().StringVar(&key, "key", "", "the key that must have signed the archive")
-	jsonFlag(cmd, &asJSON)
-	return cmd
 }

@@ -134,7 +134,7 @@ func writeStatus(w io.Writer, s rest.Status) error {
 	if s.Backup != nil {
 		fmt.Fprintf(w, "backup    %s, %s\n", when(s.Backup.At), clip(s.Backup.File, 0))
 	}
-	fmt.Fprintf(w, "journal   %d entries\n\n", s.JournalSize)
+	fmt.Fprintf(w, "journal   %d entries\n          %s\n\n", s.JournalSize, witnessedText(s.Witnessed))
 	if len(s.Peers) == 0 {
 		fmt.Fprintln(w, "No other parties are known.")
 		return nil

@@ -50,6 +50,7 @@ type Options struct {
 	KnowNewer      func() []gateway.OIN                              // who has newer messages of this node than it sends; nil: nobody is asked
 	WriteBackup    func(context.Context) (BackupReport, error)
 	BackupEvery    func() time.Duration // 0: nobody counts on backups
+	Witness        func() Witness       // nil: the node does not run
 	Trace          *trace.Tracer
 	Examine        func(context.Context) []Finding
 	Log            *slog.Logger

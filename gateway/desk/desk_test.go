@@ -47,6 +47,8 @@ func operations(f *gt.Federation) map[gateway.Operation]func(gateway.Caller) err
 		gateway.OpBackup:         func(c gateway.Caller) error { _, err := d.Backup(ctx, c); return err },
 		gateway.OpDoctor:         func(c gateway.Caller) error { _, err := d.Doctor(ctx, c); return err },
 		gateway.OpVerifyJournal:  func(c gateway.Caller) error { _, err := d.VerifyJournal(ctx, c); return err },
+		gateway.OpProveJournal:   func(c gateway.Caller) error { _, err := d.ProveEntry(ctx, c, 0); return err },
+		gateway.OpWitnessJournal: func(c gateway.Caller) error { _, err := d.WitnessNow(ctx, c); return err },
 		gateway.OpSearchJournal: func(c gateway.Caller) error {
 			_, err := d.SearchJournal(ctx, c, desk.JournalSearch{Limit: 1})
 			return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/store"
+	"github.com/doorstroom/doorstroom/gateway/witness"
 )
 
 // Status is how the node stands. It holds no payloads.
@@ -28,6 +29,7 @@ type Status struct {
 	Journal     uint64              `json:"journal"`          // entries
 	Backup      *BackupReport       `json:"backup,omitempty"` // the last good one
 	Awaited     store.Awaited       `json:"awaited,omitzero"` // since a restore
+	Witnessed   witness.State       `json:"witnessed"`        // how far the journal is beyond rewriting unnoticed
 	Alarms      []string            `json:"alarms,omitempty"`
 }
 
@@ -75,6 +77,11 @@ func (d *Desk) Status(ctx context.Context, caller gateway.Caller) (Status, error
 	if d.Alarms != nil {
 		s.Alarms = append(s.Alarms, d.Alarms(ctx, now)...)
 	}
+	watch, err := d.WatchAlarms(ctx, s.Witnessed, now)
+	if err != nil {
+		return Status{}, fmt.Errorf("read the journals of others: %w", err)
+	}
+	s.Alarms = append(s.Alarms, watch...)
 	return s, nil
 }
 
@@ -105,12 +112,26 @@ func (d *Desk) fillStatus(ctx context.Context, s *Status, now time.Time) error {
 		return fmt.Errorf("read peers: %w", err)
 	}
 	s.Peers = d.peers(known)
+	if err := d.fillWitnessed(ctx, s); err != nil {
+		return fmt.Errorf("read what is witnessed: %w", err)
+	}
 	if reg := d.Rules().Register; reg != nil {
 		s.Register = RegisterStatus{
 			Version: reg.Version(), Hash: reg.Hash(), State: string(reg.State(now)), ValidUntil: reg.Document().ValidUntil,
 		}
 	}
 	return nil
+}
+
+func (d *Desk) fillWitnessed(ctx context.Context, s *Status) (err error) {
+	if s.Witnessed, err = d.Witness().State(ctx); err != nil {
+		return err
+	}
+	watched, err := d.Store.Watched(ctx)
+	for i, p := range s.Peers {
+		s.Peers[i].Notes = append(p.Notes, d.journalNotes(p.Name, p.OIN, s.Witnessed, watched)...)
+	}
+	return err
 }
 
 // peers joins the register with what is known of contact: parties never met
@@ -232,15 +253,19 @@ func (d *Desk) Checkpoint(ctx context.Context) error {
 }
 
 // VerifyJournal recomputes the whole journal against its checkpoints.
-func (d *Desk) VerifyJournal(ctx context.Context, caller gateway.Caller) (store.JournalReport, error) {
+func (d *Desk) VerifyJournal(ctx context.Context, caller gateway.Caller) (JournalReport, error) {
 	if err := d.read(ctx, caller, gateway.OpVerifyJournal); err != nil {
-		return store.JournalReport{}, err
+		return JournalReport{}, err
 	}
 	report, err := d.Store.VerifyJournal(ctx, d.OpenCheckpoint)
 	if err == nil || ctx.Err() == nil {
 		d.verified.Store(&Verification{At: d.now(), OK: err == nil})
 	}
-	return report, err
+	if err != nil {
+		return JournalReport{JournalReport: report}, err
+	}
+	state, err := d.Witness().State(ctx)
+	return JournalReport{report, state}, err
 }
 
 // Verification is what came of recomputing the journal.

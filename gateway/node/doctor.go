@@ -124,6 +124,7 @@ func (x *examination) all(ctx context.Context) {
 	x.policy()
 	x.peers(ctx)
 	x.copies()
+	x.witnesses(ctx)
 	x.kept()
 	x.compaction(ctx)
 	x.exports(ctx)

@@ -157,6 +157,7 @@ func (n *Node) assemble(ctx context.Context) error {
 		RulesChanged: func() { n.Exchange.RulesChanged() },
 		KnowNewer:    func() []gateway.OIN { return n.Exchange.Counters().KnowNewer() },
 		Trace:        n.trace,
+		Witness:      func() desk.Witness { return n.Witness },
 		WriteBackup:  n.writeBackup, BackupEvery: n.backupEvery, Examine: n.examine,
 		Log: n.log,
 	})
@@ -191,7 +192,7 @@ const keyOverlap = 14 * 24 * time.Hour
 func (n *Node) witnesses() witness.Wanted {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return witness.Wanted{Number: n.config.Witnesses.Number, Parties: n.config.Witnesses.Parties}
+	return witness.Wanted(n.config.Witnesses)
 }
 
 func quotaOf(l config.Limits) store.Quota {

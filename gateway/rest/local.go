@@ -37,6 +37,9 @@ const (
 	pathRollback      = "/v1/policies/rollback"
 	pathJournal       = "/v1/journal"
 	pathVerify        = "/v1/journal/verify"
+	pathAgainst       = "/v1/journal/against"
+	pathProof         = "/v1/journal/proof"
+	pathWitnessNow    = "/v1/journal/witness"
 	pathSearch        = "/v1/journal/search"
 	pathExport        = "/v1/journal/export"
 	pathArchive       = "/v1/journal/archive"
@@ -81,7 +84,7 @@ func NewLocalHandler(d *desk.Desk, callers func() []LocalCaller, log *slog.Logge
 // request is there: our own person waits for it.
 func unhurried(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if slices.Contains([]string{pathBackup, pathDoctor, pathVerify}, r.URL.Path) {
+		if slices.Contains([]string{pathBackup, pathDoctor, pathVerify, pathAgainst, pathWitnessNow}, r.URL.Path) {
 			control := http.NewResponseController(w)
 			_ = errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})) // else it may be cut off
 		}
@@ -134,6 +137,7 @@ func newLocalAPI(mux *http.ServeMux, d *desk.Desk, log *slog.Logger) api {
 	registerRoutes(a, d)
 	policyRoutes(a, d)
 	journalRoutes(a, d)
+	witnessedRoutes(a, d)
 	searchRoutes(a, d)
 	backupRoutes(a, d)
 	doctorRoutes(a, d)
@@ -277,7 +281,7 @@ func journalRoutes(a api, d *desk.Desk) {
 		OperationID: "verifyJournal", Path: pathVerify, Summary: "Recompute the journal against its signed heads",
 	}, nil, func(ctx context.Context, _ Nothing) (JournalReport, error) {
 		report, err := d.VerifyJournal(ctx, callerIn(ctx))
-		return JournalReport(report), err
+		return journalReport(report), err
 	})
 }
 

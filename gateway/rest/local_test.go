@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -111,10 +112,21 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 			}
 			return nil
 		},
-		gateway.OpListJournal:   func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Journal(ctx, 0, 10); return err },
-		gateway.OpVerifyJournal: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.VerifyJournal(ctx); return err },
-		gateway.OpDoctor:        func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Doctor(ctx); return err },
-		gateway.OpBackup:        func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Backup(ctx); return err },
+		gateway.OpListJournal: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Journal(ctx, 0, 10); return err },
+		gateway.OpVerifyJournal: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.VerifyJournal(ctx)
+			_, against := c.CompareJournal(ctx, nil)
+			return errors.Join(err, against)
+		},
+		gateway.OpProveJournal: func(ctx context.Context, c *rest.LocalClient) error {
+			if _, err := c.ProveEntry(ctx, 1<<40); gateway.KindOf(err) != gateway.NotFound {
+				return err
+			}
+			return nil
+		},
+		gateway.OpWitnessJournal: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.WitnessJournal(ctx); return err },
+		gateway.OpDoctor:         func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Doctor(ctx); return err },
+		gateway.OpBackup:         func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Backup(ctx); return err },
 	}
 }
 

@@ -59,6 +59,7 @@ type Status struct {
 	Importing          *desk.Progress      `json:"importing,omitempty"` // under way
 	Peers              []Peer              `json:"peers"`
 	JournalSize        uint64              `json:"journalSize"`
+	Witnessed          Witnessed           `json:"witnessed"`         // how far the journal is beyond rewriting unnoticed
 	Alarms             []string            `json:"alarms"`            // Dutch
 	Backup             *Backup             `json:"backup,omitempty"`  // the last good one
 	Awaited            *Awaited            `json:"awaited,omitempty"` // after a restore: until then nothing of the own offers goes out
@@ -130,7 +131,7 @@ type Kept struct {
 func statusOut(s desk.Status) Status {
 	out := Status{
 		Party: s.Party, Name: s.Name, Time: s.Time, ClockBehindSeconds: int(s.ClockBehind.Seconds()), Incarnation: s.Incarnation,
-		Register: s.Register, Policy: s.Policy, Offers: s.Offers, JournalSize: s.Journal, Importing: s.Importing,
+		Register: s.Register, Policy: s.Policy, Offers: s.Offers, JournalSize: s.Journal, Witnessed: WitnessedOf(s.Witnessed), Importing: s.Importing,
 		Imports: []ImportStatus{}, Peers: []Peer{}, Alarms: append([]string{}, s.Alarms...),
 	}
 	if s.Backup != nil {
@@ -233,4 +234,6 @@ type JournalReport struct {
 	Root        string `json:"root"`        // hex
 	Checkpoints int    `json:"checkpoints"` // signed heads that fit
 	Reduced     uint64 `json:"reduced"`     // of the oldest entries only hashes are left
+
+	Witnessed Witnessed `json:"witnessed"`
 }

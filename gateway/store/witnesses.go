@@ -144,6 +144,9 @@ func (s *Store) Witnessed(ctx context.Context, k int, counts func(gateway.OIN) b
 			return err
 		}
 		return eachStored(r, max(found.Size, reduced), 1, func(_ uint64, stored journal.Stored) error {
+			if len(stored.Leaf) == 0 {
+				return nil // past its term
+			}
 			e, err := journal.Decode(stored.Leaf)
 			found.Since = e.Time
 			return err
@@ -272,8 +275,8 @@ func (s *Store) ProveEntry(ctx context.Context, entry uint64, wanted int) (p Ent
 		}); err != nil {
 			return err
 		}
-		if p.Leaf == nil {
-			return gateway.Errorf(gateway.NotFound, "the journal has no such entry")
+		if len(p.Leaf) == 0 {
+			return gateway.Errorf(gateway.NotFound, "the journal has no such entry, or only its hash: entries past their term are in an archive")
 		}
 		p.Path, err = journal.Prove(p.Size, entry, hashReader(r))
 		return err
@@ -306,4 +309,17 @@ func (p *EntryProof) findCheckpoint(r reader, wanted int) error {
 	var err error
 	p.Checkpoint, err = r.get(table{name: tableCheckpoints}, number(p.Size))
 	return err
+}
+
+// RootAt is the root over the first n entries by the stored hashes, and the size
+// of the journal; if that is less than n there is no root.
+func (s *Store) RootAt(ctx context.Context, n uint64) (root journal.Hash, size uint64, err error) {
+	err = s.view(ctx, func(r reader) error {
+		if size, err = getUint(r, keyJournal()); err != nil || n > size {
+			return err
+		}
+		root, err = journal.Root(n, hashReader(r))
+		return err
+	})
+	return root, size, err
 }

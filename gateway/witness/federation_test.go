@@ -26,6 +26,10 @@ func region(t *testing.T) *gt.Federation {
 		gemeente(gt.Dordrecht, "Dordrecht", "gm0505"), gt.Member{OIN: gt.GRS, Name: "GRS", Kind: gateway.GRS})
 }
 
+func three(t *testing.T) *gt.Federation {
+	return gt.NewFederation(t, smile(), gemeente(gt.Alblasserdam, "Alblasserdam", "gm0482"), gemeente(gt.Dordrecht, "Dordrecht", "gm0505"))
+}
+
 // pass lets virtual time go by.
 func pass(d time.Duration) {
 	time.Sleep(d)

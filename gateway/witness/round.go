@@ -139,21 +139,24 @@ func (w *Witness) Round(ctx context.Context) (enough bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	need, got, asked := w.needed(reg), 0, 0
+	need, got, differ, asked := w.needed(reg), 0, 0, 0
 	for _, party := range candidates(wanted, reg, w.Self) {
-		if len(wanted.Parties) == 0 && (got >= need || asked >= need+substit) {
-			break
+		if len(wanted.Parties) == 0 && (got+differ >= need || asked >= need+substit) {
+			break // nobody takes the place of one that holds something else
 		}
 		if k := known[party.OIN]; k.Problem == store.WitnessLacks && w.now().Sub(k.Tried) < day-retry {
 			continue // so it does not stand in the way of another
 		}
 		asked++
-		ok, err := w.ask(ctx, reg, party, known[party.OIN])
+		problem, err := w.ask(ctx, reg, party, known[party.OIN])
 		if err != nil {
 			return false, err
 		}
-		if ok {
+		switch {
+		case problem == "":
 			got++
+		case store.WitnessStatus{Problem: problem}.Conflict():
+			differ++
 		}
 	}
 	return got >= need, nil
@@ -169,36 +172,36 @@ func (w *Witness) statuses(ctx context.Context) (map[gateway.OIN]store.WitnessSt
 }
 
 // ask brings one witness from the head that it holds to the last checkpoint. Its
-// error is of this node; what is wrong at the witness is kept.
-func (w *Witness) ask(ctx context.Context, reg *register.Register, party gateway.Party, known store.WitnessStatus) (bool, error) {
+// error is of this node; what is wrong at the witness is kept, and given back.
+func (w *Witness) ask(ctx context.Context, reg *register.Register, party gateway.Party, known store.WitnessStatus) (problem string, err error) {
 	old, incarnation := known.Size, known.Incarnation
 	for range steps {
 		ext, err := w.Store.Extension(ctx, old, incarnation)
 		if gateway.KindOf(err) == gateway.Conflict {
-			return false, w.failed(ctx, party, store.WitnessRollback, old)
+			return w.failed(ctx, party, store.WitnessRollback, old)
 		}
 		if err != nil {
-			return false, err
+			return "", err
 		}
 		answer, err := w.Sender.Witness(ctx, party, requestOf(ext))
 		if err != nil {
 			if ctx.Err() != nil {
-				return false, ctx.Err()
+				return "", ctx.Err()
 			}
-			return false, w.failed(ctx, party, problemOf(err), 0)
+			return w.failed(ctx, party, problemOf(err), 0)
 		}
 		switch answer.Outcome {
 		case Cosigned:
 			return w.take(ctx, reg, party, ext, answer)
 		case Rollback, Inconsistent:
-			return false, w.failed(ctx, party, answer.Outcome, answer.Size)
+			return w.failed(ctx, party, answer.Outcome, answer.Size)
 		}
 		if answer.Incarnation > w.Store.Incarnation() {
-			return false, w.failed(ctx, party, store.WitnessRollback, answer.Size)
+			return w.failed(ctx, party, store.WitnessRollback, answer.Size)
 		}
 		old, incarnation = answer.Size, answer.Incarnation
 	}
-	return false, w.failed(ctx, party, store.WitnessUnreachable, 0)
+	return w.failed(ctx, party, store.WitnessUnreachable, 0)
 }
 
 func requestOf(ext store.Extension) Request {
@@ -219,29 +222,29 @@ func problemOf(err error) string {
 	return store.WitnessUnreachable
 }
 
-func (w *Witness) failed(ctx context.Context, party gateway.Party, problem string, theirs uint64) error {
+func (w *Witness) failed(ctx context.Context, party gateway.Party, problem string, theirs uint64) (string, error) {
 	switch problem {
 	case store.WitnessRollback, store.WitnessInconsistent:
 		w.Log.Error("a witness holds something else of the journal of this node", "witness", party.OIN, "problem", problem, "entries", theirs)
 	default:
 		w.Log.Debug("a witness did not cosign", "witness", party.OIN, "problem", problem)
 	}
-	return w.Store.NotCosigned(ctx, w.now(), party.OIN, problem, theirs)
+	return problem, w.Store.NotCosigned(ctx, w.now(), party.OIN, problem, theirs)
 }
 
 // take verifies a cosignature and keeps it.
-func (w *Witness) take(ctx context.Context, reg *register.Register, party gateway.Party, ext store.Extension, answer Answer) (bool, error) {
+func (w *Witness) take(ctx context.Context, reg *register.Register, party gateway.Party, ext store.Extension, answer Answer) (problem string, err error) {
 	by, of, kids := signatories(reg, w.Self)
 	c, signed, err := journal.OpenBy(append(bytes.Clone(ext.Checkpoint), answer.Cosignature...), by)
 	if err != nil {
-		return false, w.failed(ctx, party, store.WitnessDenied, 0)
+		return w.failed(ctx, party, store.WitnessDenied, 0)
 	}
 	for _, s := range signed {
 		if by[s.Signatory].Witness && of[s.Signatory] == party.OIN {
-			return true, w.Store.Cosigned(ctx, w.now(), store.Cosignature{
+			return "", w.Store.Cosigned(ctx, w.now(), store.Cosignature{
 				Witness: party.OIN, KID: kids[s.Signatory], Size: c.Size, Incarnation: c.Incarnation, Time: s.Time, Line: answer.Cosignature,
 			})
 		}
 	}
-	return false, w.failed(ctx, party, store.WitnessDenied, 0)
+	return w.failed(ctx, party, store.WitnessDenied, 0)
 }
