@@ -153,6 +153,9 @@ func (n *Node) collectStored(ctx context.Context, s sample) error {
 		return err
 	}
 	s.send("journal_entries", float64(size))
+	if err := n.collectWitnessed(ctx, s); err != nil {
+		return err
+	}
 	backup, ok, err := n.Store.LastBackup(ctx)
 	if err != nil {
 		return err
@@ -178,6 +181,34 @@ func (n *Node) collectStored(ctx context.Context, s sample) error {
 	}
 	n.collectPeers(s, peers)
 	return n.collectLogboek(ctx, s)
+}
+
+// collectWitnessed tells how far the journal is beyond rewriting unnoticed, and of
+// the parties of the register whose journal or heads do not fit.
+func (n *Node) collectWitnessed(ctx context.Context, s sample) error {
+	state, err := n.Witness.State(ctx)
+	if err != nil {
+		return err
+	}
+	s.send("journal_unwitnessed_entries", float64(state.Tail))
+	s.send("journal_unwitnessed_seconds", state.Age(s.now).Seconds())
+	watched, err := n.Store.Watched(ctx)
+	reg := n.Desk.Rules().Register
+	if err != nil || reg == nil {
+		return err
+	}
+	for _, party := range reg.Parties() {
+		if party.OIN == n.opt.Config.Party {
+			continue
+		}
+		s.flag("journal_witness_conflict", slices.ContainsFunc(state.Statuses, func(w store.WitnessStatus) bool {
+			return w.Witness == party.OIN && w.Conflict()
+		}), string(party.OIN))
+		s.flag("witnessed_journal_refused", slices.ContainsFunc(watched, func(w store.Watched) bool {
+			return w.Log == party.OIN && w.Refused != nil
+		}), string(party.OIN))
+	}
+	return nil
 }
 
 // collectPeers tells of the parties of the register, and of no others: a party

@@ -72,6 +72,11 @@ func Metrics() []Metric {
 		{"doorstroom_logboek_lag_entries", gauge, "Entries of the journal that the receiver of logboek.endpoint has not taken yet.", nil},
 		{"doorstroom_logboek_lag_seconds", gauge, "Age of the oldest of these; 0: none.", nil},
 
+		{"doorstroom_journal_unwitnessed_entries", gauge, "Entries of the journal that fewer other parties than wanted have cosigned: they could be rewritten unnoticed.", nil},
+		{"doorstroom_journal_unwitnessed_seconds", gauge, "Age of the oldest of these entries; 0 if there are none.", nil},
+		{"doorstroom_journal_witness_conflict", gauge, "1 if a witness holds a head of this journal that the journal does not continue.", []string{p}},
+		{"doorstroom_witnessed_journal_refused", gauge, "1 if the journal of a peer does not continue what this node witnessed of it.", []string{p}},
+
 		{"doorstroom_database_bytes", gauge, "Size of the database: file, of that free to be written again, and the most it may become (max, 0: no limit).", []string{"use"}},
 		{"doorstroom_database_commit_duration_seconds", histogram, "Transactions that were written, syncing included.", nil},
 		{"doorstroom_database_operations_total", counter, "Operations since start that were written; several share a transaction.", nil},
