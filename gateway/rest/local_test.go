@@ -113,6 +113,20 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 			return nil
 		},
 		gateway.OpListJournal: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Journal(ctx, 0, 10); return err },
+		gateway.OpSearchJournal: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.SearchJournal(ctx, rest.JournalSearch{Limit: 10})
+			return err
+		},
+		gateway.OpExportJournal: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.ExportJournal(ctx, rest.JournalSearch{Limit: 10})
+			return err
+		},
+		gateway.OpArchiveJournal: func(ctx context.Context, c *rest.LocalClient) error {
+			if _, err := c.ArchiveJournal(ctx, rest.ArchiveRequest{}); gateway.KindOf(err) != gateway.NotFound {
+				return err
+			}
+			return nil
+		},
 		gateway.OpVerifyJournal: func(ctx context.Context, c *rest.LocalClient) error {
 			_, err := c.VerifyJournal(ctx)
 			_, against := c.CompareJournal(ctx, nil)
