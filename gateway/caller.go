@@ -41,6 +41,7 @@ const (
 	OpExplainPolicy  Operation = "explain-policy"
 	OpReload         Operation = "reload"          // policy and reloadable configuration
 	OpDiffPolicy     Operation = "diff-policy"     // what another policy shows otherwise of the own offers
+	OpReplayPolicy   Operation = "replay-policy"   // what a draft would have decided otherwise
 	OpPolicyHistory  Operation = "policy-history"  // which policies were in force, and what was in them
 	OpPolicyRollback Operation = "policy-rollback" // take out the files of an earlier policy
 	OpListJournal    Operation = "list-journal"
@@ -59,7 +60,7 @@ func Operations() []Operation {
 	return []Operation{
 		OpPublish, OpConfirmImport, OpOwnOffers, OpReceivedOffers, OpStatus, OpShowRegister,
 		OpChangeRegister, OpExplainPolicy, OpReload, OpListJournal, OpVerifyJournal, OpBackup, OpDoctor,
-		OpDiffPolicy, OpPolicyHistory, OpPolicyRollback,
+		OpDiffPolicy, OpReplayPolicy, OpPolicyHistory, OpPolicyRollback,
 		OpSearchJournal, OpExportJournal, OpArchiveJournal, OpProveJournal, OpWitnessJournal,
 	}
 }
@@ -84,6 +85,8 @@ func allowed(op Operation) []Role {
 		return []Role{Beheerder}
 	case OpExplainPolicy:
 		return []Role{Coordinator, PrivacyOfficer, Beheerder}
+	case OpReplayPolicy:
+		return []Role{Coordinator, PrivacyOfficer}
 	case OpDiffPolicy, OpPolicyHistory:
 		return []Role{Coordinator, PrivacyOfficer, Beheerder}
 	case OpReload, OpPolicyRollback:

@@ -38,7 +38,7 @@ which purpose and on which legal basis. What no rule shows, nobody sees.`,
   doorstroom policy diff concept.yaml
   doorstroom policy reload`,
 	}, newPolicyCheckCommand(a), newPolicyTestCommand(a), newPolicyExplainCommand(a), newPolicyReloadCommand(a),
-		newPolicyMatrixCommand(a), newPolicyReportCommand(a), newPolicyDiffCommand(a),
+		newPolicyMatrixCommand(a), newPolicyReportCommand(a), newPolicyDiffCommand(a), newPolicyReplayCommand(a),
 		newPolicyLogCommand(a), newPolicyAtCommand(a), newPolicyRollbackCommand(a),
 		newPolicyStatusCommand(a), newPolicyKeyCommand(a), newPolicySignCommand(a), newPolicyApproveCommand(a))
 }

@@ -41,6 +41,7 @@ func operations(f *gt.Federation) map[gateway.Operation]func(gateway.Caller) err
 		gateway.OpExplainPolicy:  func(c gateway.Caller) error { _, err := d.Explain(ctx, c, "gm0482", "groen"); return err },
 		gateway.OpReload:         func(c gateway.Caller) error { _, err := d.Reload(ctx, c); return err },
 		gateway.OpDiffPolicy:     func(c gateway.Caller) error { _, err := d.Diff(ctx, c, nil, nil); return err },
+		gateway.OpReplayPolicy:   func(c gateway.Caller) error { _, err := d.Replay(ctx, c, nil, 30); return err },
 		gateway.OpPolicyHistory:  func(c gateway.Caller) error { _, err := d.PolicyLog(ctx, c); return err },
 		gateway.OpPolicyRollback: func(c gateway.Caller) error { _, err := d.PolicyRollback(ctx, c, ""); return err },
 		gateway.OpListJournal:    func(c gateway.Caller) error { _, err := d.Journal(ctx, c, 0, 1); return err },

@@ -34,6 +34,7 @@ const (
 	pathReload        = "/v1/reload"
 	pathPolicies      = "/v1/policies"
 	pathPolicyDiff    = "/v1/policies/diff"
+	pathReplay        = "/v1/policies/replay"
 	pathRollback      = "/v1/policies/rollback"
 	pathJournal       = "/v1/journal"
 	pathVerify        = "/v1/journal/verify"

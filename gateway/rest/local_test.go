@@ -105,6 +105,10 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 			_, err := c.DiffPolicy(ctx, rest.TwoPolicies{})
 			return err
 		},
+		gateway.OpReplayPolicy: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.ReplayPolicy(ctx, rest.Draft{Days: 1})
+			return err
+		},
 		gateway.OpPolicyHistory: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Policies(ctx); return err },
 		gateway.OpPolicyRollback: func(ctx context.Context, c *rest.LocalClient) error {
 			if _, err := c.Rollback(ctx, "none"); gateway.KindOf(err) != gateway.NotFound {

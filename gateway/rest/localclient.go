@@ -116,6 +116,11 @@ func (c *LocalClient) DiffPolicy(ctx context.Context, both TwoPolicies) (desk.Po
 	return ask[desk.PolicyDiff](ctx, c, http.MethodPost, pathPolicyDiff, both)
 }
 
+// ReplayPolicy tells what a draft would have decided otherwise lately.
+func (c *LocalClient) ReplayPolicy(ctx context.Context, draft Draft) (desk.PolicyReplay, error) {
+	return ask[desk.PolicyReplay](ctx, c, http.MethodPost, pathReplay, draft)
+}
+
 // Rollback takes out an earlier policy: the one whose version begins so, or the
 // one before the present one.
 func (c *LocalClient) Rollback(ctx context.Context, version string) (PolicyInForce, error) {

@@ -47,6 +47,12 @@ type TwoPolicies struct {
 	New []PolicyFile `json:"new"`
 }
 
+// Draft is a policy to try on the last days.
+type Draft struct {
+	Files []PolicyFile `json:"files"`
+	Days  int          `json:"days" minimum:"1" maximum:"366"`
+}
+
 func filesIn(texts []PolicyFile) []desk.PolicyFile {
 	var files []desk.PolicyFile
 	for _, f := range texts {
@@ -85,6 +91,11 @@ func historyRoutes(a api, d *desk.Desk) {
 		OperationID: "diffPolicies", Path: pathPolicyDiff, Summary: "What two policies show otherwise of the own offers",
 	}, nil, func(ctx context.Context, in TwoPolicies) (desk.PolicyDiff, error) {
 		return d.Diff(ctx, callerIn(ctx), filesIn(in.Old), filesIn(in.New))
+	})
+	post(a, huma.Operation{
+		OperationID: "replayPolicy", Path: pathReplay, Summary: "What a draft would have decided otherwise lately",
+	}, nil, func(ctx context.Context, in Draft) (desk.PolicyReplay, error) {
+		return d.Replay(ctx, callerIn(ctx), filesIn(in.Files), in.Days)
 	})
 	post(a, huma.Operation{
 		OperationID: "rollbackPolicy", Path: pathRollback, Summary: "Take out an earlier policy",
