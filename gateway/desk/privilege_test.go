@@ -44,13 +44,16 @@ func purposes() map[string]struct {
 		"OwnOffers":       {gateway.OpOwnOffers, content},
 		"PolicyLog":       {gateway.OpPolicyHistory, reads},
 		"PolicyRollback":  {gateway.OpPolicyRollback, changes},
+		"ProveEntry":      {gateway.OpProveJournal, reads},
 		"PublishCapacity": {gateway.OpPublish, changes},
 		"ReceivedOffers":  {gateway.OpReceivedOffers, content},
 		"Reload":          {gateway.OpReload, changes},
 		"SearchJournal":   {gateway.OpSearchJournal, reads},
 		"ShowRegister":    {gateway.OpShowRegister, reads},
 		"Status":          {gateway.OpStatus, reads},
+		"VerifyAgainst":   {gateway.OpVerifyJournal, reads},
 		"VerifyJournal":   {gateway.OpVerifyJournal, reads},
+		"WitnessNow":      {gateway.OpWitnessJournal, reads}, // what others cosign changes nothing of what is shown or in force
 	}
 }
 
