@@ -69,7 +69,7 @@ type cosigner struct {
 func (c cosigner) Name() string { return c.name }
 
 func (c cosigner) KeyHash() uint32 {
-	sum := sha256.Sum256(append([]byte(c.name+"\n\x04"), c.key...))
+	sum := sha256.Sum256(append(append([]byte(c.name+"\n"), algCosignature), c.key...))
 	return binary.BigEndian.Uint32(sum[:])
 }
 
