@@ -18,8 +18,10 @@ func newDemoCommand(a *app) *cobra.Command {
 		Short: "Show a whole region on this machine",
 		Long: `Run a region on this machine, each party a node of its own. The companies'
 exports are published, and you see who sees which fields of which offers, and
-what the policies kept back (in Dutch). The nodes then keep running, for you to
-try things, until Ctrl-C. There are three regions:
+what the policies kept back (in Dutch); then what a privacy officer finds out: all
+that a policy can show, what a proposal would change, what was denied, and that a
+changed copy of the journal is found. The nodes keep running, for you to try
+things, until Ctrl-C. There are three regions:
 
   drechtsteden  two leerwerkbedrijven, three gemeenten and a GRS
   groningen     the Instroomportaal of iederz: 100 places per dagdeel, of which 20

@@ -3,14 +3,10 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/ed25519"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +40,7 @@ archive them before that if they must be kept longer.`,
 			}
 			head, err := ask(a, cmd, func(ctx context.Context, client *rest.LocalClient) (head journal.Archive, err error) {
 				err = fillFile(file, func(w io.Writer) error {
-					head, err = fetchArchive(ctx, client, rest.ArchiveRequest{Until: end}, w)
+					head, err = client.WriteArchive(ctx, rest.ArchiveRequest{Until: end}, w)
 					return err
 				})
 				return head, err
@@ -60,32 +56,6 @@ archive them before that if they must be kept longer.`,
 	cmd.Flags().StringVar(&until, "until", "", "until the end of this day, such as 2026-12-31")
 	cmd.Flags().StringVarP(&file, "output", "o", "", "the file to write; it must not exist")
 	return cmd
-}
-
-func fetchArchive(ctx context.Context, client *rest.LocalClient, r rest.ArchiveRequest, w io.Writer) (head journal.Archive, err error) {
-	for {
-		part, err := client.ArchiveJournal(ctx, r)
-		if err != nil {
-			return head, err
-		}
-		if part.Head != nil {
-			if err := json.Unmarshal(*part.Head, &head); err != nil {
-				return head, fmt.Errorf("read the head of the archive: %w", err)
-			}
-			head.Notes = part.Notes
-			if err := head.WriteHead(w); err != nil {
-				return head, err
-			}
-		}
-		for _, leaf := range part.Leaves {
-			if err := journal.WriteRecord(w, []byte(leaf)); err != nil {
-				return head, err
-			}
-		}
-		if r.Page = part.More; r.Page == "" {
-			return head, nil
-		}
-	}
 }
 
 // fillFile writes a new file, for its owner only, which is there when all of it
@@ -120,50 +90,13 @@ func fillFile(name string, write func(io.Writer) error) (err error) {
 	return os.Rename(f.Name(), name)
 }
 
-// archiveReport is what verifying an archive found.
-type archiveReport struct {
-	Origin      string `json:"origin"`
-	Key         string `json:"key"` // base64, that signed the heads
-	From        uint64 `json:"from"`
-	Size        uint64 `json:"size"`
-	Entries     uint64 `json:"entries"`
-	Checkpoints int    `json:"checkpoints"`
-	Cosigned    int    `json:"cosigned"` // signatures of others under the last head
-}
-
-// verifyArchive verifies a file alone. With a key it must be that of the file.
-func verifyArchive(file, key string) (report archiveReport, err error) {
+func (a *app) showArchive(file, key string, asJSON bool) error {
 	f, err := os.Open(file)
 	if err != nil {
-		return report, gateway.Wrap(gateway.NotFound, err, "cannot read the archive "+file)
+		return gateway.Wrap(gateway.NotFound, err, "cannot read the archive "+file)
 	}
 	defer f.Close()
-	err = journal.ReadArchive(f, func(archive journal.Archive) ([]journal.Checkpoint, error) {
-		report = archiveReport{Origin: archive.Origin, Key: archive.Key, From: archive.From, Size: archive.Size}
-		if key != "" && key != archive.Key {
-			return nil, gateway.Errorf(gateway.Invalid, "the archive is signed with another key than the one given")
-		}
-		public, err := base64.StdEncoding.DecodeString(archive.Key)
-		if err != nil || len(public) != ed25519.PublicKeySize {
-			return nil, gateway.Errorf(gateway.Invalid, "the archive names no key")
-		}
-		var all []journal.Checkpoint
-		for _, note := range archive.Notes {
-			c, err := journal.Open([]byte(note), archive.Origin, public)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, c)
-			report.Cosigned = strings.Count(note, "\n\u2014 ") - strings.Count(note, "\n\u2014 "+archive.Origin+" ")
-		}
-		report.Checkpoints = len(all)
-		return all, nil
-	}, func(uint64, []byte) error { report.Entries++; return nil })
-	return report, err
-}
-
-func (a *app) showArchive(file, key string, asJSON bool) error {
-	report, err := verifyArchive(file, key)
+	report, err := journal.VerifyArchive(f, key)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -11,6 +13,7 @@ import (
 	"io"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -242,4 +245,42 @@ func (v *verification) accounted() error {
 		return misfit(v.lost.told, 0, "the leaves of the records from %d up to %d are gone, and no entry says so", v.lost.told, v.lost.found-1)
 	}
 	return nil
+}
+
+// ArchiveReport is what VerifyArchive found.
+type ArchiveReport struct {
+	Origin      string `json:"origin"`
+	Key         string `json:"key"` // base64, that signed the heads
+	From        uint64 `json:"from"`
+	Size        uint64 `json:"size"`
+	Entries     uint64 `json:"entries"`
+	Checkpoints int    `json:"checkpoints"`
+	Cosigned    int    `json:"cosigned"` // signatures of others under the last head
+}
+
+// VerifyArchive verifies a file alone. With a key it must be that of the file.
+// The error is that of ReadArchive.
+func VerifyArchive(r io.Reader, key string) (report ArchiveReport, err error) {
+	err = ReadArchive(r, func(archive Archive) ([]Checkpoint, error) {
+		report = ArchiveReport{Origin: archive.Origin, Key: archive.Key, From: archive.From, Size: archive.Size}
+		if key != "" && key != archive.Key {
+			return nil, gateway.Errorf(gateway.Invalid, "the archive is signed with another key than the one given")
+		}
+		public, err := base64.StdEncoding.DecodeString(archive.Key)
+		if err != nil || len(public) != ed25519.PublicKeySize {
+			return nil, gateway.Errorf(gateway.Invalid, "the archive names no key")
+		}
+		var all []Checkpoint
+		for _, note := range archive.Notes {
+			c, err := Open([]byte(note), archive.Origin, public)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, c)
+			report.Cosigned = strings.Count(note, "\n\u2014 ") - strings.Count(note, "\n\u2014 "+archive.Origin+" ")
+		}
+		report.Checkpoints = len(all)
+		return all, nil
+	}, func(uint64, []byte) error { report.Entries++; return nil })
+	return report, err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/desk"
+	"github.com/doorstroom/doorstroom/gateway/journal"
 )
 
 // JournalSearch says which entries to find: those to which everything applies
@@ -149,4 +151,32 @@ func (c *LocalClient) SearchJournal(ctx context.Context, s JournalSearch) (Journ
 // ExportJournal takes entries away, a page at a time.
 func (c *LocalClient) ExportJournal(ctx context.Context, s JournalSearch) (JournalExport, error) {
 	return ask[JournalExport](ctx, c, http.MethodPost, pathExport, s)
+}
+
+// WriteArchive writes a whole archive, as journal.VerifyArchive reads it, and gives
+// its head.
+func (c *LocalClient) WriteArchive(ctx context.Context, r ArchiveRequest, w io.Writer) (head journal.Archive, err error) {
+	for {
+		part, err := c.ArchiveJournal(ctx, r)
+		if err != nil {
+			return head, err
+		}
+		if part.Head != nil {
+			if err := json.Unmarshal(*part.Head, &head); err != nil {
+				return head, fmt.Errorf("read the head of the archive: %w", err)
+			}
+			head.Notes = part.Notes
+			if err := head.WriteHead(w); err != nil {
+				return head, err
+			}
+		}
+		for _, leaf := range part.Leaves {
+			if err := journal.WriteRecord(w, []byte(leaf)); err != nil {
+				return head, err
+			}
+		}
+		if r.Page = part.More; r.Page == "" {
+			return head, nil
+		}
+	}
 }

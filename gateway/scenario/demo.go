@@ -72,7 +72,11 @@ func (d Demo) Run(ctx context.Context) (err error) {
 		}
 	}
 	views, err := d.show(ctx, running)
-	if err != nil || d.Once {
+	if err != nil {
+		return err
+	}
+	first := slices.IndexFunc(running, func(p *process) bool { return p.Source != "" })
+	if err := d.audit(ctx, running[first]); err != nil || d.Once {
 		return err
 	}
 	writeAddresses(d.Out, d.Program, laid, views)

@@ -89,6 +89,11 @@ func TestDemoOnce(t *testing.T) {
 			if !strings.Contains(out.String(), string(want)) {
 				t.Errorf("the nodes hold otherwise than the files say:\n%s", out.String())
 			}
+			for _, audited := range []string{"Wie kan wat zien?", "Regel ", " meegetekend; ze zijn nog zo.", " van de kopie klopt niet."} {
+				if !strings.Contains(out.String(), audited) {
+					t.Errorf("got no %q in\n%s", audited, out.String())
+				}
+			}
 			left, err := os.ReadDir(tmp)
 			if err != nil {
 				t.Fatal(err)

@@ -171,7 +171,10 @@ func (s *Scenario) Policy(oin gateway.OIN, day gateway.Date) (*policy.Policy, er
 		}
 		files = append(files, policy.File{Name: name, Data: data})
 	}
-	env := policy.Env{Self: oin, Parties: s.Parties(), Lists: s.schema.Lists(), Class: s.schema.Class, Today: day}
+	env, err := s.env(oin, day)
+	if err != nil {
+		return nil, err
+	}
 	loaded, warnings, err := audit.LoadExpected(files, env)
 	if err != nil {
 		return nil, fmt.Errorf("load policy of %s: %w", m.Name, err)
@@ -187,6 +190,12 @@ func (s *Scenario) Policy(oin gateway.OIN, day gateway.Date) (*policy.Policy, er
 		return nil, gateway.Errorf(gateway.Invalid, "policy of %s: no expectation covers rule %s", m.Name, left[0].ID)
 	}
 	return loaded, nil
+}
+
+// env is the world in which a party's policy is read.
+func (s *Scenario) env(oin gateway.OIN, day gateway.Date) (policy.Env, error) {
+	_, err := s.member(oin)
+	return policy.Env{Self: oin, Parties: s.Parties(), Lists: s.schema.Lists(), Class: s.schema.Class, Today: day}, err
 }
 
 // policyFiles are a party's policy and, of one that offers something, what is
