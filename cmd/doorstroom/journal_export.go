@@ -31,10 +31,10 @@ func newJournalExportCommand(a *app) *cobra.Command {
            OIN, and what a spreadsheet would calculate, begins with an apostrophe
   adl      records of the Authorization Decision Log, one on each line, of the
            entries that tell of a decision
-  logboek  spans of Logboek Dataverwerkingen as OTLP JSON, one request on each line
+  logboek  spans of Logboek Dataverwerkingen as OTLP JSON, a request on each line
 
-None of these holds values of fields: the journal does not. An export is entered in
-the journal itself.`,
+None of these holds values of fields: the journal does not. An export is entered
+in the journal itself.`,
 		Example: `  doorstroom journal export --format csv --from 2026-11-01 --until 2026-11-30 -o november.csv
   doorstroom journal export --format logboek -o logboek.jsonl`,
 		Args: cobra.NoArgs,

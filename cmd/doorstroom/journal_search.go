@@ -49,7 +49,7 @@ func newJournalSearchCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "search",
-		Short: "Find entries of the journal: who was shown a field, what a rule refused, what happened to a message",
+		Short: "Find entries of the journal: who saw a field, what a rule refused",
 		Long: `Find the entries to which everything applies that is given, the newest first.
 The entries publish and denied tell who was shown what, and who was not: an
 entry publish with --field says who was shown that field, and when it was

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -60,9 +59,9 @@ func newPolicyCheckCommand(a *app) *cobra.Command {
 		Short: "Say everything that is wrong in policy files",
 		Long: `Read policy files as the node does, and say in Dutch everything that is wrong in
 them, with file, line and column, and which expectations do not hold. Without
-FILE it reads those of the configuration; of a FOLDER, all *.yaml. The expectations
-of a policy lie beside it: those of policy.yaml in policy_test.yaml. The node goes
-on with the policy it has: see policy reload.
+FILE it reads those of the configuration; of a FOLDER, all *.yaml. What is
+expected of a policy lies beside it: that of policy.yaml in policy_test.yaml. The
+node goes on with the policy it has: see policy reload.
 
 Names of parties are checked against the register of the running node, else
 register.file of the configuration, else nothing; --register names another file.
@@ -158,7 +157,8 @@ func checkPolicy(c config.Config, reg *register.Register, names []string) (polic
 	return report, nil
 }
 
-// policiesIn puts in the place of a folder the policy files in it.
+// policiesIn puts in the place of a folder the files in it: policies and what is
+// expected of them.
 func policiesIn(names []string) ([]string, error) {
 	var all []string
 	for _, name := range names {
@@ -167,7 +167,6 @@ func policiesIn(names []string) ([]string, error) {
 			continue
 		}
 		inside, err := filepath.Glob(filepath.Join(name, "*.yaml"))
-		inside = slices.DeleteFunc(inside, policy.IsExpectations)
 		if err != nil || len(inside) == 0 {
 			return nil, gateway.Errorf(gateway.NotFound, "there are no policy files *.yaml in %s", name)
 		}

@@ -105,6 +105,7 @@ func filesAt(path string) ([]policy.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	names = slices.DeleteFunc(names, policy.IsExpectations)
 	var files []policy.File
 	for _, name := range names {
 		data, err := readFile(name)

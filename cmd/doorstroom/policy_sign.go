@@ -214,7 +214,7 @@ and the signatures, and you send the signatures back. Without FILE and flags thi
 takes the files of the configuration. When the list itself changes, give the new
 list and the one in force, each with --approvers, the new one first.`,
 		Example: `  doorstroom policy approve --key fg.pem
-  doorstroom policy approve --key fg.pem --signatures approval.json --approvers approvers.yaml policy.yaml`,
+  doorstroom policy approve --key fg.pem --signatures a.json --approvers list.yaml policy.yaml`,
 		RunE: func(cmd *cobra.Command, files []string) error {
 			f.policy = files
 			if len(files) == 0 || len(f.lists) == 0 || f.signatures == "" {
