@@ -47,6 +47,7 @@ func purposes() map[string]struct {
 		"ProveEntry":      {gateway.OpProveJournal, reads},
 		"PublishCapacity": {gateway.OpPublish, changes},
 		"ReceivedOffers":  {gateway.OpReceivedOffers, content},
+		"Replay":          {gateway.OpReplayPolicy, content}, // it names offers of today
 		"Reload":          {gateway.OpReload, changes},
 		"SearchJournal":   {gateway.OpSearchJournal, reads},
 		"ShowRegister":    {gateway.OpShowRegister, reads},
