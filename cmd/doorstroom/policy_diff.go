@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -99,22 +98,11 @@ func (a *app) bothPolicies(cmd *cobra.Command, args []string) (old, next []polic
 	return old, next, nil
 }
 
-// filesAt reads one policy file, or all in a folder.
+// filesAt reads one policy file, or all in a folder, without what is expected of
+// them.
 func filesAt(path string) ([]policy.File, error) {
-	names, err := policiesIn([]string{path})
-	if err != nil {
-		return nil, err
-	}
-	names = slices.DeleteFunc(names, policy.IsExpectations)
-	var files []policy.File
-	for _, name := range names {
-		data, err := readFile(name)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, policy.File{Name: filepath.Base(name), Data: data})
-	}
-	return files, nil
+	files, _, err := policyFiles([]string{path})
+	return slices.DeleteFunc(files, func(f policy.File) bool { return policy.IsExpectations(f.Name) }), err
 }
 
 func (a *app) compare(cmd *cobra.Command, c comparison, old, next []policy.File) (audit.Diff, error) {

@@ -47,8 +47,13 @@ func TestTroubleIsLoggedWhenItChanges(t *testing.T) {
 			t.Fatalf("the peer was tried %d times, want that there was much to log", got)
 		}
 		got := count("ERROR")
-		if got == 0 || got > 12 {
-			t.Errorf("got %d errors in the log, want one of each thing that went wrong", got)
+		if n := strings.Count(s.log.String(), `msg="record failure"`); n != 1 {
+			t.Errorf("got %d errors of the peer's deliveries in the log, want one", n)
+		}
+		// A job of every hour that has nothing to write works, unless it shares a
+		// transaction with another: some of them come and go.
+		if got > 96 {
+			t.Errorf("got %d errors in the log of two days, want one of each thing that went wrong", got)
 		}
 		fails.Store(false)
 		time.Sleep(2 * time.Hour)
