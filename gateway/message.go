@@ -12,6 +12,13 @@ const (
 	KindCapacity      = "capacity"       // snapshot or withdrawal of one offer
 	KindCapacityState = "capacity-state" // the list of all offers shown: what is not in it is gone
 
+	// Kinds that concern a person travel and rest encrypted: see Confidential.
+	KindReferral       = "referral"        // a referrer's request to a provider
+	KindReferralState  = "referral-state"  // the provider's full current state of a referral
+	KindHandover       = "handover"        // personal contact data, referrer to provider
+	KindSubjectRequest = "subject-request" // rectification, erasure or restriction is asked
+	KindSubjectAnswer  = "subject-answer"  // what was done about it
+
 	typePrefix = "nl.doorstroom."
 	typeSuffix = ".v1"
 	schemaBase = "https://doorstroom.example/schemas/"
@@ -62,6 +69,16 @@ type Event struct {
 	Principal       string  `json:"principal,omitempty"`
 	TraceParent     string  `json:"traceparent,omitempty"`
 	Data            RawJSON `json:"data"`
+}
+
+// Confidential tells whether messages of a kind concern a person: only the
+// recipient may read them, on the way and at rest.
+func Confidential(kind string) bool {
+	switch kind {
+	case KindReferral, KindReferralState, KindHandover, KindSubjectRequest, KindSubjectAnswer:
+		return true
+	}
+	return false
 }
 
 // TypeOf is the CloudEvents type of a kind.
