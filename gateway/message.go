@@ -49,6 +49,7 @@ type Message struct {
 	Principal   OIN       // for whom the sender acts; empty: for itself
 	TraceParent string    // W3C trace context
 	Data        RawJSON
+	Nonce       string // of confidential kinds: see NewNonce; Encode pads what has one
 }
 
 // Event is a Message on the wire. CloudEvents integers have 32 bits, so
@@ -69,6 +70,8 @@ type Event struct {
 	Principal       string  `json:"principal,omitempty"`
 	TraceParent     string  `json:"traceparent,omitempty"`
 	Data            RawJSON `json:"data"`
+	Nonce           string  `json:"nonce,omitempty"`
+	Padding         string  `json:"padding,omitempty"`
 }
 
 // Confidential tells whether messages of a kind concern a person: only the
@@ -90,6 +93,14 @@ func SchemaOf(kind string) string { return schemaBase + kind + typeSuffix + ".js
 // Encode writes the message as the bytes that are signed: the same message
 // gives the same bytes at every attempt. Times have whole seconds, in UTC.
 func (m Message) Encode() []byte {
+	b := m.encode()
+	if m.Nonce != "" {
+		b = pad(b, m.Nonce)
+	}
+	return b
+}
+
+func (m Message) encode() []byte {
 	if b, ok := m.appendPlain(make([]byte, 0, 640+len(m.Data))); ok {
 		return b
 	}
@@ -194,7 +205,7 @@ func DecodeMessage(b []byte) (Message, error) {
 // Message reads an event as DecodeMessage does. It keeps Data, and does not look
 // at the attributes that are the same for all messages.
 func (e Event) Message() (Message, error) {
-	m := Message{ID: e.ID, Subject: e.Subject, TraceParent: e.TraceParent, Data: e.Data}
+	m := Message{ID: e.ID, Subject: e.Subject, TraceParent: e.TraceParent, Data: e.Data, Nonce: e.Nonce}
 	var err error
 	if m.Source, err = ParseURN(e.Source); err != nil {
 		return Message{}, Wrap(Invalid, err, "source is not a party")

@@ -44,6 +44,8 @@ const (
 	ReasonOverload     Reason = "overload"  // the recipient is full or busy
 	ReasonOlder        Reason = "older"     // a later snapshot is here
 	ReasonIncarnation  Reason = "incarnation"
+	ReasonUnreadable   Reason = "unreadable"   // encrypted to a key that the recipient does not have, or it does not decrypt
+	ReasonConfidential Reason = "confidential" // about a person and not encrypted as such messages are, or the other way round
 )
 
 // Reasons lists every reason.
@@ -52,7 +54,7 @@ func Reasons() []Reason {
 		ReasonSignature, ReasonKeyUnknown, ReasonKeyExpired, ReasonCompromised, ReasonPartyUnknown, ReasonSource,
 		ReasonPeer, ReasonRecipient, ReasonExpired, ReasonLifetime, ReasonFuture, ReasonMalformed, ReasonSchema,
 		ReasonCode, ReasonType, ReasonIDReused, ReasonPolicy, ReasonMandate, ReasonProvider, ReasonOverload,
-		ReasonOlder, ReasonIncarnation,
+		ReasonOlder, ReasonIncarnation, ReasonUnreadable, ReasonConfidential,
 	}
 }
 

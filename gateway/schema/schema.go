@@ -249,7 +249,7 @@ func (v *Validator) event(b []byte) (gateway.Message, bool) {
 		ID: part("id"), Source: part("source"), Type: typ, Time: part("time"), DataSchema: dataSchema,
 		Recipient: part("recipient"), Expires: part("expires"), Subject: part("subject"), Sequence: part("sequence"),
 		Incarnation: part("incarnation"), Principal: part("principal"), TraceParent: part("traceparent"),
-		Data: room[p.members["data"].place],
+		Nonce: part("nonce"), Data: room[p.members["data"].place],
 	}.Message()
 	return m, err == nil
 }

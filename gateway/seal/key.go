@@ -3,7 +3,6 @@ package seal
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -26,7 +25,7 @@ const (
 	useSign    = "sig"
 	useEncrypt = "enc"
 
-	// keyAgreement is how confidential messages will be encrypted.
+	// keyAgreement is how confidential messages are encrypted.
 	keyAgreement = string(jose.ECDH_ES_A256KW)
 )
 
@@ -124,10 +123,10 @@ func (k *Key) signJOSE(p Purpose, payload []byte) (string, error) {
 	return token, nil
 }
 
-// EncryptionKey is the private key by which a party will read what is encrypted
-// to it: ECDH-ES on P-256.
+// EncryptionKey is the private key by which a party reads what is encrypted to
+// it: ECDH-ES on P-256.
 type EncryptionKey struct {
-	private *ecdh.PrivateKey
+	private *ecdsa.PrivateKey
 	public  gateway.Key
 }
 
@@ -154,15 +153,11 @@ func ParseEncryptionKey(pemPKCS8 []byte) (*EncryptionKey, error) {
 }
 
 func newEncryptionKey(key *ecdsa.PrivateKey) (*EncryptionKey, error) {
-	private, err := key.ECDH()
-	if err != nil {
-		return nil, gateway.Wrap(gateway.Invalid, err, "an encryption key is P-256")
-	}
 	public, err := publicKey(key.Public(), useEncrypt, keyAgreement)
 	if err != nil {
 		return nil, err
 	}
-	return &EncryptionKey{private: private, public: public}, nil
+	return &EncryptionKey{private: key, public: public}, nil
 }
 
 // KID is the id of the key: its RFC 7638 thumbprint with SHA-256.
@@ -243,14 +238,20 @@ func CheckSigningKey(k gateway.Key) error {
 // CheckEncryptionKey says whether k can be encrypted to: a public P-256 JWK,
 // meant for encryption, whose thumbprint is its id.
 func CheckEncryptionKey(k gateway.Key) error {
+	_, err := encryptionKey(k)
+	return err
+}
+
+func encryptionKey(k gateway.Key) (*ecdsa.PublicKey, error) {
 	public, err := parsePublic(k, useEncrypt)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, ok := public.(*ecdsa.PublicKey); !ok {
-		return gateway.Errorf(gateway.Invalid, "an encryption key is P-256")
+	key, ok := public.(*ecdsa.PublicKey)
+	if !ok {
+		return nil, gateway.Errorf(gateway.Invalid, "an encryption key is P-256")
 	}
-	return nil
+	return key, nil
 }
 
 // Keys remembers the public keys that it has read and found good, so that a key
@@ -262,6 +263,7 @@ type Keys struct {
 }
 
 type readKey struct {
+	use string
 	jwk []byte
 	key any
 }
@@ -273,20 +275,25 @@ func (k *Keys) signing(known gateway.Key) (any, error) {
 	k.mu.RLock()
 	found, ok := k.read[known.KID]
 	k.mu.RUnlock()
-	if ok && bytes.Equal(found.jwk, known.JWK) {
+	if ok && found.use == useSign && bytes.Equal(found.jwk, known.JWK) {
 		return found.key, nil
 	}
 	key, err := signingKey(known)
 	if err != nil {
 		return nil, err
 	}
+	k.remember(known, key, useSign)
+	return key, nil
+}
+
+// remember keeps a key that was found good for a use.
+func (k *Keys) remember(known gateway.Key, key any, use string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.read == nil || len(k.read) == maxKeys {
 		k.read = map[string]readKey{}
 	}
-	k.read[known.KID] = readKey{bytes.Clone(known.JWK), key}
-	return key, nil
+	k.read[known.KID] = readKey{use, bytes.Clone(known.JWK), key}
 }
 
 func signingKey(k gateway.Key) (any, error) { return parsePublic(k, useSign) }
