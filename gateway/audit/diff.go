@@ -129,9 +129,9 @@ func NewOffersDiff(old, next *policy.Policy, day gateway.Date, recipients []gate
 	d.Offers = true
 	for _, r := range recipients {
 		first := len(d.Changes)
+		was, is := old.For(gateway.KindCapacity, r, day), next.For(gateway.KindCapacity, r, day)
 		for i := range offers {
-			q := policy.Request{Kind: gateway.KindCapacity, Offer: &offers[i], Recipient: r, Day: day}
-			if change, differs := changeOf(next, old.Decide(q), next.Decide(q)); differs {
+			if change, differs := changeOf(next, was.Decide(&offers[i]), is.Decide(&offers[i])); differs {
 				gather(&d, first, change, whoIs(next, r), offers[i].ID)
 			}
 		}

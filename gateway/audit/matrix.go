@@ -138,10 +138,11 @@ func NewOffers(p *policy.Policy, about About, recipients []gateway.Recipient, of
 	for _, r := range recipients {
 		var decisions []*gateway.Decision
 		ids := map[*gateway.Decision][]string{}
+		lens := p.For(gateway.KindCapacity, r, about.Day)
 		for i := range offers {
 			d := over
 			if !offers[i].Expired(about.Day) {
-				d = p.Decide(policy.Request{Kind: gateway.KindCapacity, Offer: &offers[i], Recipient: r, Day: about.Day})
+				d = lens.Decide(&offers[i])
 			}
 			if ids[d] == nil {
 				decisions = append(decisions, d)

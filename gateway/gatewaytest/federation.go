@@ -200,6 +200,7 @@ func (f *Federation) Start(oin gateway.OIN) *node.Node {
 	if err != nil {
 		f.t.Fatalf("open node: %v", err)
 	}
+	f.Net.Watch(f.t, oin, n.Exchange.Options)
 	if err := n.Start(context.Background()); err != nil {
 		f.t.Fatalf("start node: %v", err)
 	}

@@ -24,6 +24,8 @@ type Network struct {
 	fault Fault                // guarded by mu
 	wire  []Exchanged          // guarded by mu
 	asked []Asked              // guarded by mu
+
+	watchers map[gateway.OIN]*watcher // guarded by mu; by sender
 }
 
 // Peer is who answers on the network: a node's exchange, or a test that plays a
@@ -73,7 +75,7 @@ func (n *Network) Asked() []Asked {
 
 // NewNetwork makes a network without nodes.
 func NewNetwork() *Network {
-	return &Network{nodes: map[gateway.OIN]Peer{}, down: map[gateway.OIN]bool{}}
+	return &Network{nodes: map[gateway.OIN]Peer{}, down: map[gateway.OIN]bool{}, watchers: map[gateway.OIN]*watcher{}}
 }
 
 // Attach makes a node reachable, or unreachable with nil.
@@ -129,12 +131,23 @@ func (s sender) peer(to gateway.OIN) (Peer, Fault, error) {
 	return e, s.net.fault, nil
 }
 
+func (n *Network) watcher(oin gateway.OIN) *watcher {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	w := n.watchers[oin]
+	if w == nil {
+		panic("nobody watches what " + string(oin) + " sends: call Watch before the node starts")
+	}
+	return w
+}
+
 // Send delivers a batch.
 func (s sender) Send(ctx context.Context, to gateway.Party, batch gateway.Batch) (gateway.Receipts, error) {
 	e, fault, err := s.peer(to.OIN)
 	if err != nil {
 		return gateway.Receipts{}, err
 	}
+	s.net.watcher(s.from).batch(to.OIN, batch)
 	if fault.Dial > 0 {
 		select {
 		case <-time.After(fault.Dial):

@@ -210,6 +210,7 @@ func exchangeWithFault(t *testing.T, side gateway.OIN, point string, fails int64
 		}
 		must(t, err)
 		t.Cleanup(func() { _ = n.Stop(context.Background()) }) // it may be this that fails
+		net.Watch(t, oin, n.Exchange.Options)
 		if err := n.Start(t.Context()); err != nil {
 			must(t, n.Start(t.Context()))
 		}

@@ -27,49 +27,10 @@ func cell(f gateway.Field, c gateway.Capacity) string {
 	case gateway.FieldStatus:
 		return statusWord(c.Status)
 	}
-	if holds(f, c) {
+	if c.Form(f) != gateway.None {
 		return "ja"
 	}
 	return ""
-}
-
-// holds tells whether a field that has one form only is in a snapshot.
-func holds(f gateway.Field, c gateway.Capacity) bool {
-	switch f {
-	case gateway.FieldTitle:
-		return c.Title != ""
-	case gateway.FieldWerksoorten:
-		return len(c.Werksoorten) > 0
-	case gateway.FieldTrajectsoort:
-		return c.Trajectsoort != ""
-	case gateway.FieldDienstverband:
-		return c.Dienstverband != ""
-	case gateway.FieldDoelgroepen:
-		return len(c.Doelgroepen) > 0
-	case gateway.FieldGrondslag:
-		return c.Grondslag != ""
-	case gateway.FieldFunctionaliteit:
-		return c.Functionaliteit != ""
-	case gateway.FieldFase:
-		return c.Fase != gateway.Range{}
-	case gateway.FieldTrede:
-		return c.Trede != gateway.Range{}
-	case gateway.FieldBegeleiding:
-		return c.Begeleiding != gateway.Begeleiding{}
-	case gateway.FieldAddress:
-		return c.Location.Address != gateway.Address{}
-	case gateway.FieldPostcode:
-		return c.Location.Postcode != ""
-	case gateway.FieldGemeente:
-		return c.Location.Gemeente != ""
-	case gateway.FieldCoordinates:
-		return c.Location.Coordinates != nil
-	case gateway.FieldContact:
-		return c.Contact != gateway.Contact{}
-	case gateway.FieldAccessibility:
-		return len(c.Accessibility) > 0
-	}
-	return false
 }
 
 func statusWord(s gateway.Status) string {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/audit"
 	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/gateway/publication"
 )
@@ -23,6 +24,7 @@ type View struct {
 	Decision  *gateway.Decision
 	Fields    []policy.FieldExplanation // why each field is shown or not, in the order of gateway.Fields
 	Capacity  gateway.Capacity
+	Cell      gateway.Disclosure // what the matrix that people read shows in this case
 }
 
 // Views are what every party is to hold of every offer of another, worked out
@@ -40,10 +42,18 @@ func (s *Scenario) Views(ctx context.Context, now time.Time) ([]View, error) {
 		if err != nil {
 			return nil, err
 		}
+		cells := map[gateway.OIN]*audit.Cells{}
+		for _, recipient := range s.members {
+			if cells[recipient.OIN], err = audit.NewCells(rules, s.recipient(recipient.OIN, day), day); err != nil {
+				return nil, fmt.Errorf("list the matrix of %s: %w", provider.Name, err)
+			}
+		}
 		for _, o := range offers {
 			for _, recipient := range s.members {
 				if recipient.OIN != provider.OIN {
-					views = append(views, s.view(rules, provider, recipient, o, now))
+					v := s.view(rules, provider, recipient, o, now)
+					v.Cell = cells[recipient.OIN].Of(&o, day)
+					views = append(views, v)
 				}
 			}
 		}
@@ -111,6 +121,8 @@ func Compare(views []View, held []Held, denied map[gateway.OIN][]publication.Den
 			wrong = append(wrong, where+"ontbreekt, maar het beleid staat het toe")
 		case found && !sameView(got, v.Capacity):
 			wrong = append(wrong, where+"is daar anders dan het beleid toestaat")
+		case found && len(audit.Outside(got, v.Cell)) > 0:
+			wrong = append(wrong, where+"gaat buiten de matrix: "+strings.Join(audit.Outside(got, v.Cell), ", "))
 		}
 		if by := deniedBy(denied[v.Provider.OIN], v); by != v.Decision.DeniedBy {
 			wrong = append(wrong, where+fmt.Sprintf("hoort door %q te zijn tegengehouden, maar het knooppunt meldt %q", v.Decision.DeniedBy, by))

@@ -249,3 +249,17 @@ func TestCompareFindsEveryDifference(t *testing.T) {
 		})
 	}
 }
+
+// TestCompareGoesByTheMatrix: what was decided is not enough. Where the matrix that
+// people read says less, that is found.
+func TestCompareGoesByTheMatrix(t *testing.T) {
+	all := views(t)
+	held, denied := truth(all)
+	i := slices.IndexFunc(all, func(v scenario.View) bool { return v.Decision.Show[gateway.FieldContact] == gateway.Exact })
+	all[i].Cell = maps.Clone(all[i].Cell)
+	delete(all[i].Cell, gateway.FieldContact)
+	wrong := scenario.Compare(all, held, denied)
+	if want := "gaat buiten de matrix: contact as exact, at most none"; len(wrong) != 1 || !strings.HasSuffix(wrong[0], want) {
+		t.Errorf("got %q, want one that ends in %q", wrong, want)
+	}
+}
