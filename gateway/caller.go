@@ -53,6 +53,10 @@ const (
 	OpWitnessJournal Operation = "witness-journal" // send its head to the witnesses now
 	OpBackup         Operation = "backup"          // write an encrypted copy of the database
 	OpDoctor         Operation = "doctor"          // examine the node and its machine
+
+	OpBreakGlass            Operation = "break-glass" // take, for a bounded time, the reading that one's roles lack; and end it
+	OpListBreakGlass        Operation = "list-break-glass"
+	OpAcknowledgeBreakGlass Operation = "acknowledge-break-glass" // mark that one has seen it
 )
 
 // Operations lists every desk operation.
@@ -62,6 +66,7 @@ func Operations() []Operation {
 		OpChangeRegister, OpExplainPolicy, OpReload, OpListJournal, OpVerifyJournal, OpBackup, OpDoctor,
 		OpDiffPolicy, OpReplayPolicy, OpPolicyHistory, OpPolicyRollback,
 		OpSearchJournal, OpExportJournal, OpArchiveJournal, OpProveJournal, OpWitnessJournal,
+		OpBreakGlass, OpListBreakGlass, OpAcknowledgeBreakGlass,
 	}
 }
 
@@ -95,8 +100,10 @@ func allowed(op Operation) []Role {
 		return []Role{PrivacyOfficer, Beheerder}
 	case OpVerifyJournal, OpProveJournal:
 		return []Role{PrivacyOfficer, Beheerder}
-	case OpBackup, OpDoctor, OpWitnessJournal:
+	case OpBackup, OpDoctor, OpWitnessJournal, OpBreakGlass:
 		return []Role{Beheerder}
+	case OpListBreakGlass, OpAcknowledgeBreakGlass:
+		return []Role{PrivacyOfficer}
 	}
 	return nil
 }
@@ -112,4 +119,10 @@ func (c Caller) Authorize(op Operation) error {
 		return nil
 	}
 	return Errorf(Denied, "operation %s needs one of the roles %v", op, allowed(op))
+}
+
+// UnderBreakGlass lists what break-glass access adds: what shows offers, and
+// nothing that changes anything.
+func UnderBreakGlass() []Operation {
+	return []Operation{OpOwnOffers, OpReceivedOffers, OpReplayPolicy}
 }

@@ -106,6 +106,9 @@ func isTerminal(stream any) bool {
 }
 
 func writeStatus(w io.Writer, s rest.Status) error {
+	for _, b := range s.BreakGlass {
+		fmt.Fprintln(w, breakGlassText(b, s.Time))
+	}
 	fmt.Fprintf(w, "%s (%s), %s\n", clip(cmp.Or(s.Name, nameless(s)), 0), s.Party, when(s.Time))
 	for _, alarm := range s.Alarms {
 		fmt.Fprintf(w, "ALARM     %s\n", clip(alarm, 0))

@@ -47,6 +47,13 @@ func operations(f *gt.Federation) map[gateway.Operation]func(gateway.Caller) err
 		gateway.OpListJournal:    func(c gateway.Caller) error { _, err := d.Journal(ctx, c, 0, 1); return err },
 		gateway.OpBackup:         func(c gateway.Caller) error { _, err := d.Backup(ctx, c); return err },
 		gateway.OpDoctor:         func(c gateway.Caller) error { _, err := d.Doctor(ctx, c); return err },
+		gateway.OpBreakGlass: func(c gateway.Caller) error {
+			_, err := d.BreakGlass(ctx, c, "om te proberen of het mag", time.Minute)
+			return err
+		},
+		gateway.OpListBreakGlass:        func(c gateway.Caller) error { _, err := d.ListBreakGlass(ctx, c); return err },
+		gateway.OpAcknowledgeBreakGlass: func(c gateway.Caller) error { _, err := d.AcknowledgeBreakGlass(ctx, c, 9); return err },
+
 		gateway.OpVerifyJournal:  func(c gateway.Caller) error { _, err := d.VerifyJournal(ctx, c); return err },
 		gateway.OpProveJournal:   func(c gateway.Caller) error { _, err := d.ProveEntry(ctx, c, 0); return err },
 		gateway.OpWitnessJournal: func(c gateway.Caller) error { _, err := d.WitnessNow(ctx, c); return err },

@@ -18,6 +18,7 @@ const (
 	reads   = "reads"   // policy, journal, how the node stands: nothing of offers
 	changes = "changes" // what is offered, shown or in force, or files of the node
 	content = "content" // shows what is in offers
+	marks   = "marks"   // that somebody has seen something: nothing of what is offered, shown or in force
 )
 
 // purposes is the written table: each method of the desk that takes a caller, the
@@ -30,31 +31,35 @@ func purposes() map[string]struct {
 		op   gateway.Operation
 		does string
 	}{
-		"ArchiveJournal":  {gateway.OpArchiveJournal, reads},
-		"Backup":          {gateway.OpBackup, changes},
-		"ConfirmImport":   {gateway.OpConfirmImport, changes},
-		"Diff":            {gateway.OpDiffPolicy, reads},
-		"Doctor":          {gateway.OpDoctor, reads},
-		"DropImport":      {gateway.OpConfirmImport, changes},
-		"Explain":         {gateway.OpExplainPolicy, reads},
-		"ExportJournal":   {gateway.OpExportJournal, reads},
-		"InstallRegister": {gateway.OpChangeRegister, changes},
-		"Journal":         {gateway.OpListJournal, reads},
-		"OfferMatrix":     {gateway.OpExplainPolicy, reads},
-		"OwnOffers":       {gateway.OpOwnOffers, content},
-		"PolicyLog":       {gateway.OpPolicyHistory, reads},
-		"PolicyRollback":  {gateway.OpPolicyRollback, changes},
-		"ProveEntry":      {gateway.OpProveJournal, reads},
-		"PublishCapacity": {gateway.OpPublish, changes},
-		"ReceivedOffers":  {gateway.OpReceivedOffers, content},
-		"Replay":          {gateway.OpReplayPolicy, content}, // it names offers of today
-		"Reload":          {gateway.OpReload, changes},
-		"SearchJournal":   {gateway.OpSearchJournal, reads},
-		"ShowRegister":    {gateway.OpShowRegister, reads},
-		"Status":          {gateway.OpStatus, reads},
-		"VerifyAgainst":   {gateway.OpVerifyJournal, reads},
-		"VerifyJournal":   {gateway.OpVerifyJournal, reads},
-		"WitnessNow":      {gateway.OpWitnessJournal, reads}, // what others cosign changes nothing of what is shown or in force
+		"AcknowledgeBreakGlass": {gateway.OpAcknowledgeBreakGlass, marks},
+		"BreakGlass":            {gateway.OpBreakGlass, changes},
+		"EndBreakGlass":         {gateway.OpBreakGlass, changes},
+		"ListBreakGlass":        {gateway.OpListBreakGlass, reads},
+		"ArchiveJournal":        {gateway.OpArchiveJournal, reads},
+		"Backup":                {gateway.OpBackup, changes},
+		"ConfirmImport":         {gateway.OpConfirmImport, changes},
+		"Diff":                  {gateway.OpDiffPolicy, reads},
+		"Doctor":                {gateway.OpDoctor, reads},
+		"DropImport":            {gateway.OpConfirmImport, changes},
+		"Explain":               {gateway.OpExplainPolicy, reads},
+		"ExportJournal":         {gateway.OpExportJournal, reads},
+		"InstallRegister":       {gateway.OpChangeRegister, changes},
+		"Journal":               {gateway.OpListJournal, reads},
+		"OfferMatrix":           {gateway.OpExplainPolicy, reads},
+		"OwnOffers":             {gateway.OpOwnOffers, content},
+		"PolicyLog":             {gateway.OpPolicyHistory, reads},
+		"PolicyRollback":        {gateway.OpPolicyRollback, changes},
+		"ProveEntry":            {gateway.OpProveJournal, reads},
+		"PublishCapacity":       {gateway.OpPublish, changes},
+		"ReceivedOffers":        {gateway.OpReceivedOffers, content},
+		"Replay":                {gateway.OpReplayPolicy, content}, // it names offers of today
+		"Reload":                {gateway.OpReload, changes},
+		"SearchJournal":         {gateway.OpSearchJournal, reads},
+		"ShowRegister":          {gateway.OpShowRegister, reads},
+		"Status":                {gateway.OpStatus, reads},
+		"VerifyAgainst":         {gateway.OpVerifyJournal, reads},
+		"VerifyJournal":         {gateway.OpVerifyJournal, reads},
+		"WitnessNow":            {gateway.OpWitnessJournal, reads}, // what others cosign changes nothing of what is shown or in force
 	}
 }
 

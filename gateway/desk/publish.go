@@ -265,6 +265,9 @@ func (d *Desk) wake(r publication.Result) {
 func (d *Desk) Renew(ctx context.Context) error {
 	now := d.now()
 	d.newDay(now)
+	if err := d.Store.BreakGlassOver(ctx, now); err != nil {
+		d.Log.Error("the end of break-glass access was not journaled", "error", err)
+	}
 	if err := d.waited(ctx, now); err != nil {
 		d.Log.Error("the policy that waited did not come in force", "error", err)
 	}

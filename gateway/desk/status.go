@@ -31,6 +31,7 @@ type Status struct {
 	Awaited     store.Awaited       `json:"awaited,omitzero"` // since a restore
 	Witnessed   witness.State       `json:"witnessed"`        // how far the journal is beyond rewriting unnoticed
 	Alarms      []string            `json:"alarms,omitempty"`
+	BreakGlass  []BreakGlass        `json:"breakGlass,omitempty"` // open, or not acknowledged yet
 }
 
 // RegisterStatus is the register in force.
@@ -82,7 +83,8 @@ func (d *Desk) Status(ctx context.Context, caller gateway.Caller) (Status, error
 		return Status{}, fmt.Errorf("read the journals of others: %w", err)
 	}
 	s.Alarms = append(s.Alarms, watch...)
-	return s, nil
+	s.BreakGlass, err = d.breakGlassShown(ctx, caller, now)
+	return s, err
 }
 
 func (d *Desk) fillStatus(ctx context.Context, s *Status, now time.Time) error {

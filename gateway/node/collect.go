@@ -156,6 +156,9 @@ func (n *Node) collectStored(ctx context.Context, s sample) error {
 	if err := n.collectWitnessed(ctx, s); err != nil {
 		return err
 	}
+	if err := n.collectBreakGlass(ctx, s); err != nil {
+		return err
+	}
 	backup, ok, err := n.Store.LastBackup(ctx)
 	if err != nil {
 		return err
@@ -181,6 +184,22 @@ func (n *Node) collectStored(ctx context.Context, s sample) error {
 	}
 	n.collectPeers(s, peers)
 	return n.collectLogboek(ctx, s)
+}
+
+func (n *Node) collectBreakGlass(ctx context.Context, s sample) error {
+	shown, err := n.Desk.BreakGlassToShow(ctx)
+	if err != nil {
+		return err
+	}
+	open := 0
+	for _, b := range shown {
+		if b.Open(s.now) {
+			open++
+		}
+	}
+	s.send("break_glass_open", float64(open))
+	s.send("break_glass_unacknowledged", float64(len(shown)))
+	return nil
 }
 
 // collectWitnessed tells how far the journal is beyond rewriting unnoticed, and of

@@ -125,6 +125,7 @@ func (x *examination) all(ctx context.Context) {
 	x.peers(ctx)
 	x.copies()
 	x.witnesses(ctx)
+	x.breakGlass(ctx)
 	x.kept()
 	x.compaction(ctx)
 	x.exports(ctx)

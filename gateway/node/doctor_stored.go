@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,6 +89,28 @@ func (x *examination) compaction(ctx context.Context) {
 		return
 	}
 	x.ok("compaction", "%s", text)
+}
+
+// breakGlass names access that nobody has acknowledged yet, and not whose or why.
+func (x *examination) breakGlass(ctx context.Context) {
+	if x.desk == nil {
+		return
+	}
+	shown, err := x.desk.BreakGlassToShow(ctx)
+	if err != nil {
+		return // database tells
+	}
+	for _, b := range shown {
+		if b.Open(x.now) {
+			x.warn("break-glass", "doorstroom break-glass end, as soon as the work is done", "access %d to offers is open until %s", b.Number, minute(b.Until))
+			continue
+		}
+		x.warn("break-glass", fmt.Sprintf("a privacy officer: doorstroom break-glass acknowledge %d", b.Number),
+			"access %d to offers was open from %s to %s, with %s", b.Number, minute(b.Since), minute(b.Ends()), counted(b.Reads, "reading", "readings"))
+	}
+	if len(shown) == 0 {
+		x.ok("break-glass", "nobody has access beyond his roles, and all that was is acknowledged")
+	}
 }
 
 // exports looks at what waits for another export of the admin.

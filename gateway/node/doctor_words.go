@@ -25,6 +25,8 @@ func counted(n int, one, several string) string {
 
 func day(t time.Time) string { return t.In(gateway.Amsterdam()).Format("2006-01-02") }
 
+func minute(t time.Time) string { return t.In(gateway.Amsterdam()).Format("2006-01-02 15:04") }
+
 // list names the first few.
 func list(names []string) string {
 	const few = 5

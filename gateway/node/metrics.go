@@ -68,6 +68,9 @@ func Metrics() []Metric {
 		{"doorstroom_journal_verified_timestamp_seconds", gauge, "When somebody last had the journal recomputed; missing if not since start.", nil},
 		{"doorstroom_journal_verify_error", gauge, "1 if the journal did not fit its hashes and checkpoints when last recomputed.", nil},
 
+		{"doorstroom_break_glass_open", gauge, "How many persons may read offers by break-glass access now.", nil},
+		{"doorstroom_break_glass_unacknowledged", gauge, "How often break-glass access was opened without a privacy officer having acknowledged it yet.", nil},
+
 		{"doorstroom_logboek_entries_total", counter, "Entries of the journal since start that the receiver of logboek.endpoint took (taken), and tries that failed (failed).", []string{"outcome"}},
 		{"doorstroom_logboek_lag_entries", gauge, "Entries of the journal that the receiver of logboek.endpoint has not taken yet.", nil},
 		{"doorstroom_logboek_lag_seconds", gauge, "Age of the oldest of these; 0: none.", nil},

@@ -46,6 +46,9 @@ const (
 	pathArchive       = "/v1/journal/archive"
 	pathBackup        = "/v1/backup"
 	pathDoctor        = "/v1/doctor"
+	pathBreakGlass    = "/v1/break-glass"
+	pathEndBreakGlass = "/v1/break-glass/end"
+	pathAcknowledge   = "/v1/break-glass/acknowledge"
 
 	// journalPage is how many entries a journal request without limit gets, and
 	// maxJournalPage how many it can ask for.
@@ -142,6 +145,7 @@ func newLocalAPI(mux *http.ServeMux, d *desk.Desk, log *slog.Logger) api {
 	searchRoutes(a, d)
 	backupRoutes(a, d)
 	doctorRoutes(a, d)
+	breakGlassRoutes(a, d)
 	return a
 }
 

@@ -143,8 +143,20 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 			return nil
 		},
 		gateway.OpWitnessJournal: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.WitnessJournal(ctx); return err },
-		gateway.OpDoctor:         func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Doctor(ctx); return err },
-		gateway.OpBackup:         func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Backup(ctx); return err },
+		gateway.OpBreakGlass: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.BreakGlass(ctx, "om te proberen of het mag", 5)
+			_, end := c.EndBreakGlass(ctx)
+			return errors.Join(err, end)
+		},
+		gateway.OpListBreakGlass: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.ListBreakGlass(ctx); return err },
+		gateway.OpAcknowledgeBreakGlass: func(ctx context.Context, c *rest.LocalClient) error {
+			if _, err := c.AcknowledgeBreakGlass(ctx, 1000); gateway.KindOf(err) != gateway.NotFound {
+				return err
+			}
+			return nil
+		},
+		gateway.OpDoctor: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Doctor(ctx); return err },
+		gateway.OpBackup: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Backup(ctx); return err },
 	}
 }
 

@@ -400,6 +400,9 @@ func readRemains(r reader) (found Remains, err error) {
 	if found.Checkpoint, err = r.get(table{name: tableCheckpoints}, number(found.Size)); err != nil {
 		return found, err
 	}
+	if found.BreakGlass, err = allBreakGlasses(r); err != nil {
+		return found, err
+	}
 	found.Registers = map[uint64][]byte{}
 	err = r.ascend(table{name: tableRegisters}, nil, func(key, value []byte) (bool, error) {
 		found.Registers[sequenceOf(key)] = value

@@ -8,8 +8,9 @@ import (
 )
 
 // Purge forgets what no longer matters: the items of messages that expired
-// gateway.DedupeMargin ago, subjects that are gone as long, and receipts older
-// than 30 days. It gives the number of rows. It reads beside other transactions
+// gateway.DedupeMargin ago, subjects that are gone as long, receipts older
+// than 30 days, and who broke the glass and why, a year after that was
+// acknowledged. It gives the number of rows. It reads beside other transactions
 // and deletes a thousand rows in each of its own. While now lies more than
 // gateway.ClockSkew behind the highest committed time it does nothing but give
 // ErrClock.
@@ -54,6 +55,12 @@ func overBy(in table, now time.Time) func(key, value []byte) (bool, error) {
 		return func(_, value []byte) (bool, error) {
 			held, err := decodeSnapshot(in, value)
 			return held.gone() && now.After(held.until), err
+		}
+	case tableBreakGlassSaid:
+		return func(_, value []byte) (bool, error) {
+			var row said
+			err := readJSON(in, value, &row)
+			return !row.Until.IsZero() && now.After(row.Until), err
 		}
 	case tableReceipts:
 		return func(key, _ []byte) (bool, error) {

@@ -29,6 +29,7 @@ type Remains struct {
 	Size        uint64            // of the journal under Checkpoint
 	Register    uint64            // version in force
 	Registers   map[uint64][]byte // by version
+	BreakGlass  []BreakGlass
 }
 
 // Awaited is what a restored node waits for: full exports of these sources,
@@ -44,8 +45,8 @@ func keyAwaited() []byte { return []byte("awaited-exports") }
 // be called once, before anything is sent. It raises the incarnation, over that
 // of the database that is replaced as well; every peer is owed the present
 // state, which replaces whatever was queued; own offers wait until their sources
-// have been heard again; and registers and the last checkpoint of the replaced
-// database are kept. The journal tells that it lacks what came after the backup.
+// have been heard again; and registers, the last checkpoint, and what tells of
+// break-glass access, of the replaced database are kept. The journal tells that it lacks what came after the backup.
 func (s *Store) Restored(ctx context.Context, now time.Time, from Restoration) (incarnation uint64, err error) {
 	err = s.update(ctx, later(now, from.Before.Highest), func(t *txn) error {
 		highest, err := getUint(t, keyHighest())
@@ -79,7 +80,10 @@ func (s *Store) Restored(ctx context.Context, now time.Time, from Restoration) (
 		if err := t.noteRestore(restore{Entry: size, Incarnation: incarnation}); err != nil {
 			return err
 		}
-		return t.record(entry)
+		if err := t.record(entry); err != nil {
+			return err
+		}
+		return t.keepBreakGlass(from.Before.BreakGlass)
 	})
 	if err != nil {
 		return 0, err
