@@ -29,7 +29,7 @@ func layers() map[string][]string {
 	stores := slices.Concat(low, secured, []string{"gateway/schema", "gateway/trace"})
 	published := slices.Concat(stores, []string{"gateway/publication"})
 	desk := slices.Concat(published, []string{
-		"gateway/approval", "gateway/audit", "gateway/config", "gateway/identity", "gateway/logbook", "gateway/calendar", "gateway/search", "gateway/disclosure",
+		"gateway/approval", "gateway/audit", "gateway/config", "gateway/identity", "gateway/logbook", "gateway/calendar", "gateway/guard", "gateway/search", "gateway/disclosure",
 		"gateway/membership", "gateway/witness", "gateway/retention", "gateway/event", "gateway/session",
 	})
 	return map[string][]string{
@@ -51,6 +51,7 @@ func layers() map[string][]string {
 		"gateway/register":     {"gateway", "gateway/seal"},
 		"gateway/approval":     {"gateway", "gateway/seal"},
 		"gateway/trace":        {"gateway"},
+		"gateway/guard":        {"gateway"},
 		"gateway/logbook":      {"gateway", "gateway/journal", "gateway/trace"},
 		"gateway/store":        {"gateway", "gateway/journal"},
 		"gateway/publication":  stores,

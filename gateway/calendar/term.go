@@ -62,6 +62,17 @@ func ParseTerm(s string) (Term, error) {
 	return Term{}, gateway.Errorf(gateway.Invalid, "a term is written as 5 werkdagen, 8 weken, 14 dagen or 2 maanden, or as P8W, P14D or P2M")
 }
 
+// TermOf is a term of the state table of referrals: working days, or else weeks.
+func TermOf(t gateway.Term) Term {
+	switch {
+	case t.WorkingDays > 0:
+		return Term{Count: t.WorkingDays, Unit: WorkingDays}
+	case t.Weeks > 0:
+		return Term{Count: t.Weeks, Unit: Weeks}
+	}
+	return Term{}
+}
+
 func term(digits string, unit Unit) Term {
 	n, _ := strconv.Atoi(digits) // three digits at most
 	return Term{Count: n, Unit: unit}

@@ -84,6 +84,22 @@ func TestTermsEndOnWorkingDays(t *testing.T) {
 	})
 }
 
+// TestTermsOfTheStateTable: what somebody must do has a last day, and what is
+// over has none.
+func TestTermsOfTheStateTable(t *testing.T) {
+	for _, status := range gateway.ReferralStatuses() {
+		due := calendar.TermOf(status.NextStep().Term).Due("2026-11-23", calendar.Closed{})
+		if (due == "") != status.Final() {
+			t.Errorf("%s: due %q", status, due)
+		}
+	}
+	for status, want := range map[gateway.ReferralStatus]gateway.Date{gateway.Requested: "2026-11-30", gateway.Investigating: "2027-01-18"} {
+		if got := calendar.TermOf(status.NextStep().Term).Due("2026-11-23", calendar.Closed{}); got != want {
+			t.Errorf("%s: got %s, want %s", status, got, want)
+		}
+	}
+}
+
 func TestTermAsJSON(t *testing.T) {
 	var got struct{ Term, None calendar.Term }
 	if err := json.Unmarshal([]byte(`{"Term":"P8W","None":""}`), &got); err != nil || got.Term != (calendar.Term{Count: 8, Unit: calendar.Weeks}) || got.None != (calendar.Term{}) {
