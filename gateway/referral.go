@@ -117,3 +117,40 @@ func (s ReferralStatus) Booked() bool {
 	}
 	return false
 }
+
+// Reasons is the code list from which a state has its reason, or "".
+func (s ReferralStatus) Reasons() string {
+	switch s {
+	case Declined:
+		return ActDecline.Reasons()
+	case WithdrawnByRef, CancelAsked:
+		return ActCancel.Reasons()
+	case OnHold:
+		return ActHold.Reasons()
+	case Ended:
+		return ActEnd.Reasons()
+	}
+	return ""
+}
+
+// Check holds a state that came in to what a schema cannot say: its reason is of
+// the code list of its status.
+func (r Referral) Check(lists CodeLists, day Date) error {
+	list := r.Status.Reasons()
+	switch {
+	case (r.Reason != "") != (list != ""):
+		return Errorf(Invalid, "a referral %s has a reason only where one belongs to it", r.Status)
+	case list != "":
+		return lists.Check(list, r.Reason, day)
+	}
+	return nil
+}
+
+// Check holds a request that came in to what a schema cannot say: a reason where
+// its act needs one.
+func (q ReferralRequest) Check() error {
+	if (q.Reason != "") != (q.Act.Reasons() != "") {
+		return Errorf(Invalid, "%s needs a reason of the code list %s, and nothing else takes one", q.Act, q.Act.Reasons())
+	}
+	return nil
+}

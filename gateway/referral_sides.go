@@ -47,8 +47,8 @@ func (f Follow) Ask(q ReferralRequest) (Follow, ReferralRequest, error) {
 	if !slices.Contains(q.Act.By(), ReferrerSide) {
 		return f, q, Errorf(Denied, "%s is not for the referrer to do", q.Act)
 	}
-	if (q.Reason != "") != (q.Act.Reasons() != "") {
-		return f, q, Errorf(Invalid, "%s needs a reason of the code list %s, and nothing else takes one", q.Act, q.Act.Reasons())
+	if err := q.Check(); err != nil {
+		return f, q, err
 	}
 	if f.Open != nil {
 		return f, q, Errorf(Conflict, "a request is open (%s): wait for the answer of the provider", f.Open.Act)

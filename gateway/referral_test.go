@@ -57,9 +57,10 @@ func (w *world) say() {
 }
 
 func (w *world) hear(s sent) {
-	f, again := w.referrer.Hear(s.incarnation, s.state, w.id())
+	f, again := w.referrer.Hear(s.incarnation, s.state, fmt.Sprint("q", w.ids+1))
 	w.referrer = f
 	if again != nil {
+		w.ids++
 		w.requests = append(slices.Clone(w.requests), *again)
 	}
 }
@@ -158,7 +159,7 @@ func TestReferralConverges(t *testing.T) {
 			for _, event := range w.events() {
 				x := w
 				event(&x)
-				key := fmt.Sprint(x.provider, x.referrer.Referral, x.referrer.Open, x.requests, len(x.states))
+				key := fmt.Sprint(x.provider, x.referrer.Referral, x.referrer.Open, x.requests, x.states, x.referrer.Incarnation)
 				if seen[key] {
 					continue
 				}

@@ -310,6 +310,8 @@ func TestEnumsAreTheDomainsConstants(t *testing.T) {
 		{"band", at("capacity.v1.json", "properties", "places", "items", "properties", "band", "enum"), constants(t, "Band")},
 		{"outcome", at("receipts.v1.json", "properties", "items", "items", "properties", "outcome", "enum"), constants(t, "Outcome")},
 		{"reason", at("receipts.v1.json", "properties", "items", "items", "properties", "reason", "enum"), constants(t, "Reason")},
+		{"referral status", at("referral-state.v1.json", "properties", "status", "enum"), constants(t, "ReferralStatus")},
+		{"answer", at("referral-state.v1.json", "properties", "answer", "properties", "result", "enum"), constants(t, "AnswerResult")},
 		{"party kind", at("register.v1.json", "properties", "parties", "items", "properties", "kind", "enum"), constants(t, "PartyKind")},
 	} {
 		if got := texts(c.got); !slices.Equal(got, c.want) {
@@ -317,7 +319,7 @@ func TestEnumsAreTheDomainsConstants(t *testing.T) {
 		}
 	}
 	lists := newValidator(t).Lists()
-	for name, want := range map[string][]string{"status": constants(t, "Status"), "dagdeel": dagdelen, "band": constants(t, "Band")} {
+	for name, want := range map[string][]string{"status": constants(t, "Status"), "dagdeel": dagdelen, "band": constants(t, "Band"), "verwijsstatus": constants(t, "ReferralStatus")} {
 		var got []string
 		for _, c := range lists[name].Codes {
 			got = append(got, c.Code)
@@ -402,8 +404,9 @@ func allotments(n int) []gateway.Allotment {
 func TestCodeLists(t *testing.T) {
 	lists := newValidator(t).Lists()
 	want := []string{
-		"avg-grondslag", "band", "begeleiding", "dagdeel", "dienstverband", "doel", "doelgroep", "functionaliteit", "gemeente",
-		"grondslag", "intensiteit", "status", "toegankelijkheid", "trajectsoort", "werksoort",
+		"afwijsreden", "antwoordreden", "avg-grondslag", "band", "begeleiding", "dagdeel", "dienstverband", "doel", "doelgroep",
+		"functionaliteit", "gemeente", "grondslag", "informatiewijze", "intensiteit", "intrekreden", "onderbrekingsreden", "status",
+		"toegankelijkheid", "trajectsoort", "uitkomst", "vervolgstap", "verwijsstatus", "werksoort",
 	}
 	if got := slices.Sorted(maps.Keys(lists)); !slices.Equal(got, want) {
 		t.Errorf("got lists %v, want %v", got, want)
