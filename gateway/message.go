@@ -84,6 +84,13 @@ func Confidential(kind string) bool {
 	return false
 }
 
+// Kinds lists every kind of message.
+func Kinds() []string {
+	return []string{
+		KindCapacity, KindCapacityState, KindReferral, KindReferralState, KindHandover, KindSubjectRequest, KindSubjectAnswer,
+	}
+}
+
 // TypeOf is the CloudEvents type of a kind.
 func TypeOf(kind string) string { return typePrefix + kind + typeSuffix }
 

@@ -132,12 +132,17 @@ func (v *Validator) Versions() map[string]string {
 	return versions
 }
 
-// Kinds are the message kinds whose data Message can judge.
+// Kinds are the message kinds that a node serves.
 func (v *Validator) Kinds() []string {
 	return slices.DeleteFunc([]string{gateway.KindCapacity, gateway.KindCapacityState}, func(kind string) bool {
-		_, known := v.documents[kind]
-		return !known
+		return !v.judges(kind)
 	})
+}
+
+// judges tells whether the schema of a message kind is here.
+func (v *Validator) judges(kind string) bool {
+	_, known := v.documents[kind]
+	return known && slices.Contains(gateway.Kinds(), kind)
 }
 
 // Names are the schemas that Validate knows, in alphabetical order.
@@ -183,7 +188,7 @@ func (v *Validator) Validate(name string, b []byte) ([]Violation, error) {
 // kind we do not know, ReasonMalformed for what is not strict JSON, ReasonCode
 // when only codes are wrong, and ReasonSchema for all else.
 func (v *Validator) Message(kind string, data []byte, day gateway.Date) (gateway.Reason, []Violation) {
-	if !slices.Contains(v.Kinds(), kind) {
+	if !v.judges(kind) {
 		return gateway.ReasonType, nil
 	}
 	if glanceAt(v.documents[kind].plan, data, day, nil) {

@@ -64,7 +64,7 @@ func judge(v *schema.Validator, name string, data []byte) (gateway.Reason, []sch
 	case name == "envelope":
 		_, reason, violations := v.Envelope(data)
 		return reason, violations
-	case slices.Contains(v.Kinds(), name):
+	case slices.Contains(gateway.Kinds(), name):
 		return v.Message(name, data, today)
 	}
 	violations, err := v.Validate(name, data)
@@ -154,7 +154,7 @@ func TestMessageReasons(t *testing.T) {
 		want       gateway.Reason
 	}{
 		{"valid", gateway.KindCapacity, full, today, ""},
-		{"unknown kind", "referral", full, today, gateway.ReasonType},
+		{"unknown kind", "bedtime-story", full, today, gateway.ReasonType},
 		{"newer version", "capacity.v2", full, today, gateway.ReasonType},
 		{"a schema that is no kind", "envelope", full, today, gateway.ReasonType},
 		{"not JSON", gateway.KindCapacity, []byte("x"), today, gateway.ReasonMalformed},
