@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -94,12 +95,14 @@ func newPolicySignCommand(a *app) *cobra.Command {
 		Use:   "sign",
 		Short: "Sign a changed policy as its author, for another to approve",
 		Long: `Sign the policy files of the configuration as their author. The signature is for
-these files, this list of approvers and the place after the policy that is in
-force now: it can be used once, within 30 days. The running node says what is in
-force.
+these files, what is expected of them (the _test.yaml files beside them), this
+list of approvers and the place after the policy that is in force now: it can be
+used once, within 30 days, and not after the database was restored. The running
+node says what is in force.
 
 Then another person approves: see policy approve. That takes files only, which
-you can send: the policy files, the list of approvers and the signatures.`,
+you can send: the policy files with what is expected of them, the list of
+approvers and the signatures.`,
 		Example: `  doorstroom policy sign --key auteur.pem`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -107,11 +110,11 @@ you can send: the policy files, the list of approvers and the signatures.`,
 			if err != nil {
 				return err
 			}
-			all, err := ask(a, cmd, fetchPolicies)
+			after, err := ask(a, cmd, fetchPlace)
 			if err != nil {
 				return err
 			}
-			signed, err := a.signPolicy(cmd, c, all, keyFile)
+			signed, err := a.signPolicy(cmd, c, after, keyFile)
 			if err != nil {
 				return err
 			}
@@ -129,16 +132,33 @@ you can send: the policy files, the list of approvers and the signatures.`,
 	return cmd
 }
 
-// signPolicy makes the statement of the author after the last of all policies.
-func (a *app) signPolicy(cmd *cobra.Command, c config.Config, all []rest.PolicyInForce, keyFile string) ([]byte, error) {
+// place is where in the history of the node a policy would come.
+type place struct {
+	last        rest.PolicyInForce // zero: there is none yet
+	incarnation uint64
+}
+
+func fetchPlace(ctx context.Context, client *rest.LocalClient) (place, error) {
+	all, err := client.Policies(ctx)
+	if err != nil {
+		return place{}, err
+	}
+	var p place
+	if len(all) > 0 {
+		p.last = all[len(all)-1]
+	}
+	status, err := client.Status(ctx)
+	p.incarnation = status.Incarnation
+	return p, err
+}
+
+// signPolicy makes the statement of the author for a place.
+func (a *app) signPolicy(cmd *cobra.Command, c config.Config, after place, keyFile string) ([]byte, error) {
 	key, err := readKey(keyFile)
 	if err != nil {
 		return nil, err
 	}
-	var last rest.PolicyInForce
-	if len(all) > 0 {
-		last = all[len(all)-1]
-	}
+	last := after.last
 	mode := approval.Mode(c.Policy.Approval)
 	if approval.Stricter(mode, approval.Mode(last.Approval)) != approval.TwoPerson {
 		return nil, gateway.Errorf(gateway.Conflict, "nobody need sign: policy.approval is %s", mode)
@@ -166,9 +186,14 @@ func (a *app) signPolicy(cmd *cobra.Command, c config.Config, all []rest.PolicyI
 	if err != nil {
 		return nil, err
 	}
+	files, _, err := policyFiles(c.Policy.Files)
+	if err != nil {
+		return nil, err
+	}
 	s := approval.Statement{
 		Party: c.Party, Policy: version, Approval: mode, Approvers: approval.Digest(list),
 		Number: last.Number + 1, Follows: last.Version, Author: author.Name, Issued: time.Now(),
+		Expectations: policy.ExpectationsVersionOf(files), Incarnation: after.incarnation,
 	}
 	a.tellStatement(s)
 	return approval.Sign(s, key)
@@ -190,6 +215,7 @@ func (a *app) soundPolicy(cmd *cobra.Command, c config.Config) (string, error) {
 func (a *app) tellStatement(s approval.Statement) {
 	fmt.Fprintf(a.stdout, "policy    %s of party %s, number %d\n", short(s.Policy), s.Party, s.Number)
 	fmt.Fprintf(a.stdout, "follows   %s\n", cmp.Or(short(s.Follows), "no other policy"))
+	fmt.Fprintf(a.stdout, "expected  %s\n", cmp.Or(short(s.Expectations), "nothing"))
 	fmt.Fprintf(a.stdout, "list      %s of who may sign and approve; policy.approval is %s\n", short(s.Approvers), s.Approval)
 	fmt.Fprintf(a.stdout, "author    %s\n", s.Author)
 }
@@ -206,8 +232,9 @@ func newPolicyApproveCommand(a *app) *cobra.Command {
 		Use:   "approve [FILE...]",
 		Short: "Approve a policy that another has signed",
 		Long: `Add your signature to a policy that its author has signed. FILE are the policy
-files; they must be exactly those that were signed. Read them first, and what
-changes: policy diff shows it.
+files; they, and the _test.yaml files beside them that say what is expected, must
+be exactly those that were signed. Read them first, and what changes: policy diff
+shows it.
 
 You need no node: the author sends you the policy files, the list of approvers
 and the signatures, and you send the signatures back. Without FILE and flags this
@@ -301,6 +328,8 @@ func (a *app) approve(f approvalFiles) error {
 		return gateway.Errorf(gateway.Denied, "%s may sign policies as author, not approve them", you.Name)
 	case s.Policy != policy.VersionOf(files):
 		return gateway.Errorf(gateway.Denied, "these files are not the policy that was signed")
+	case s.Expectations != policy.ExpectationsVersionOf(files):
+		return gateway.Errorf(gateway.Denied, "what is expected beside these files is not what was signed: ask the author for the _test.yaml files too")
 	case s.Approvers != digest:
 		return gateway.Errorf(gateway.Denied, "this list of approvers is not the one that was signed with the policy")
 	}

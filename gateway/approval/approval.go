@@ -3,10 +3,11 @@
 // the time to object. Use it to make and verify the statement that author and
 // approver sign. It is pure: no I/O, no clock.
 //
-// A statement names the version of the policy, the list of persons that goes
-// with it, and the place in the history of the node that it is for. So what was
-// agreed once cannot be used again, nor for anything else, and who may agree is
-// changed only by those who may agree already.
+// A statement names the version of the policy and of what is expected of it, the
+// list of persons that goes with it, and the place in the history of the node that
+// it is for. So what was agreed once cannot be used again, nor for anything else,
+// also when an older database was put back, and who may agree is changed only by
+// those who may agree already.
 package approval
 
 import (
@@ -57,8 +58,12 @@ type Statement struct {
 	Approvers string      `json:"approvers"`         // Digest of the list of persons that is configured with it
 	Number    uint64      `json:"number"`            // that it gets in the history of the node
 	Follows   string      `json:"follows,omitempty"` // version of the one before it
-	Author    string      `json:"author"`            // name on the list
-	Issued    time.Time   `json:"issued"`
+
+	Expectations string `json:"expectations,omitempty"` // their version; "" if there are none
+	Incarnation  uint64 `json:"incarnation"`            // of the node's database: a restore begins another
+
+	Author string    `json:"author"` // name on the list
+	Issued time.Time `json:"issued"`
 }
 
 // Digest names a list of persons by its bytes.
@@ -176,6 +181,10 @@ func (s Statement) matches(want Statement) error {
 		return gateway.Errorf(gateway.Denied, "the approval is for another party")
 	case s.Policy != want.Policy:
 		return gateway.Errorf(gateway.Denied, "the approval is for another version of the policy")
+	case s.Expectations != want.Expectations:
+		return gateway.Errorf(gateway.Denied, "the approval is for other expectations than those beside the policy")
+	case s.Incarnation != want.Incarnation:
+		return gateway.Errorf(gateway.Denied, "the approval is from before the database was restored, or by an older program: have it signed again")
 	case s.Number != want.Number || s.Follows != want.Follows:
 		return gateway.Errorf(gateway.Denied, "the approval was for another moment: it follows another policy than the one in force")
 	case s.Approvers != want.Approvers:

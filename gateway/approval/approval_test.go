@@ -51,7 +51,7 @@ func newCast(t *testing.T) cast {
 func statement() approval.Statement {
 	return approval.Statement{
 		Party: "00000099000000001000", Policy: "v2", Approval: approval.TwoPerson, Approvers: approval.Digest([]byte("x")),
-		Number: 2, Follows: "v1", Author: "Auteur", Issued: now(),
+		Number: 2, Follows: "v1", Author: "Auteur", Issued: now(), Expectations: "e1", Incarnation: 7,
 	}
 }
 
@@ -74,6 +74,10 @@ func TestVerify(t *testing.T) {
 		{"approver as author", func(_, s *approval.Statement, _ *time.Time) { s.Author = "FG" }, []string{"FG", "Beide"}, "not sign them"},
 		{"stranger", nil, []string{"Auteur", "Vreemd"}, "not signed by persons on the list"},
 		{"another version", func(w, _ *approval.Statement, _ *time.Time) { w.Policy = "v3" }, []string{"Auteur", "FG"}, "another version"},
+		{"other expectations", func(w, _ *approval.Statement, _ *time.Time) { w.Expectations = "e2" }, []string{"Auteur", "FG"}, "other expectations"},
+		{"no expectations any more", func(w, _ *approval.Statement, _ *time.Time) { w.Expectations = "" }, []string{"Auteur", "FG"}, "other expectations"},
+		{"by an older program", func(_, s *approval.Statement, _ *time.Time) { s.Expectations = "" }, []string{"Auteur", "FG"}, "other expectations"},
+		{"before a restore", func(w, _ *approval.Statement, _ *time.Time) { w.Incarnation = 8 }, []string{"Auteur", "FG"}, "restored"},
 		{"another party", func(w, _ *approval.Statement, _ *time.Time) { w.Party = "00000099000000002000" }, []string{"Auteur", "FG"}, "another party"},
 		{"replayed later", func(w, _ *approval.Statement, _ *time.Time) { w.Number, w.Follows = 4, "v3" }, []string{"Auteur", "FG"}, "another moment"},
 		{"follows another", func(w, _ *approval.Statement, _ *time.Time) { w.Follows = "v0" }, []string{"Auteur", "FG"}, "another moment"},

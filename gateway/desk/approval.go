@@ -62,12 +62,13 @@ func (d *Desk) admitPolicy(ctx context.Context, reg *register.Register, now time
 	}
 	if asked.Mode == approval.TwoPerson {
 		next.record.Approval.Approvers = asked.Approvers
+		next.record.Approval.Expectations = expectationsOf(next.record)
 	}
 	last, known, err := d.Store.PolicyInForce(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the policy in force: %w", err)
 	}
-	if known && last.Same(next.record) {
+	if known && unchanged(last, next.record) {
 		next.record = last
 		return next, nil
 	}
@@ -81,6 +82,17 @@ func (d *Desk) admitPolicy(ctx context.Context, reg *register.Register, now time
 	}
 	return next, nil
 }
+
+// unchanged tells whether next is the policy in force, with all that was agreed to.
+// A record of an older program does not say what was expected; its files do.
+func unchanged(last, next store.PolicyRecord) bool {
+	if approval.Mode(last.Approval.Mode) == approval.TwoPerson && last.Approval.Expectations == "" {
+		last.Approval.Expectations = expectationsOf(last)
+	}
+	return last.Same(next)
+}
+
+func expectationsOf(r store.PolicyRecord) string { return policy.ExpectationsVersionOf(filesOf(r)) }
 
 // agreed verifies that two persons signed what is new, by the list of those who
 // may that is in force, or by the new list where there was none.
@@ -99,6 +111,7 @@ func (d *Desk) agreed(next *inForce, last store.PolicyRecord, asked ApprovalFile
 	who, err := approval.Verify(asked.Signed, approval.Statement{
 		Party: d.Self, Policy: next.record.Version, Approval: approval.Stricter(asked.Mode, approval.None),
 		Approvers: approval.Digest(asked.Approvers), Number: last.Number + 1, Follows: last.Version,
+		Expectations: expectationsOf(next.record), Incarnation: d.Store.Incarnation(),
 	}, persons, now)
 	if err != nil {
 		return unapproved{err}

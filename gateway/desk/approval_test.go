@@ -2,6 +2,7 @@ package desk_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -161,6 +162,214 @@ func signers(t *testing.T) (author, approver *seal.Key, list []byte) {
 	return keys["A"], keys["B"], []byte(text)
 }
 
+// agreement is that of author and approver A and B, on a policy after the one in
+// force at Smile and on what is expected of it.
+func agreement(t *testing.T, f *gt.Federation, author, approver *seal.Key, list []byte, mode approval.Mode, text, expected string) []byte {
+	t.Helper()
+	s := f.Node(gt.Smile).Store
+	last, _, err := s.PolicyInForce(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var beside []policy.File
+	if expected != "" {
+		beside = []policy.File{{Name: "policy_test.yaml", Data: []byte(expected)}}
+	}
+	doc, err := approval.Sign(approval.Statement{
+		Party: gt.Smile, Policy: versionOf(text), Approval: mode, Approvers: approval.Digest(list),
+		Number: last.Number + 1, Follows: last.Version, Author: "A", Issued: time.Now(),
+		Expectations: policy.ExpectationsVersionOf(beside), Incarnation: s.Incarnation(),
+	}, author)
+	if err == nil {
+		doc, err = approval.Approve(doc, approver)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// twoPersons is a federation whose Smile is in two-person mode since its second
+// policy, with its author and approver and their list.
+type twoPersons struct {
+	*gt.Federation
+	author, approver *seal.Key
+	list             []byte
+}
+
+func newTwoPersons(t *testing.T, text, expected string) twoPersons {
+	t.Helper()
+	author, approver, list := signers(t)
+	f := twoPersons{approving(t, "title", "none"), author, approver, list}
+	f.put(t, "approvers.yaml", list)
+	f.put(t, "policy.yaml", []byte(text))
+	f.put(t, "policy_test.yaml", []byte(expected))
+	f.agree(t, text, expected)
+	f.SetConfig(gt.Smile, "approval: none", "approval: two-person")
+	f.expect(t, "at first", text, "")
+	return f
+}
+
+func (f twoPersons) put(t *testing.T, name string, data []byte) {
+	t.Helper()
+	name = filepath.Join(f.Dir(gt.Smile), name)
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// agree puts the agreement on a policy beside it.
+func (f twoPersons) agree(t *testing.T, text, expected string) []byte {
+	t.Helper()
+	doc := agreement(t, f.Federation, f.author, f.approver, f.list, approval.TwoPerson, text, expected)
+	f.put(t, "approval.json", doc)
+	return doc
+}
+
+func (f twoPersons) expect(t *testing.T, when, text, problem string) {
+	t.Helper()
+	got, said, _ := status(f.Federation)
+	if got != versionOf(text) || (said == "") != (problem == "") || !strings.Contains(said, problem) {
+		t.Errorf("%s: got policy %.8s with error %q, want %.8s with %q", when, got, said, versionOf(text), problem)
+	}
+}
+
+// What is expected is agreed to with the policy: an author alone cannot weaken it,
+// nor take it away, at a reload or a start.
+func TestExpectationsNeedTwo(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		narrow, wide := showing("title"), showing("title, contact")
+		strict, weak := expecting("contact"), expecting("trede")
+		f := newTwoPersons(t, narrow, strict)
+		records := func() int {
+			all, err := f.Node(gt.Smile).Store.Policies(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(all)
+		}
+		_ = f.SetPolicy(gt.Smile, narrow)
+		f.expect(t, "the same again", narrow, "")
+		if got := records(); got != 2 {
+			t.Errorf("got %d policies, want 2", got)
+		}
+		f.put(t, "policy_test.yaml", []byte(weak))
+		_ = f.SetPolicy(gt.Smile, narrow)
+		f.expect(t, "weaker", narrow, "other expectations")
+		f.Stop(gt.Smile)
+		f.Start(gt.Smile)
+		f.expect(t, "weaker, after a start", narrow, "other expectations")
+		if err := os.Remove(filepath.Join(f.Dir(gt.Smile), "policy_test.yaml")); err != nil {
+			t.Fatal(err)
+		}
+		_ = f.SetPolicy(gt.Smile, narrow)
+		f.expect(t, "taken away", narrow, "other expectations")
+		f.put(t, "policy_test.yaml", []byte(weak))
+		f.agree(t, wide, strict)
+		_ = f.SetPolicy(gt.Smile, wide)
+		f.expect(t, "wider, agreed to with what was expected", narrow, "other expectations")
+		f.agree(t, narrow, weak)
+		_ = f.SetPolicy(gt.Smile, narrow)
+		f.expect(t, "weaker, agreed to", narrow, "")
+		f.agree(t, wide, weak)
+		_ = f.SetPolicy(gt.Smile, wide)
+		f.expect(t, "wider, agreed to", wide, "")
+		if got := records(); got != 4 {
+			t.Errorf("got %d policies, want 4: what is expected is part of what was agreed to", got)
+		}
+	})
+}
+
+func expecting(never string) string {
+	return "verwacht:\n  - {naam: nooit, aan: gm0482, nooit: [" + never + "]}\n"
+}
+
+// What came in force by an older program, whose records do not say what was
+// expected, stays in force; what is changed then needs two.
+func TestExpectationsOfAnOlderRecord(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newTwoPersons(t, showing("title"), expecting("contact"))
+		s := f.Node(gt.Smile).Store
+		last, _, err := s.PolicyInForce(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		last.Approval.Expectations = ""
+		if _, err := s.EnforcePolicy(context.Background(), time.Now(), last, journal.Entry{Kind: journal.KindPolicyLoaded}); err != nil {
+			t.Fatal(err)
+		}
+		_ = f.SetPolicy(gt.Smile, showing("title"))
+		f.expect(t, "unchanged", showing("title"), "")
+		f.put(t, "policy_test.yaml", []byte(expecting("trede")))
+		_ = f.SetPolicy(gt.Smile, showing("title"))
+		f.expect(t, "weaker", showing("title"), "other expectations")
+	})
+}
+
+// Putting back an older database brings back neither an agreement that was used
+// nor one that was open, nor a policy that was in force before the one of now.
+func TestAgreementsDoNotSurviveARestore(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		narrow, wide, none := showing("title"), showing("title, contact"), expecting("trede")
+		for _, lost := range []bool{false, true} {
+			f := newTwoPersons(t, narrow, none)
+			if _, err := f.Node(gt.Smile).Desk.Backup(context.Background(), gt.Everyone()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour)
+			used := f.agree(t, wide, none)
+			_ = f.SetPolicy(gt.Smile, wide)
+			f.expect(t, "wider", wide, "")
+			f.agree(t, narrow, none)
+			_ = f.SetPolicy(gt.Smile, narrow)
+			f.expect(t, "narrower", narrow, "")
+			open := f.agree(t, wide, none)
+			if lost {
+				f.Stop(gt.Smile)
+				if err := os.Remove(filepath.Join(f.Dir(gt.Smile), "data", "node.db")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			restore(t, f.Federation)
+			for i, doc := range [][]byte{used, open} {
+				f.put(t, "approval.json", doc)
+				_ = f.SetPolicy(gt.Smile, wide)
+				f.expect(t, fmt.Sprintf("after a restore (%d, %t)", i, lost), narrow, "restored")
+			}
+			all, err := f.Node(gt.Smile).Store.Policies(context.Background())
+			if err != nil || len(all) != map[bool]int{false: 4, true: 2}[lost] {
+				t.Errorf("got %d policies %v (replaced database lost: %t), want those that are known", len(all), err, lost)
+			}
+			f.agree(t, wide, none)
+			_ = f.SetPolicy(gt.Smile, wide)
+			f.expect(t, "agreed to anew", wide, "")
+		}
+	})
+}
+
+// What waited 72 hours in a backup waits anew after a restore.
+func TestWaitIsNotOverByARestore(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := approving(t, "title", "one-person")
+		wide := showing("title, contact")
+		_ = f.SetPolicy(gt.Smile, wide)
+		if _, err := f.Node(gt.Smile).Desk.Backup(context.Background(), gt.Everyone()); err != nil {
+			t.Fatal(err)
+		}
+		_ = f.SetPolicy(gt.Smile, showing("title"))
+		time.Sleep(73 * time.Hour)
+		restore(t, f)
+		_ = f.SetPolicy(gt.Smile, wide)
+		if got, problem, waits := status(f); got != versionOf(showing("title")) || !waits {
+			t.Errorf("got policy %.8s, waiting %t (%s), want the narrow one and that the other waits", got, waits, problem)
+		}
+	})
+}
+
 // Two persons: an unsigned, half signed, reused or rolled back policy stays out,
 // at a reload, a start and a new register.
 func TestTwoPersons(t *testing.T) {
@@ -177,24 +386,8 @@ func TestTwoPersons(t *testing.T) {
 			}
 		}
 		narrow, wide := showing("title"), showing("title, contact")
-		// signed is the agreement on a policy after the one in force.
 		signed := func(text string, mode approval.Mode) []byte {
-			t.Helper()
-			last, _, err := f.Node(gt.Smile).Store.PolicyInForce(context.Background())
-			if err != nil {
-				t.Fatal(err)
-			}
-			doc, err := approval.Sign(approval.Statement{
-				Party: gt.Smile, Policy: versionOf(text), Approval: mode, Approvers: approval.Digest(list),
-				Number: last.Number + 1, Follows: last.Version, Author: "A", Issued: time.Now(),
-			}, author)
-			if err == nil {
-				doc, err = approval.Approve(doc, approver)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			return doc
+			return agreement(t, f, author, approver, list, mode, text, "")
 		}
 		expect := func(when, text, problem string) {
 			t.Helper()

@@ -147,9 +147,22 @@ func (p *Policy) Version() string { return p.version }
 // VersionOf is the version that a policy of these files has.
 func VersionOf(files []File) string { return version(ordered(files)) }
 
+// ExpectationsVersionOf is the version of what is expected of a policy of these
+// files: as VersionOf, of the files that hold expectations; "" if there are none.
+func ExpectationsVersionOf(files []File) string {
+	files = slices.DeleteFunc(slices.Clone(files), func(f File) bool { return !IsExpectations(f.Name) })
+	if len(files) == 0 {
+		return ""
+	}
+	return version(sortedByName(files))
+}
+
 // ordered are the files that count, by name.
 func ordered(files []File) []File {
-	files = slices.DeleteFunc(slices.Clone(files), func(f File) bool { return strings.HasSuffix(f.Name, expectations) })
+	return sortedByName(slices.DeleteFunc(slices.Clone(files), func(f File) bool { return IsExpectations(f.Name) }))
+}
+
+func sortedByName(files []File) []File {
 	slices.SortStableFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	return files
 }

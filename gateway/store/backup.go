@@ -403,6 +403,9 @@ func readRemains(r reader) (found Remains, err error) {
 	if found.BreakGlass, err = allBreakGlasses(r); err != nil {
 		return found, err
 	}
+	if found.Policies, err = allRows[PolicyRecord](r, table{name: tablePolicies}); err != nil {
+		return found, err
+	}
 	found.Registers = map[uint64][]byte{}
 	err = r.ascend(table{name: tableRegisters}, nil, func(key, value []byte) (bool, error) {
 		found.Registers[sequenceOf(key)] = value

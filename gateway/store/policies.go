@@ -22,6 +22,8 @@ type PolicyApproval struct {
 	Approver  string `json:"approver,omitempty"`
 	Approvers []byte `json:"approvers,omitempty"`
 	Signed    []byte `json:"signed,omitempty"`
+
+	Expectations string `json:"expectations,omitempty"` // version of those that were agreed to with it
 }
 
 // PolicyRecord is one policy that came in force. All are kept; the last one is in
@@ -37,7 +39,7 @@ type PolicyRecord struct {
 
 // Same tells whether putting next in force after r changes nothing.
 func (r PolicyRecord) Same(next PolicyRecord) bool {
-	return r.Version == next.Version && r.Approval.Mode == next.Approval.Mode &&
+	return r.Version == next.Version && r.Approval.Mode == next.Approval.Mode && r.Approval.Expectations == next.Approval.Expectations &&
 		bytes.Equal(r.Approval.Approvers, next.Approval.Approvers)
 }
 
@@ -116,4 +118,26 @@ func (s *Store) Proposal(ctx context.Context) (proposal PolicyProposal, ok bool,
 		return err
 	})
 	return proposal, ok, err
+}
+
+// keepPolicies takes over the policies that came in force after the backup: an
+// older and perhaps wider one does not come back by a restore, nor what was agreed
+// to then. It does so only where the one history goes on from the other. Whatever
+// waited, waits anew.
+func (t *txn) keepPolicies(before []PolicyRecord) error {
+	t.delete(table{name: tableProposals}, keyProposal())
+	last, _, err := lastPolicy(t)
+	if err != nil {
+		return err
+	}
+	for i, r := range before {
+		if r.Number != uint64(i+1) || r.Number == last.Number && (r.Version != last.Version || !r.Since.Equal(last.Since)) {
+			return nil
+		}
+	}
+	for _, r := range before[min(last.Number, uint64(len(before))):] {
+		t.put(table{name: tablePolicies}, number(r.Number), encodeJSON(r))
+		t.putUint(keyPolicyNumber(), r.Number)
+	}
+	return nil
 }

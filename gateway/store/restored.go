@@ -30,6 +30,7 @@ type Remains struct {
 	Register    uint64            // version in force
 	Registers   map[uint64][]byte // by version
 	BreakGlass  []BreakGlass
+	Policies    []PolicyRecord // that ever were in force
 }
 
 // Awaited is what a restored node waits for: full exports of these sources,
@@ -45,7 +46,7 @@ func keyAwaited() []byte { return []byte("awaited-exports") }
 // be called once, before anything is sent. It raises the incarnation, over that
 // of the database that is replaced as well; every peer is owed the present
 // state, which replaces whatever was queued; own offers wait until their sources
-// have been heard again; and registers, the last checkpoint, and what tells of
+// have been heard again; no policy has waited; and policies, registers, the last checkpoint, and what tells of
 // break-glass access, of the replaced database are kept. The journal tells that it lacks what came after the backup.
 func (s *Store) Restored(ctx context.Context, now time.Time, from Restoration) (incarnation uint64, err error) {
 	err = s.update(ctx, later(now, from.Before.Highest), func(t *txn) error {
@@ -65,6 +66,9 @@ func (s *Store) Restored(ctx context.Context, now time.Time, from Restoration) (
 			return err
 		}
 		if err := t.keepRegisters(from.Before); err != nil {
+			return err
+		}
+		if err := t.keepPolicies(from.Before.Policies); err != nil {
 			return err
 		}
 		size, err := getUint(t, keyJournal())

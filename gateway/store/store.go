@@ -307,15 +307,21 @@ func encodeJSON(v any) []byte {
 // allJSON reads a whole table of JSON values, in the order of their keys.
 func allJSON[T any](ctx context.Context, s *Store, t table) ([]T, error) {
 	var all []T
-	err := s.view(ctx, func(r reader) error {
-		return r.ascend(t, nil, func(_, value []byte) (bool, error) {
-			var one T
-			if err := readJSON(t, value, &one); err != nil {
-				return false, err
-			}
-			all = append(all, one)
-			return true, nil
-		})
+	err := s.view(ctx, func(r reader) (err error) {
+		all, err = allRows[T](r, t)
+		return err
+	})
+	return all, err
+}
+
+func allRows[T any](r reader, t table) (all []T, err error) {
+	err = r.ascend(t, nil, func(_, value []byte) (bool, error) {
+		var one T
+		if err := readJSON(t, value, &one); err != nil {
+			return false, err
+		}
+		all = append(all, one)
+		return true, nil
 	})
 	return all, err
 }
