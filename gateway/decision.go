@@ -15,6 +15,7 @@ type Decision struct {
 	Show      Disclosure // outbound only
 	Rules     []string   // ids of the rules that allowed
 	DeniedBy  string     // id of the rule that denied, or "default" for none that allowed
+	Denied    []Field    // outbound only: what DeniedBy keeps back, everything where no rule allowed
 	Purpose   string     // code of code list doel
 	Basis     []string   // codes of code lists avg-grondslag and grondslag
 	Retention string     // ISO 8601 duration the recipient may keep it

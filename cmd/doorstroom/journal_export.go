@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -46,6 +47,11 @@ in the journal itself.`,
 			if file == "" {
 				return usagef("give --output")
 			}
+			c, err := a.loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			activities = cmp.Or(activities, c.Logboek.Activities)
 			n, err := ask(a, cmd, func(ctx context.Context, client *rest.LocalClient) (n int, err error) {
 				return n, fillFile(file, func(w io.Writer) error {
 					write, err := entryWriter(format, activities, w)
@@ -67,7 +73,7 @@ in the journal itself.`,
 	days.flags(cmd.Flags())
 	cmd.Flags().StringVar(&format, "format", "jsonl", "jsonl, csv, adl or logboek")
 	cmd.Flags().StringVarP(&file, "output", "o", "", "the file to write; it must not exist")
-	cmd.Flags().StringVar(&activities, "activities", "", "what the URIs of processing activities begin with (default: urn:nld:oin:…:verwerking:)")
+	cmd.Flags().StringVar(&activities, "activities", "", "what the URIs of processing activities begin with (default: logboek.activities of the configuration)")
 	return cmd
 }
 

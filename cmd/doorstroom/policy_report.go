@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorstroom/doorstroom/gateway/audit"
+	"github.com/doorstroom/doorstroom/gateway/logbook"
 )
 
 func newPolicyReportCommand(a *app) *cobra.Command {
@@ -22,6 +23,7 @@ risks, and what is always forbidden.
 
 All of it follows from the policy files and the register of participants: what
 nobody can get to see is not in it. What these do not say, the report names.
+Each processing has the URI by which Logboek Dataverwerkingen knows it.
 It reads files as policy matrix does.`,
 		Example: `  doorstroom policy report --art30
   doorstroom policy report --art30 --output verwerkingsregister.csv
@@ -39,7 +41,7 @@ It reads files as policy matrix does.`,
 			if err != nil {
 				return err
 			}
-			r := audit.NewRegisters(in.policy, in.env, m)
+			r := audit.NewRegisters(in.policy, in.env, m, func(name string) string { return logbook.Activity(in.activities, in.env.Self, name) })
 			if art30 {
 				return a.writeReport(out, audit.NewArt30(r))
 			}

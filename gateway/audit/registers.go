@@ -33,6 +33,7 @@ type Activity struct {
 	Recipients []string    `json:"recipients"`
 	Retention  []string    `json:"retention"` // ISO 8601, shortest first
 	Rules      []string    `json:"rules"`
+	Logged     []string    `json:"logged"` // as what each rule stands in Logboek Dataverwerkingen: URIs
 }
 
 // ClassData are the fields of one data class, with whom they tell about.
@@ -48,6 +49,7 @@ type Received struct {
 	Description string   `json:"description,omitempty"`
 	From        string   `json:"from"`
 	Kinds       []string `json:"kinds"`
+	Logged      string   `json:"logged"` // as what it stands in Logboek Dataverwerkingen: a URI
 }
 
 // ActingFor is a mandate of the register, from the side of one of the two.
@@ -81,8 +83,9 @@ type Prohibited struct {
 }
 
 // NewRegisters makes the registers from the matrix of all recipients. p and env
-// are those of the matrix.
-func NewRegisters(p *policy.Policy, env policy.Env, m Matrix) Registers {
+// are those of the matrix. logged gives the URI under which Logboek
+// Dataverwerkingen knows a rule.
+func NewRegisters(p *policy.Policy, env policy.Env, m Matrix, logged func(name string) string) Registers {
 	r := Registers{About: m.About, Activities: []Activity{}}
 	g := gatherer{p: p, rules: map[string]policy.Grounds{}, activities: map[string]*Activity{}, disclosed: map[string]*Disclosed{}}
 	for _, rule := range p.Grounds() {
@@ -97,7 +100,11 @@ func NewRegisters(p *policy.Policy, env policy.Env, m Matrix) Registers {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(g.activities)) {
-		r.Activities = append(r.Activities, *g.activities[key])
+		a := *g.activities[key]
+		for _, rule := range a.Rules {
+			a.Logged = append(a.Logged, logged(rule))
+		}
+		r.Activities = append(r.Activities, a)
 	}
 	for _, key := range slices.Sorted(maps.Keys(g.disclosed)) {
 		d := *g.disclosed[key]
@@ -105,7 +112,7 @@ func NewRegisters(p *policy.Policy, env policy.Env, m Matrix) Registers {
 		r.Disclosed = append(r.Disclosed, d)
 	}
 	for _, a := range p.Accepts() {
-		r.Received = append(r.Received, Received{a.ID, a.Description, a.From, a.Kinds})
+		r.Received = append(r.Received, Received{a.ID, a.Description, a.From, a.Kinds, logged(a.ID)})
 	}
 	r.mandates(p, env)
 	return r

@@ -9,12 +9,15 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/audit"
+	"github.com/doorstroom/doorstroom/gateway/logbook"
 )
+
+func logged(name string) string { return logbook.Activity("https://register.example/", smile, name) }
 
 func TestRegistersAsWritten(t *testing.T) {
 	e := env(t)
 	p := small(t, e)
-	r := audit.NewRegisters(p, e, matrix(t, e, p))
+	r := audit.NewRegisters(p, e, matrix(t, e, p), logged)
 	golden(t, "art30.txt", written(t, audit.NewArt30(r).Text))
 	golden(t, "art30.csv", written(t, audit.NewArt30(r).CSV))
 	golden(t, "dpia.txt", written(t, audit.DPIA{Registers: r}.Text))
@@ -31,13 +34,13 @@ func TestRegistersOfAMandatary(t *testing.T) {
 	e := env(t)
 	e.Self = grs
 	p := load(t, e, []byte("policy: grs\nparty: \""+string(grs)+"\"\nrules: []\n"))
-	r := audit.NewRegisters(p, e, matrix(t, e, p))
+	r := audit.NewRegisters(p, e, matrix(t, e, p), logged)
 	if len(r.Activities) > 0 || len(r.Mandates) != 2 || r.Mandates[0].Basis != "mandaat" || !strings.HasPrefix(r.Mandates[1].Party, "Molenlanden") {
 		t.Errorf("got %+v", r)
 	}
 	e.Self = alblasserdam
 	p = load(t, e, []byte("policy: a\nparty: \""+string(alblasserdam)+"\"\nrules: []\n"))
-	if r = audit.NewRegisters(p, e, matrix(t, e, p)); len(r.ActedFor) != 1 || !strings.HasPrefix(r.ActedFor[0].Party, "GR Sociaal") {
+	if r = audit.NewRegisters(p, e, matrix(t, e, p), logged); len(r.ActedFor) != 1 || !strings.HasPrefix(r.ActedFor[0].Party, "GR Sociaal") {
 		t.Errorf("got %+v", r)
 	}
 }
@@ -56,7 +59,7 @@ func TestRegistersAreTheMatrix(t *testing.T) {
 			}
 		}
 	}
-	r := audit.NewRegisters(p, e, m)
+	r := audit.NewRegisters(p, e, m, logged)
 	for _, a := range r.Activities {
 		for _, d := range a.Data {
 			for _, f := range d.Fields {

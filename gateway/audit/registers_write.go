@@ -59,7 +59,7 @@ func (a Art30) document() Document {
 
 func (a Art30) activities() Table {
 	t := Table{Caption: "Verwerkingen: per doel en grondslag", Heads: []string{
-		"Doel", "Grondslag", "Gegevens en betrokkenen", "Ontvangers", "Bewaren, ten hoogste", "Beveiliging", "Regels",
+		"Doel", "Grondslag", "Gegevens en betrokkenen", "Ontvangers", "Bewaren, ten hoogste", "Beveiliging", "Regels", "In het logboek",
 	}}
 	for _, one := range a.Activities {
 		var data []string
@@ -67,15 +67,15 @@ func (a Art30) activities() Table {
 			data = append(data, fmt.Sprintf("%s (%s): %s", d.Class, d.Subjects, fieldNames(d.Fields)))
 		}
 		t.Rows = append(t.Rows, cells(one.Purpose.Label, labels(one.Basis), strings.Join(data, "\n"), strings.Join(one.Recipients, "\n"),
-			retentions(one.Retention), measures, strings.Join(one.Rules, ", ")))
+			retentions(one.Retention), measures, strings.Join(one.Rules, ", "), strings.Join(one.Logged, "\n")))
 	}
 	return t
 }
 
 func (a Art30) received() Table {
-	t := Table{Caption: "Wat wij aannemen", Heads: []string{"Regel", "Omschrijving", "Van wie", "Berichten", "Doel, grondslag en bewaren", "Beveiliging"}}
+	t := Table{Caption: "Wat wij aannemen", Heads: []string{"Regel", "Omschrijving", "Van wie", "Berichten", "Doel, grondslag en bewaren", "Beveiliging", "In het logboek"}}
 	for _, r := range a.Received {
-		t.Rows = append(t.Rows, cells(r.Rule, r.Description, r.From, strings.Join(r.Kinds, ", "), "volgens het beleid van de afzender", measures))
+		t.Rows = append(t.Rows, cells(r.Rule, r.Description, r.From, strings.Join(r.Kinds, ", "), "volgens het beleid van de afzender", measures, r.Logged))
 	}
 	return t
 }

@@ -74,16 +74,19 @@ const (
 )
 
 // Encode gives the leaf of the tree: the entry as JSON with its time in UTC.
-func (e Entry) Encode() []byte {
+func (e Entry) Encode() []byte { return e.AppendTo(make([]byte, 0, 512)) }
+
+// AppendTo appends what Encode gives.
+func (e Entry) AppendTo(to []byte) []byte {
 	e.Time = e.Time.UTC()
-	if b, ok := e.plain(); ok {
+	if b, ok := e.plain(to); ok {
 		return b
 	}
 	b, err := json.Marshal(e)
 	if err != nil {
 		panic("a journal entry is plain data: " + err.Error())
 	}
-	return b
+	return append(to, b...)
 }
 
 // Decode reads what Encode wrote.

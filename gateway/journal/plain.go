@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// plain gives the bytes that encoding/json gives, without its reflection, for an
+// plain appends the bytes that encoding/json gives, without its reflection, for an
 // entry in which no text needs escaping and that has neither forms nor an earlier
 // time. Nearly all are such.
-func (e *Entry) plain() (leaf []byte, ok bool) {
+func (e *Entry) plain(to []byte) (leaf []byte, ok bool) {
 	if e.Forms != nil || !e.Since.IsZero() || e.Incarnation != 0 || e.Time.IsZero() || e.Time.Year() < 0 || e.Time.Year() > 9999 {
 		return nil, false
 	}
-	l := line{b: make([]byte, 0, 512), plain: true}
+	l := line{b: to, plain: true}
 	l.b = e.Time.AppendFormat(append(l.b, `{"time":"`...), time.RFC3339Nano)
 	l.b = append(l.b, `","kind":`...)
 	l.quote(e.Kind)

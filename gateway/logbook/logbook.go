@@ -36,6 +36,11 @@ type Record struct {
 	journal.Entry
 	Trace [16]byte
 	Span  [8]byte
+
+	// Subject is the keyed pseudonym of the person whom the entry is about, from
+	// the index that can be erased. Empty: it is about nobody, as everything about
+	// capacity, or the person was erased.
+	Subject string
 }
 
 // NewRecord gives an entry its trace: that of the message it is about, or one of
@@ -152,6 +157,11 @@ func Spans(prefix string, self gateway.OIN, r Record) []trace.Record {
 			one.Parent = r.Span
 		}
 		one.Attributes = append(one.Attributes, trace.Attribute{Key: "dpl.core.processing_activity_id", Text: Activity(prefix, self, activity)})
+		if r.Subject != "" {
+			one.Attributes = append(one.Attributes,
+				trace.Attribute{Key: "dpl.core.data_subject_id", Text: r.Subject},
+				trace.Attribute{Key: "dpl.core.data_subject_id_type", Text: "urn:nld:oin:" + string(self) + ":pseudoniem"})
+		}
 		out = append(out, one)
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,20 @@ func TestSpans(t *testing.T) {
 	}
 	if strings.Contains(string(line), "pseudonym") {
 		t.Error("a caller is told")
+	}
+	if strings.Contains(string(line), "data_subject") {
+		t.Error("capacity is about somebody")
+	}
+	about := published()
+	about.Subject = "4f2a"
+	for _, span := range logbook.Spans("", self, about) {
+		for key, want := range map[string]string{
+			"dpl.core.data_subject_id": "4f2a", "dpl.core.data_subject_id_type": "urn:nld:oin:00000099000000001000:pseudoniem",
+		} {
+			if !slices.Contains(span.Attributes, trace.Attribute{Key: key, Text: want}) {
+				t.Errorf("got %v, want %s %s", span.Attributes, key, want)
+			}
+		}
 	}
 	a, b := record(journal.Entry{Kind: journal.KindReceived, Message: "m"}), record(journal.Entry{Kind: journal.KindDelivered, Message: "m"})
 	b2 := logbook.NewRecord([]byte("other"), 7, b.Entry)

@@ -129,6 +129,7 @@ func (x *examination) all(ctx context.Context) {
 	x.kept()
 	x.compaction(ctx)
 	x.exports(ctx)
+	x.logboek(ctx)
 	x.backup(ctx)
 	x.descriptors()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/logbook"
 	"github.com/doorstroom/doorstroom/gateway/trace"
 )
@@ -89,6 +90,25 @@ func (n *Node) logboekAlarms(ctx context.Context, now time.Time) []string {
 		return []string{"de ontvanger van het logboek (logboek.endpoint) loopt meer dan een uur achter; zie het log van de node"}
 	}
 	return nil
+}
+
+// logboek looks at whether the receiver of the journal takes it.
+func (x *examination) logboek(ctx context.Context) {
+	if x.c.Logboek.Endpoint == "" || x.store == nil {
+		return
+	}
+	entries, since, err := x.store.Lag(ctx)
+	switch {
+	case err != nil: // database tells
+	case since.IsZero():
+		x.ok("logboek", "the receiver has taken all of the journal")
+	case x.now.Sub(since) > logboekLate:
+		x.warn("logboek", "look at the receiver, and in the log for why it does not take them: nothing is lost, they wait in the journal",
+			"the receiver that logboek.endpoint names has not taken %s, the first of %s", counted(int(entries), "entry", "entries"),
+			since.In(gateway.Amsterdam()).Format("2006-01-02 15:04"))
+	default:
+		x.ok("logboek", "%s to be sent, the first less than an hour old", counted(int(entries), "entry is", "entries are"))
+	}
 }
 
 func (n *Node) collectLogboek(ctx context.Context, s sample) error {

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,7 +14,12 @@ import (
 	collector "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/audit"
+	"github.com/doorstroom/doorstroom/gateway/desk"
 	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+	"github.com/doorstroom/doorstroom/gateway/logbook"
 )
 
 // logbookReceiver is a receiver that sometimes fails.
@@ -146,4 +152,94 @@ func TestJournalIsSent(t *testing.T) {
 func first(r *logbookReceiver) uint64 {
 	i, _ := strconv.ParseUint(r.indexes[0], 10, 64)
 	return i
+}
+
+// What the spans call an activity is what the verwerkingsregister calls it: all
+// that is shown and taken in can be found there.
+func TestActivitiesAreThoseOfTheRegister(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := region(t)
+		f.Publish(gt.Smile, gt.Offer("groen"))
+		f.Settled(time.Hour)
+		const prefix = "https://register.example/"
+		for _, oin := range []gateway.OIN{gt.Smile, gt.Dordrecht} {
+			rules, day := f.Node(oin).Desk.Rules(), gateway.DateOf(time.Now())
+			env := rules.Policy.Env()
+			m, err := audit.NewMatrix(rules.Policy, audit.NewAbout(rules.Policy, env, 1, day), audit.Recipients(env, day))
+			must(t, err)
+			registered := map[string]bool{}
+			all := audit.NewRegisters(rules.Policy, env, m, func(name string) string { return logbook.Activity(prefix, oin, name) })
+			for _, a := range all.Activities {
+				for _, uri := range a.Logged {
+					registered[uri] = true
+				}
+			}
+			for _, r := range all.Received {
+				registered[r.Logged] = true
+			}
+			found := 0
+			for _, e := range f.Journal(oin) {
+				if !slices.Contains([]string{journal.KindPublish, journal.KindDelivered, journal.KindReceived}, e.Kind) || len(e.Rules) == 0 && e.Kind != journal.KindReceived {
+					continue
+				}
+				for _, span := range logbook.Spans(prefix, oin, logbook.NewRecord(nil, e.Index, e.Entry)) {
+					for _, a := range span.Attributes {
+						if a.Key == "dpl.core.processing_activity_id" && !registered[a.Text] {
+							t.Errorf("%s: %s of entry %d is not in the register", oin, a.Text, e.Index)
+						}
+					}
+					found++
+				}
+			}
+			if found == 0 {
+				t.Errorf("%s: no entry was looked at", oin)
+			}
+		}
+	})
+}
+
+// A receiver that takes nothing shows after an hour: in status, in the findings of
+// doctor and in a metric; and no more when it has caught up.
+func TestReceiverThatLagsShows(t *testing.T) {
+	t.Parallel()
+	r := &logbookReceiver{spans: map[string]bool{}}
+	server := httptest.NewServer(r)
+	defer server.Close()
+	f := region(t)
+	f.SetConfig(gt.Smile, `logboek: {endpoint: ""`, `logboek: {endpoint: "`+server.URL+`"`)
+	taken(t, f, uint64(len(f.Journal(gt.Smile))-2)) // where it begins
+	told := func() string {
+		t.Helper()
+		findings, err := f.Node(gt.Smile).Desk.Doctor(t.Context(), gt.Everyone())
+		must(t, err)
+		for _, found := range findings {
+			if found.Check == "logboek" {
+				return found.Level + " " + found.Text
+			}
+		}
+		return ""
+	}
+	if got := told(); !strings.HasPrefix(got, desk.LevelOK) {
+		t.Errorf("got %q, want that it is in order", got)
+	}
+	r.set(func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) })
+	now := time.Now()
+	must(t, f.Node(gt.Smile).Store.Append(t.Context(), now, journal.Entry{Time: now, Kind: journal.KindStart}))
+	must(t, f.Node(gt.Smile).Store.SetSent(t.Context(), now.Add(2*time.Hour), uint64(len(f.Journal(gt.Smile))-1))) // time passes for the node
+	if got := told(); !strings.HasPrefix(got, desk.LevelWarning) || !strings.Contains(got, "has not taken 1 entry") && !strings.Contains(got, "entries, the first of") {
+		t.Errorf("two hours later: got %q, want a warning that says how many", got)
+	}
+	status, err := f.Node(gt.Smile).Desk.Status(t.Context(), gt.Everyone())
+	must(t, err)
+	if !slices.ContainsFunc(status.Alarms, func(a string) bool { return strings.Contains(a, "logboek.endpoint") }) {
+		t.Errorf("got alarms %q, want one about the receiver", status.Alarms)
+	}
+	r.set(nil)
+	f.Stop(gt.Smile)
+	f.Start(gt.Smile)
+	taken(t, f, uint64(len(f.Journal(gt.Smile))-1))
+	if got := told(); !strings.HasPrefix(got, desk.LevelOK) {
+		t.Errorf("caught up: got %q, want that it is in order", got)
+	}
 }

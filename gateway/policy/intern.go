@@ -36,13 +36,15 @@ type allowed struct {
 }
 
 func newDecisions(version string, rules []rule) *decisions {
-	denied := func(by string) *gateway.Decision { return &gateway.Decision{Policy: version, DeniedBy: by} }
+	denied := func(by string, hidden fieldSet) *gateway.Decision {
+		return &gateway.Decision{Policy: version, DeniedBy: by, Denied: hidden.names()}
+	}
 	d := &decisions{
-		fallback: denied(byDefault), mandate: denied(byMandate), open: &gateway.Decision{Policy: version, Allowed: true},
+		fallback: denied(byDefault, allFields), mandate: denied(byMandate, 0), open: &gateway.Decision{Policy: version, Allowed: true},
 		allowed: map[uint64][]allowed{},
 	}
 	for _, r := range rules {
-		d.denied = append(d.denied, denied(r.id))
+		d.denied = append(d.denied, denied(r.id, r.hide))
 	}
 	return d
 }

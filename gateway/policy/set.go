@@ -63,6 +63,17 @@ const allFields = ^fieldSet(0)
 
 func (s fieldSet) has(field int) bool { return s&(1<<field) != 0 }
 
+// names are the fields, in the order in which people read them.
+func (s fieldSet) names() []gateway.Field {
+	var names []gateway.Field
+	for i, f := range gateway.Fields() {
+		if s.has(i) {
+			names = append(names, f)
+		}
+	}
+	return names
+}
+
 // forms is a disclosure in closed form: the fields shown in each form. Union is
 // or; the widest form counts.
 type forms struct{ plek, band, exact fieldSet }

@@ -47,6 +47,7 @@ type met struct {
 // denied is whom a rule keeps the offer from.
 type denied struct {
 	rule       string
+	fields     []gateway.Field // that it keeps back
 	recipients []gateway.OIN
 	set        []byte // of their places in the plan, a bit each
 }
@@ -67,7 +68,7 @@ func (o *offerPlan) decide(was func(recipient int) store.Last) {
 		last := was(i)
 		switch {
 		case !m.decision.Allowed:
-			o.deny(m.decision.DeniedBy, i)
+			o.deny(m.decision, i)
 			if o.plan.takesBack(last) {
 				o.takenBack = append(o.takenBack, party.OIN)
 			}
@@ -99,14 +100,14 @@ func (o *offerPlan) meets(recipient int) met {
 	return *known
 }
 
-func (o *offerPlan) deny(rule string, recipient int) {
-	if rule == "expired" {
+func (o *offerPlan) deny(by *gateway.Decision, recipient int) {
+	if by == o.plan.expired {
 		return
 	}
-	i := slices.IndexFunc(o.denied, func(d denied) bool { return d.rule == rule })
+	i := slices.IndexFunc(o.denied, func(d denied) bool { return d.rule == by.DeniedBy })
 	if i < 0 {
 		i = len(o.denied)
-		o.denied = append(o.denied, denied{rule: rule, set: make([]byte, (len(o.plan.recipients)+7)/8)})
+		o.denied = append(o.denied, denied{rule: by.DeniedBy, fields: by.Denied, set: make([]byte, (len(o.plan.recipients)+7)/8)})
 	}
 	o.denied[i].recipients = append(o.denied[i].recipients, o.plan.recipients[recipient].OIN)
 	o.denied[i].set[recipient/8] |= 1 << (recipient % 8)
@@ -191,7 +192,7 @@ func (o *offerPlan) entries(entries []journal.Entry, sent []*view) []journal.Ent
 	}
 	for _, d := range o.denied {
 		entries = append(entries, journal.Entry{
-			Time: o.plan.now, Kind: journal.KindDenied, Count: len(d.recipients), Rule: d.rule,
+			Time: o.plan.now, Kind: journal.KindDenied, Fields: d.fields, Count: len(d.recipients), Rule: d.rule,
 			Policy: o.plan.policy.Version(), Register: o.plan.register,
 			Digest: o.plan.digest(o.subject), Recipients: set(d.recipients),
 		})

@@ -83,7 +83,7 @@ func (p *Publisher) newPlan(now time.Time) *plan {
 	plan := &plan{
 		now: now, day: gateway.DateOf(now), policy: rules.Policy, key: p.keyOf(rules, now), full: map[gateway.OIN]bool{},
 		mac: hmac.New(sha256.New, p.secret), decisions: map[*gateway.Decision]*decided{},
-		expired: &gateway.Decision{DeniedBy: "expired"}, invalid: &gateway.Decision{DeniedBy: "invalid"},
+		expired: &gateway.Decision{DeniedBy: "expired"}, invalid: &gateway.Decision{DeniedBy: "invalid", Denied: gateway.Fields()},
 	}
 	if rules.Register != nil {
 		plan.register = rules.Register.Version()

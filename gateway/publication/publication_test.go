@@ -9,6 +9,7 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/gatewaytest"
+	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/gateway/publication"
 	"github.com/doorstroom/doorstroom/gateway/store"
@@ -76,6 +77,36 @@ func TestDenialsNameOffersTogether(t *testing.T) {
 	want := publication.Denial{Offers: []string{"aanbod-000000", "aanbod-000001", "aanbod-000002"}, Rule: "default", Recipients: r.gemeenten[1:]}
 	if len(got) != 1 || !slices.Equal(got[0].Offers, want.Offers) || got[0].Rule != want.Rule || !slices.Equal(got[0].Recipients, want.Recipients) {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestDenialsNameFields: the journal says what was kept back. Where no rule allows,
+// that is everything; a never rule names what it forbids.
+func TestDenialsNameFields(t *testing.T) {
+	r := newRegion(t, 3, 1, store.Options{NoSync: true})
+	data := fmt.Sprintf(`policy: region
+party: "%s"
+defaults: {purpose: toeleiding, basis: {avg: avg-6-1-e, wet: participatiewet}, retention: P90D}
+rules:
+  - {id: titel, effect: show, kinds: [capacity], to: {parties: ["%s", "%s"]}, fields: {exact: [title, contact]}}
+  - {id: niet-contact, effect: never, to: {parties: ["%s"]}, fields: [contact, title]}
+`, gatewaytest.Smile, r.gemeenten[0], r.gemeenten[1], r.gemeenten[1])
+	p, _, err := policy.Load([]policy.File{{Name: "region.yaml", Data: []byte(data)}}, policy.Env{
+		Self: gatewaytest.Smile, Parties: r.rules.Register.Parties(), Lists: r.schema.Lists(), Class: r.schema.Class, Today: gateway.DateOf(start()),
+	})
+	r.rules.Policy = get(p, err)(t)
+	get(r.Publish(ctx, start(), change(offers(1, "Groen"))))(t)
+	got := map[string][]gateway.Field{}
+	for _, e := range get(r.store.Journal(ctx, 0, 100))(t) {
+		if e.Kind == journal.KindDenied {
+			got[e.Rule+" "+e.Recipients] = e.Fields
+		}
+	}
+	want := map[string][]gateway.Field{
+		"niet-contact " + string(r.gemeenten[1]): {gateway.FieldTitle, gateway.FieldContact}, "default " + string(r.gemeenten[2]): gateway.Fields(),
+	}
+	if !maps.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

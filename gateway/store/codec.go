@@ -313,7 +313,12 @@ func decodeSnapshot(t table, value []byte) (snapshot, error) {
 func (s *snapshot) gone() bool { return len(s.data) == 0 }
 
 func encodeStored(s journal.Stored) []byte {
-	b := make([]byte, 0, 1+32*len(s.Hashes)+len(s.Leaf))
+	return appendStored(make([]byte, 0, sizeOfStored(s)), s)
+}
+
+func sizeOfStored(s journal.Stored) int { return 1 + 32*len(s.Hashes) + len(s.Leaf) }
+
+func appendStored(b []byte, s journal.Stored) []byte {
 	b = append(b, byte(len(s.Hashes)))
 	for _, h := range s.Hashes {
 		b = append(b, h[:]...)

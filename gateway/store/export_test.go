@@ -16,6 +16,12 @@ func Unreserved(opt Options) Options {
 	return opt
 }
 
+// Unjournaled has the store leave out its journal.
+func Unjournaled(opt Options) Options {
+	opt.unjournaled = true
+	return opt
+}
+
 // Txn is what a migration works with.
 type Txn struct{ t *txn }
 

@@ -69,6 +69,9 @@ type Options struct {
 	// unreserved is for tests too: nothing is asked of the disk beforehand, as if
 	// its promises were void.
 	unreserved bool
+	// unjournaled leaves out the journal, to measure what it costs: only the tests
+	// of this package can set it.
+	unjournaled bool
 	// uncopied: nothing is kept of an older format or left for the next start: the
 	// file is a copy itself, or is about to be replaced.
 	uncopied bool
@@ -102,6 +105,7 @@ type Store struct {
 	backingUp   atomic.Bool
 	migrated    Migrated
 	uncopied    bool // see Options
+	unjournaled bool // likewise
 	scans       scans
 	full        atomic.Bool
 	broken      atomic.Bool
@@ -169,7 +173,7 @@ func open(path string, opt Options, steps []migration) (*Store, error) {
 	}
 	s := &Store{
 		engine: e, maxQueue: opt.MaxQueue, quota: opt.Quota.withDefaults(), traced: opt.Traced, queued: opt.Queued,
-		uncopied: opt.uncopied,
+		uncopied: opt.uncopied, unjournaled: opt.unjournaled,
 	}
 	if s.maxQueue <= 0 {
 		s.maxQueue = defaultMaxQueue
@@ -229,6 +233,7 @@ func (s *Store) write(ctx context.Context, now time.Time, grows bool, decide fun
 		if err != nil {
 			return nil, err
 		}
+		t.unjournaled = s.unjournaled
 		if err := decide(t); err != nil {
 			return nil, err
 		}

@@ -40,9 +40,12 @@ type txn struct {
 	rows    int                      // read for such lists
 	lists   map[gateway.OIN][]string // of the last capacity-state of those of whom it was needed
 
+	unjournaled bool // Options.unjournaled
+
 	journaled bool        // whether journal is known
 	journal   uint64      // size of the journal
 	subtrees  [64]subtree // the last known of each level of the journal's tree
+	leaf      []byte      // room for one entry
 }
 
 func newTxn(r reader, now time.Time) (*txn, error) {
@@ -231,7 +234,7 @@ func keyJournal() []byte { return []byte("journal-size") }
 
 // record appends entries to the journal, with the time of the transaction.
 func (t *txn) record(entries ...journal.Entry) error {
-	if len(entries) == 0 {
+	if len(entries) == 0 || t.unjournaled {
 		return nil
 	}
 	if !t.journaled {
@@ -246,15 +249,16 @@ func (t *txn) record(entries ...journal.Entry) error {
 			return gateway.Errorf(gateway.Internal, "a journal entry without kind")
 		}
 		e.Time = t.now
-		leaf := e.Encode()
-		hashes, err := journal.Append(t.journal, leaf, t.subtree)
+		t.leaf = e.AppendTo(t.leaf[:0])
+		hashes, err := journal.Append(t.journal, t.leaf, t.subtree)
 		if err != nil {
 			return fmt.Errorf("append to the journal: %w", err)
 		}
 		for level, h := range hashes {
 			t.subtrees[level] = subtree{n: (t.journal + 1) >> level, hash: h}
 		}
-		t.put(table{name: tableJournal}, number(t.journal), encodeStored(journal.Stored{Leaf: leaf, Hashes: hashes}))
+		stored := journal.Stored{Leaf: t.leaf, Hashes: hashes}
+		t.put(table{name: tableJournal}, number(t.journal), appendStored(t.room(sizeOfStored(stored)), stored))
 		t.journal++
 	}
 	return nil
