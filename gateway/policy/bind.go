@@ -25,6 +25,7 @@ type rule struct {
 	until     gateway.Date
 	show      forms
 	hide      fieldSet
+	told      []gateway.Field // of a person: shown, or hidden
 	purpose   string
 	basis     []string
 	retention string
@@ -44,6 +45,7 @@ type names struct {
 type bound struct {
 	rules     []rule
 	accept    []rule
+	personal  []rule
 	performed map[gateway.Gemeente][]string // functionaliteiten this party performs
 }
 
@@ -71,7 +73,11 @@ func bind(docs []document, env Env, rebind bool) (bound, *binder) {
 		d := &docs[i]
 		b.relations(d, out.performed)
 		for j := range d.rules {
-			out.rules = append(out.rules, b.outbound(d, &d.rules[j]))
+			if c := &d.rules[j]; personalKinds(c) {
+				out.personal = append(out.personal, b.people(d, c))
+			} else {
+				out.rules = append(out.rules, b.outbound(d, c))
+			}
 		}
 		for j := range d.accept {
 			out.accept = append(out.accept, b.inbound(&d.accept[j]))
@@ -81,6 +87,8 @@ func bind(docs []document, env Env, rebind bool) (bound, *binder) {
 	byID := func(a, b rule) int { return strings.Compare(a.id, b.id) }
 	slices.SortStableFunc(out.rules, byID)
 	slices.SortStableFunc(out.accept, byID)
+	out.personal = foldAll(out.rules, out.personal)
+	slices.SortStableFunc(out.personal, byID)
 	b.errors.sort()
 	b.warns.sort()
 	return out, b

@@ -113,7 +113,7 @@ func (p *Policy) Admit(sender gateway.Recipient, principal gateway.OIN, kind str
 	switch {
 	case sender.Public:
 		return p.admits.fallback
-	case p.fallback && slices.Contains(kinds(), kind):
+	case p.fallback && slices.Contains(kinds(), kind) && !gateway.Confidential(kind):
 		return p.admits.open
 	case p.fallback:
 		return p.admits.fallback

@@ -58,6 +58,7 @@ type Policy struct {
 	env       Env
 	outbound  table
 	inbound   table
+	personal  []rule     // on messages about a person, by id
 	shows     *decisions // of outbound
 	admits    *decisions // of inbound
 	performed map[gateway.Gemeente][]string
@@ -129,7 +130,8 @@ func (p *Policy) Rebind(env Env) (*Policy, []Problem) {
 }
 
 // DenyAll is for a node whose policy cannot be loaded: it discloses nothing, and
-// admits every kind of message that the node knows, so that nothing is lost.
+// admits every kind of message that is about no person, so that nothing is lost;
+// what is about a person waits at its sender.
 func DenyAll() *Policy {
 	return &Policy{
 		version: noVersion, fallback: true, shows: newDecisions(noVersion, nil), admits: newDecisions(noVersion, nil),
@@ -179,7 +181,7 @@ func build(version string, docs []document, env Env, b bound) *Policy {
 	return &Policy{
 		version: version, docs: docs, env: env, outbound: compile(b.rules), inbound: compile(b.accept),
 		shows: newDecisions(version, b.rules), admits: newDecisions(version, b.accept),
-		performed: b.performed, fields: gateway.Fields(), sensitive: sensitiveFields(env.Lists),
+		personal: b.personal, performed: b.performed, fields: gateway.Fields(), sensitive: sensitiveFields(env.Lists),
 	}
 }
 

@@ -23,7 +23,7 @@ func (b *binder) outbound(d *document, c *clause) rule {
 	default:
 		b.oneOf(c.effect, message{"effect", "effect"}, []string{"show", "never"})
 	}
-	b.kinds(&r, c, []string{gateway.KindCapacity})
+	b.kinds(&r, c, slices.DeleteFunc(gateway.Kinds(), func(k string) bool { return k == gateway.KindCapacityState }))
 	for t, values := range c.when {
 		b.condition(&r, t, values)
 	}

@@ -101,13 +101,12 @@ func roles() []string {
 	return names
 }
 
-// referralStates are the words of the trade for where a referral stands. An
-// offer has no such state: a show rule with this term matches no offer.
 func referralStates() []string {
-	return []string{
-		"aangemeld", "ontvangen", "in-onderzoek", "kennismaking", "geaccepteerd", "wachtlijst", "afgewezen",
-		"warme-overdracht", "gestart", "onderbroken", "beeindigd", "annulering-verzocht", "geannuleerd", "foutief-ingevoerd",
+	var names []string
+	for _, s := range gateway.ReferralStatuses() {
+		names = append(names, string(s))
 	}
+	return names
 }
 
 // models are the ways in which a gemeente organises its social infrastructure.
@@ -115,8 +114,8 @@ func models() []string {
 	return []string{"wsw", "beschut", "geintegreerd", "gecombineerd", "partieel", "gemengd", "social-firm"}
 }
 
-// kinds are the message kinds that a rule can name.
-func kinds() []string { return []string{gateway.KindCapacity, gateway.KindCapacityState} }
+// kinds are the message kinds that an accept rule can name.
+func kinds() []string { return gateway.Kinds() }
 
 // offerValues appends what the offer says on a term about offers; nothing if it
 // is silent.

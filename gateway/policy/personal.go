@@ -1,0 +1,208 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// Rules on messages about a person are few and are asked rarely, so they are a
+// list that is gone through, apart from the tables about offers.
+
+// Personal asks whether a message about a person may go to a recipient on a day.
+type Personal struct {
+	Kind         string
+	Recipient    gateway.Recipient // with its mandates for Kind on Day
+	Day          gateway.Date
+	Status       gateway.ReferralStatus // of the referral that it is about, as last known; "" before there is one
+	Grondslag    string
+	Trajectsoort string
+	Classes      []gateway.DataClass // of the doelgroepen, where an offer is for none but those of special classes
+}
+
+// Classes are the classes of special doelgroepen for which an offer is there: who
+// is referred to it is known to belong to one of them. They are nil if the offer
+// is also for others, or names none.
+func Classes(doelgroepen []string, lists gateway.CodeLists) []gateway.DataClass {
+	var classes []gateway.DataClass
+	for _, d := range doelgroepen {
+		c, _ := lists.Find("doelgroep", d)
+		if !needsException(c.Class) {
+			return nil
+		}
+		if !slices.Contains(classes, c.Class) {
+			classes = append(classes, c.Class)
+		}
+	}
+	return classes
+}
+
+// Told is what policy says of one message about a person: the fields of
+// gateway.PersonalFields that may go with it, and why.
+type Told struct {
+	gateway.Decision
+	Fields []gateway.Field
+}
+
+// Tell decides by deny by default, as Decide does for offers: a message goes if a
+// show rule matches and no never rule takes everything. A never rule about all
+// fields that names no kinds forbids messages about persons, too.
+func (p *Policy) Tell(q Personal) Told {
+	t := Told{Decision: gateway.Decision{Policy: p.version, DeniedBy: byDefault}}
+	if p.fallback {
+		return t
+	}
+	var hidden []gateway.Field
+	for i := range p.personal {
+		r := &p.personal[i]
+		if r.void || !r.about(q) {
+			continue
+		}
+		switch {
+		case !r.never:
+			t.account(r)
+		case r.hide == allFields:
+			return Told{Decision: gateway.Decision{Policy: p.version, DeniedBy: r.id}}
+		default:
+			hidden = append(hidden, r.told...)
+		}
+	}
+	if !t.Allowed {
+		return t
+	}
+	t.Fields = slices.DeleteFunc(gateway.PersonalFields(q.Kind), func(f gateway.Field) bool {
+		return !slices.Contains(t.Fields, f) || slices.Contains(hidden, f)
+	})
+	return t
+}
+
+func (t *Told) account(r *rule) {
+	t.Allowed, t.DeniedBy = true, ""
+	t.Fields = append(t.Fields, r.told...)
+	r.account(&t.Decision)
+}
+
+// about tells whether a rule matches. A never rule also matches what the request
+// does not say.
+func (r *rule) about(q Personal) bool {
+	says := func(k term, value string) bool {
+		values, set := r.when[k]
+		return !set || slices.Contains(values, value) || r.never && value == ""
+	}
+	if !says(termKind, q.Kind) || !says(termReferral, string(q.Status)) || !says(termGrondslag, q.Grondslag) ||
+		!says(termTrajectsoort, q.Trajectsoort) || !q.Day.Within(r.from, r.until) {
+		return false
+	}
+	if r.never {
+		return r.to.reaches(q.Recipient) || slices.ContainsFunc(q.Recipient.ActsFor, r.to.reaches)
+	}
+	for _, c := range q.Classes {
+		if c == gateway.Bijzonder && !r.special || c == gateway.Strafrechtelijk && !r.criminal {
+			return false
+		}
+	}
+	return r.own && r.to.reaches(q.Recipient) || r.mandate && slices.ContainsFunc(q.Recipient.ActsFor, r.to.reaches)
+}
+
+// reaches tells whether names are those of a party.
+func (n names) reaches(r gateway.Recipient) bool {
+	if r.Public {
+		return n.public || n.everyone
+	}
+	return n.everyone || slices.Contains(n.parties, r.Party) || slices.Contains(n.roles, r.Kind) ||
+		slices.ContainsFunc(r.Gemeenten, func(g gateway.Gemeente) bool { return slices.Contains(n.gemeenten, g) })
+}
+
+// personalKinds are the kinds that a clause names, if they are about persons.
+func personalKinds(c *clause) bool {
+	return slices.ContainsFunc(c.kinds, func(k text) bool { return gateway.Confidential(k.value) })
+}
+
+// people binds a rule on what others may be told of a person.
+func (b *binder) people(d *document, c *clause) rule {
+	r := b.common(c, "to")
+	b.kinds(&r, c, slices.DeleteFunc(gateway.Kinds(), func(k string) bool { return !gateway.Confidential(k) }))
+	if !r.never {
+		b.oneOf(c.effect, message{"effect", "effect"}, []string{"show", "never"})
+		b.acting(&r, c)
+		b.exception(&r, c)
+		b.grounds(&r, c, d.defaults)
+	}
+	if r.to.public || r.to.everyone && !r.never {
+		b.fail(c.to.place, say("nobody but a party that is named is told of a person",
+			"over een persoon hoort alleen een genoemde partij iets"))
+	}
+	b.tells(&r, c)
+	for t, values := range c.when {
+		if t != termReferral && t != termGrondslag && t != termTrajectsoort {
+			b.fail(c.place, say("a rule on referrals has no condition %s", "een regel over verwijzingen heeft geen voorwaarde %s", t.key()))
+			continue
+		}
+		b.condition(&r, t, values)
+	}
+	r.from, r.until = b.date(c.from), b.date(c.until)
+	if !r.never && slices.Contains(r.when[termKind], gateway.KindHandover) {
+		b.afterAcceptance(&r, c)
+	}
+	return r
+}
+
+// tells binds the fields of a rule on persons, each of a kind that it names.
+func (b *binder) tells(r *rule, c *clause) {
+	if c.all {
+		r.hide = allFields
+		return
+	}
+	if _, given := c.given["fields"]; !given {
+		b.missing(c, "fields")
+	}
+	var known []string
+	for _, k := range r.when[termKind] {
+		for _, f := range gateway.PersonalFields(k) {
+			known = append(known, string(f))
+		}
+	}
+	named := c.hidden
+	for _, s := range c.shown {
+		named = append(named, s.field)
+		if s.form.value != string(gateway.Exact) {
+			b.fail(s.form.place, say("a field of a referral is shown as exact, or not at all",
+				"een veld van een verwijzing wordt exact getoond, of niet"))
+		}
+	}
+	for _, f := range named {
+		if b.oneOf(f, message{"field", "veld"}, known) {
+			r.told = append(r.told, gateway.Field(f.value))
+		}
+	}
+}
+
+// afterAcceptance holds that contact details go only once a place is certain.
+func (b *binder) afterAcceptance(r *rule, c *clause) {
+	var allowed []string
+	for _, s := range gateway.HandoverStates() {
+		allowed = append(allowed, string(s))
+	}
+	states, given := r.when[termReferral]
+	if !given {
+		b.fail(c.place, say("a handover needs the condition referral-state, with states after acceptance: %s",
+			"een overdracht vraagt de voorwaarde referral-state, met standen na de acceptatie: %s", strings.Join(allowed, ", ")))
+	}
+	for _, s := range states {
+		if !slices.Contains(allowed, s) {
+			b.fail(c.place, say("nothing is handed over in the state %q: a place is not certain, or no longer",
+				"in de stand %q wordt niets overgedragen: er is (nog) geen zekere plek", s))
+		}
+	}
+}
+
+// foldAll adds the never rules about everything that name no kind.
+func foldAll(rules, personal []rule) []rule {
+	for _, r := range rules {
+		if _, kinds := r.when[termKind]; r.never && r.hide == allFields && !kinds {
+			personal = append(personal, r)
+		}
+	}
+	return personal
+}
