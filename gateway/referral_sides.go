@@ -67,6 +67,12 @@ func (f Follow) Later(incarnation uint64, r Referral) bool {
 	return r.Number > f.Number
 }
 
+// Behind tells whether a provider that was restored from a backup says less than
+// it had said before: what it lost must be given back to it, not taken over.
+func (f Follow) Behind(incarnation uint64, r Referral) bool {
+	return f.Number > 0 && incarnation > f.Incarnation && r.Number <= f.Number
+}
+
 // Hear takes a state of the provider. What is not later changes nothing. When the
 // open request was answered as stale and is still possible, it is asked again
 // with the number of the state that came: a cancellation is not lost because

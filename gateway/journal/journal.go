@@ -46,31 +46,38 @@ type Entry struct {
 // Kinds of entries that a node writes by itself. An operation of a caller is
 // entered under its own name, a gateway.Operation.
 const (
-	KindImport            = "import"      // an export of the admin was taken in
-	KindImportHeld        = "import-held" // too many offers would vanish: it asks first
-	KindPublish           = "publish"     // offers were disclosed to Recipients
-	KindDenied            = "denied"      // policy kept an offer from Recipients
-	KindDelivered         = "delivered"   // a peer confirmed messages
-	KindRefused           = "refused"     // a peer refused a message for good
-	KindWithdrawn         = "withdrawn"   // no longer allowed: not sent
-	KindExpired           = "expired"     // given up unconfirmed
-	KindReceived          = "received"    // a message of a peer took effect, or was superseded
-	KindRejected          = "rejected"    // a message or request of a peer was refused
-	KindPolicyLoaded      = "policy-loaded"
-	KindPolicyFailed      = "policy-failed" // the old policy stays, or nothing is disclosed
-	KindPolicyWaits       = "policy-waits"  // what it widens takes effect later
-	KindRegisterInstalled = "register-installed"
-	KindRegisterRefused   = "register-refused"
-	KindStart             = "start"
-	KindStop              = "stop"
-	KindRestore           = "restore"          // from a backup of Since with Count entries; Digest is that of the last checkpoint from after it, if known
-	KindMigrated          = "migrated"         // the database has format Count now
-	KindCompacted         = "compacted"        // the database takes Count bytes less
-	KindWitnessRefused    = "witness-refused"  // Party's journal, of Count entries by its own word, does not continue what this node witnessed; Digest is that of its checkpoint
-	KindWitnessRestored   = "witness-restored" // Party's journal goes on from a restore at entry Count, or was begun anew; Digest is that of the checkpoint that was witnessed last before
-	KindWitnessConflict   = "witness-conflict" // Party, a witness, holds a head over Count entries that this journal does not continue
-	KindClockAlarm        = "clock-alarm"      // the clock ran back by more than the skew
-	KindClockLeap         = "clock-leap"       // it went ahead by more than the skew, or the computer slept
+	KindImport              = "import"      // an export of the admin was taken in
+	KindImportHeld          = "import-held" // too many offers would vanish: it asks first
+	KindPublish             = "publish"     // offers were disclosed to Recipients
+	KindDenied              = "denied"      // policy kept an offer from Recipients
+	KindDelivered           = "delivered"   // a peer confirmed messages
+	KindRefused             = "refused"     // a peer refused a message for good
+	KindWithdrawn           = "withdrawn"   // no longer allowed: not sent
+	KindExpired             = "expired"     // given up unconfirmed
+	KindReceived            = "received"    // a message of a peer took effect, or was superseded
+	KindRejected            = "rejected"    // a message or request of a peer was refused
+	KindPolicyLoaded        = "policy-loaded"
+	KindPolicyFailed        = "policy-failed" // the old policy stays, or nothing is disclosed
+	KindPolicyWaits         = "policy-waits"  // what it widens takes effect later
+	KindRegisterInstalled   = "register-installed"
+	KindRegisterRefused     = "register-refused"
+	KindStart               = "start"
+	KindStop                = "stop"
+	KindRestore             = "restore"              // from a backup of Since with Count entries; Digest is that of the last checkpoint from after it, if known
+	KindMigrated            = "migrated"             // the database has format Count now
+	KindCompacted           = "compacted"            // the database takes Count bytes less
+	KindWitnessRefused      = "witness-refused"      // Party's journal, of Count entries by its own word, does not continue what this node witnessed; Digest is that of its checkpoint
+	KindWitnessRestored     = "witness-restored"     // Party's journal goes on from a restore at entry Count, or was begun anew; Digest is that of the checkpoint that was witnessed last before
+	KindWitnessConflict     = "witness-conflict"     // Party, a witness, holds a head over Count entries that this journal does not continue
+	KindReferralTaken       = "referral-taken"       // a request of Party about a referral came in; Outcome is the act, or why not
+	KindReferralCommitted   = "referral-committed"   // a step of the provider in a referral; Outcome is the act
+	KindReferralAsked       = "referral-asked"       // a request to Party about a referral was queued; Outcome is the act
+	KindReferralHeard       = "referral-heard"       // Party said where a referral stands; Outcome is its status
+	KindReferralErased      = "referral-erased"      // all that was kept of a referral with Party; Outcome is why
+	KindHandoverErased      = "handover-erased"      // the handover data of a referral with Party; Outcome is why
+	KindReferralsReconciled = "referrals-reconciled" // Count messages were queued to get in step with Party again
+	KindClockAlarm          = "clock-alarm"          // the clock ran back by more than the skew
+	KindClockLeap           = "clock-leap"           // it went ahead by more than the skew, or the computer slept
 )
 
 // Encode gives the leaf of the tree: the entry as JSON with its time in UTC.

@@ -411,5 +411,12 @@ func readRemains(r reader) (found Remains, err error) {
 		found.Registers[sequenceOf(key)] = value
 		return true, nil
 	})
+	if err != nil {
+		return found, err
+	}
+	err = r.ascend(table{name: tableErased}, nil, func(key, value []byte) (bool, error) {
+		found.Erased = append(found.Erased, row{key, value})
+		return true, nil
+	})
 	return found, err
 }

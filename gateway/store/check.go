@@ -19,7 +19,7 @@ import (
 // database is sound. It reads all of it; use it in tests, after a crash, and on
 // command.
 func (s *Store) Check(ctx context.Context) []string {
-	c := checkup{refs: map[sharedKey]uint64{}, answered: map[gateway.OIN]int{}}
+	c := checkup{vault: s.vault, refs: map[sharedKey]uint64{}, answered: map[gateway.OIN]int{}}
 	err := s.view(ctx, func(r reader) error {
 		c.r = r
 		return c.all()
@@ -44,6 +44,7 @@ func damage(err error) string {
 
 type checkup struct {
 	r        reader
+	vault    Vault
 	highest  time.Time
 	refs     map[sharedKey]uint64 // as counted
 	answered map[gateway.OIN]int  // answers, less the slots to which they belong
@@ -81,6 +82,9 @@ func (c *checkup) all() error {
 		return err
 	}
 	if err := c.registers(); err != nil {
+		return err
+	}
+	if err := c.referrals(); err != nil {
 		return err
 	}
 	return c.shared()

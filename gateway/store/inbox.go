@@ -88,7 +88,7 @@ func (t *txn) accept(self gateway.OIN, in Inbound, quota Quota, tight bool) (gat
 		return answer, nil
 	}
 	var c change
-	if answer.Outcome == gateway.Received {
+	if answer.Outcome == gateway.Received && in.Effect.Referral == nil {
 		if c, answer.Outcome, answer.Reason, err = t.decide(in); err != nil {
 			return answer, err
 		}
@@ -106,6 +106,11 @@ func (t *txn) accept(self gateway.OIN, in Inbound, quota Quota, tight bool) (gat
 	if !quota.room(*kept, c, tight) {
 		answer.Outcome, answer.Reason = gateway.RetryLater, gateway.ReasonOverload
 		return answer, nil
+	}
+	if in.Effect.Referral != nil && answer.Outcome == gateway.Received {
+		if answer.Outcome, answer.Reason, err = t.applyReferral(in); err != nil {
+			return answer, err
+		}
 	}
 	kept.apply(c)
 	t.change(m.Source, c)

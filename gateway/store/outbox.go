@@ -40,7 +40,10 @@ func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit,
 			if skip != nil && skip(sequence, grows) {
 				return true, nil
 			}
-			out, err := outgoing(r, sequence, e, under)
+			out, err := s.outgoing(r, sequence, e, under)
+			if err == nil && out.Data == nil { // it was erased
+				return true, nil
+			}
 			if err != nil || (len(due) > 0 && size+len(out.Data) > maxBytes) {
 				return false, err
 			}
@@ -63,8 +66,11 @@ func termsOf(r reader, key sharedKey, known map[sharedKey]terms) (terms, error) 
 	return under, err
 }
 
-func outgoing(r reader, sequence uint64, e *entry, under terms) (Outgoing, error) {
+func (s *Store) outgoing(r reader, sequence uint64, e *entry, under terms) (Outgoing, error) {
 	data, err := shared(r, e.content)
+	if err == nil {
+		data, err = openQueued(s.vault, under.Kind, e.subject, data)
+	}
 	if err != nil {
 		return Outgoing{}, err
 	}

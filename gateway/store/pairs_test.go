@@ -25,7 +25,8 @@ type write struct {
 func entryX() journal.Entry { return journal.Entry{Kind: "x"} }
 
 func writes() map[string]write {
-	return map[string]write{
+	all := referralWrites()
+	maps.Copy(all, map[string]write{
 		"Accept": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			_, err := s.Accept(ctx, now, self, peerA, []store.Inbound{inbound(peerA, "new", 1000, "a")})
 			return err
@@ -134,7 +135,8 @@ func writes() map[string]write {
 		"Settle": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			return s.Settle(ctx, now, peerB, []store.Settlement{settlement(peerB, 3, gateway.Received)}, "head", time.Time{}, []journal.Entry{entryX()})
 		}},
-	}
+	})
+	return all
 }
 
 // Every method that writes fails once before its transaction takes effect and
@@ -145,7 +147,7 @@ func TestFaultsInPairs(t *testing.T) {
 		for _, at := range []string{"before-commit", "after-commit"} {
 			var armed atomic.Bool
 			broken := errors.New("power cut")
-			s := openGolden(t, 1, store.Options{NoSync: true, Fault: func(point string) error {
+			s := openGolden(t, 1, store.Options{NoSync: true, Vault: newKeys(), Fault: func(point string) error {
 				if armed.Load() && point == at {
 					return broken
 				}
@@ -180,7 +182,7 @@ func TestFaultsInPairs(t *testing.T) {
 
 // Of all methods that are told the time, those that write stand in the table.
 func TestFaultsInPairsKnowsAllWrites(t *testing.T) {
-	reads := []string{"Archive", "Awaiting", "Due", "EffectiveTime"}
+	reads := []string{"Archive", "Awaiting", "Due", "DueForErasure", "EffectiveTime"}
 	var want []string
 	typ := reflect.TypeFor[*store.Store]()
 	for i := range typ.NumMethod() {

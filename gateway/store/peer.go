@@ -20,7 +20,8 @@ type peerRow struct {
 	NextAttempt time.Time `json:"nextAttempt,omitzero"`
 	Failures    int       `json:"failures,omitempty"`
 	Reason      string    `json:"reason,omitempty"`
-	Owed        bool      `json:"owed,omitempty"` // the present state must be sent again
+	Owed        bool      `json:"owed,omitempty"`      // the present state must be sent again
+	Referrals   bool      `json:"referrals,omitempty"` // must be gone through again with it
 
 	Later gateway.Reason `json:"later,omitempty"` // of the last message that it takes only later
 }
@@ -168,6 +169,7 @@ func (s *Store) SaveHello(ctx context.Context, now time.Time, peer gateway.OIN, 
 			if err := t.owe(peer); err != nil {
 				return err
 			}
+			t.peers[peer].Referrals = true
 		}
 		return t.contact(peer)
 	})

@@ -23,7 +23,7 @@ func OpenReadOnly(path string) (*Store, error) {
 	if err != nil {
 		return nil, openError(err)
 	}
-	s := &Store{engine: readOnly{db.db}}
+	s := &Store{engine: readOnly{db.db}, referrals: newIndex()}
 	err = s.view(context.Background(), func(r reader) error {
 		version, err := getUint(r, keyFormat())
 		if err != nil {

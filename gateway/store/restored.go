@@ -31,6 +31,7 @@ type Remains struct {
 	Registers   map[uint64][]byte // by version
 	BreakGlass  []BreakGlass
 	Policies    []PolicyRecord // that ever were in force
+	Erased      []row          // referrals that were erased
 }
 
 // Awaited is what a restored node waits for: full exports of these sources,
@@ -70,6 +71,9 @@ func (s *Store) Restored(ctx context.Context, now time.Time, from Restoration) (
 		}
 		if err := t.keepPolicies(from.Before.Policies); err != nil {
 			return err
+		}
+		for _, mark := range from.Before.Erased {
+			t.put(table{name: tableErased}, mark.key, mark.value)
 		}
 		size, err := getUint(t, keyJournal())
 		if err != nil {

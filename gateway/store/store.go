@@ -51,6 +51,9 @@ type Options struct {
 	LockTimeout time.Duration // how long to wait for another process; 0: a second
 	NoSync      bool          // never but in tests that do not test durability
 
+	// Vault encrypts what concerns a person. Without one there are no referrals.
+	Vault Vault
+
 	// Committed is told of every transaction that was written, by the goroutine
 	// that writes: it must not wait for anything. nil: nobody wants to know.
 	Committed func(Commit)
@@ -106,6 +109,8 @@ type Store struct {
 	migrated    Migrated
 	uncopied    bool // see Options
 	unjournaled bool // likewise
+	vault       Vault
+	referrals   *index
 	scans       scans
 	full        atomic.Bool
 	broken      atomic.Bool
@@ -173,7 +178,7 @@ func open(path string, opt Options, steps []migration) (*Store, error) {
 	}
 	s := &Store{
 		engine: e, maxQueue: opt.MaxQueue, quota: opt.Quota.withDefaults(), traced: opt.Traced, queued: opt.Queued,
-		uncopied: opt.uncopied, unjournaled: opt.unjournaled,
+		uncopied: opt.uncopied, unjournaled: opt.unjournaled, vault: opt.Vault, referrals: newIndex(),
 	}
 	if s.maxQueue <= 0 {
 		s.maxQueue = defaultMaxQueue
@@ -181,6 +186,12 @@ func open(path string, opt Options, steps []migration) (*Store, error) {
 	err = removeLeftovers(path)
 	if err == nil {
 		err = s.prepare(context.Background(), steps)
+	}
+	if err == nil {
+		err = s.replayErasures(context.Background())
+	}
+	if err == nil {
+		err = s.loadReferrals(context.Background())
 	}
 	if err != nil {
 		return nil, errors.Join(err, e.close())
@@ -228,12 +239,14 @@ func (s *Store) grow(ctx context.Context, now time.Time, decide func(*txn) error
 func (s *Store) write(ctx context.Context, now time.Time, grows bool, decide func(*txn) error) error {
 	var committed time.Time
 	changed := false
+	var t *txn
 	err := s.engine.update(ctx, grows, func(r reader) (batch, error) {
-		t, err := newTxn(r, now)
-		if err != nil {
+		var err error
+		if t, err = newTxn(r, now); err != nil {
 			return nil, err
 		}
 		t.unjournaled = s.unjournaled
+		t.vault = s.vault
 		if err := decide(t); err != nil {
 			return nil, err
 		}
@@ -243,6 +256,9 @@ func (s *Store) write(ctx context.Context, now time.Time, grows bool, decide fun
 		return changes, err
 	})
 	s.note(grows && changed, err)
+	if t != nil {
+		s.noteReferrals(t.changed, t.erased, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,9 @@ type txn struct {
 	lists   map[gateway.OIN][]string // of the last capacity-state of those of whom it was needed
 
 	unjournaled bool // Options.unjournaled
+	vault       Vault
+	changed     []ReferralFacts // of the referrals that it writes
+	erased      []referralKey   // that it erases
 
 	journaled bool        // whether journal is known
 	journal   uint64      // size of the journal

@@ -121,6 +121,8 @@ type Effect struct {
 	Put     []byte   // the capacity, as received: replaces the snapshot of Subject
 	Drop    bool     // Subject is withdrawn
 	State   []string // not nil: drop every older subject that is not in it
+
+	Referral *ReferralEffect // of a message about a referral; nothing else then
 }
 
 // ReceivedOffer is the current snapshot of one offer of another party.

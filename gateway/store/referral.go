@@ -1,0 +1,330 @@
+package store
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+)
+
+// Vault encrypts what concerns a person, each thing under a key of its own that
+// can be erased. It is safe for concurrent use.
+type Vault interface {
+	// Seal makes the key, for good, if there is none of that name yet.
+	Seal(name string, plain []byte) ([]byte, error)
+	// Open gives NotFound when the key was erased.
+	Open(name string, sealed []byte) ([]byte, error)
+	// Erase takes keys away for good. Of some there may be none.
+	Erase(names ...string) error
+}
+
+// ReferralTerms are what the store must be told to decide about referrals. The
+// functions are pure: they are called within the transaction, perhaps more than
+// once.
+type ReferralTerms struct {
+	Due       func(gateway.Referral) gateway.Date // of the next step; not asked of an end
+	Recipient func(gateway.OIN) gateway.Recipient // a party with its gemeenten that day
+	Subject   func(offer string) string           // under which an own offer is shown; nil: its id
+}
+
+// Everything that is known of a referral is one row under the hash of its id,
+// encrypted under its own key in the vault: once that is erased nothing of it can
+// be read, in free pages and backups neither. Messages about it that wait are
+// encrypted under the same key, handover data under another.
+const (
+	tableProvided  = "provided"  // hash of id → providedRow of a referral to this node, encrypted
+	tableFollowed  = "followed"  // hash of id → followedRow of a referral by this node, encrypted
+	tableHandovers = "handovers" // hash of id → gateway.Handover that came or went, encrypted
+	tableTaken     = "taken"     // own offer id → takenRow: counts only
+	tableWaiting   = "waiting"   // own offer id → waiters, in order: hashes only
+	tableErased    = "erased"    // hash of id → when a referral was erased
+)
+
+// referralKey is what a referral is known by where it may be seen.
+type referralKey [sha256.Size]byte
+
+func keyOf(id string) referralKey { return sha256.Sum256([]byte("referral:" + id)) }
+
+const subjectBytes = 16
+
+// subject is that of messages about the referral: opaque, as its id is random.
+func (k referralKey) subject() string { return hex.EncodeToString(k[:subjectBytes]) }
+
+// name is that of the vault's key for the row of a table.
+func (k referralKey) name(in string) string { return in + "/" + k.subject() }
+
+// pseudonymText is for people: without letters that look like digits.
+var pseudonymText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+const pseudonymBytes = 5
+
+// ReferralPseudonym is by what an export may say that it counts the participant
+// of a referral: eight characters that say nothing of him.
+func ReferralPseudonym(id string) string {
+	key := keyOf(id)
+	return pseudonymText.EncodeToString(key[subjectBytes:][:pseudonymBytes])
+}
+
+// providedRow is all that the provider, the authority, knows of a referral.
+type providedRow struct {
+	Referral gateway.Referral `json:"referral"`
+	Need     gateway.Need     `json:"need"`
+	Salt     []byte           `json:"salt"`     // of its digest in the journal
+	Revision uint64           `json:"revision"` // rises with every change of the row
+	Reserved *Reservation     `json:"reserved,omitempty"`
+	Waiting  *waiting         `json:"waiting,omitempty"`
+	Passed   []Passed         `json:"passed,omitempty"`
+	Conflict bool             `json:"conflict,omitempty"` // adopted after a restore, and its places were not free
+}
+
+// Reservation is of places for an introduction. It lapses after its date.
+type Reservation struct {
+	Allotment string            `json:"allotment,omitempty"`
+	Dagdelen  []gateway.Dagdeel `json:"dagdelen"`
+	Until     gateway.Date      `json:"until"`
+}
+
+// waiting is a place on the waiting list of an offer.
+type waiting struct {
+	Number    uint64    `json:"number"` // of entry, over all offers
+	Since     time.Time `json:"since"`
+	Allotment string    `json:"allotment,omitempty"`
+}
+
+// Passed is why a later one was placed before somebody on the waiting list.
+type Passed struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
+}
+
+// followedRow is all that the referrer knows of a referral.
+type followedRow struct {
+	Follow     gateway.Follow `json:"follow"`
+	Need       *gateway.Need  `json:"need,omitempty"`      // nil of an orphan
+	Reference  string         `json:"reference,omitempty"` // the referrer's own: never leaves its node
+	Salt       []byte         `json:"salt"`
+	Revision   uint64         `json:"revision"`
+	Signed     string         `json:"signed,omitempty"`   // the last state as its provider signed it
+	AnswerBy   gateway.Date   `json:"answerBy,omitempty"` // to the open request
+	Recovering string         `json:"recovering,omitempty"`
+	Orphan     bool           `json:"orphan,omitempty"`    // its request is unknown here: a backup was put back
+	Forgotten  bool           `json:"forgotten,omitempty"` // its provider says that it knows none such
+}
+
+func newSalt() []byte {
+	salt := make([]byte, 16)
+	_, _ = rand.Read(salt) // never fails
+	return salt
+}
+
+// digestOf links the entries of one referral in the journal, for as long as its
+// salt is there.
+func digestOf(salt []byte, key referralKey) string {
+	mac := hmac.New(sha256.New, salt)
+	mac.Write(key[:])
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func errNoVault() error {
+	return gateway.Errorf(gateway.Unavailable, "this node has no vault: it keeps nothing that concerns a person")
+}
+
+// openSealed reads an encrypted row into to; false if there is none, or its key
+// was erased.
+func openSealed(r reader, v Vault, in string, key referralKey, to any) (bool, error) {
+	sealed, err := r.get(table{name: in}, key[:])
+	if err != nil || sealed == nil {
+		return false, err
+	}
+	if v == nil {
+		return false, errNoVault()
+	}
+	plain, err := v.Open(key.name(in), sealed)
+	if gateway.KindOf(err) == gateway.NotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, readJSON(table{name: in}, plain, to)
+}
+
+func (t *txn) putSealed(in string, key referralKey, value any) error {
+	if t.vault == nil {
+		return errNoVault()
+	}
+	sealed, err := t.vault.Seal(key.name(in), encodeJSON(value))
+	if err == nil {
+		t.put(table{name: in}, key[:], sealed)
+	}
+	return err
+}
+
+// provided reads a referral of the provider's side; nil if there is none.
+func (t *txn) provided(key referralKey) (*providedRow, error) {
+	row := &providedRow{}
+	ok, err := openSealed(t, t.vault, tableProvided, key, row)
+	if !ok {
+		row = nil
+	}
+	return row, err
+}
+
+func (t *txn) putProvided(row *providedRow) error {
+	row.Revision++
+	key := keyOf(row.Referral.ID)
+	t.changed = append(t.changed, row.facts())
+	return t.putSealed(tableProvided, key, row)
+}
+
+// followed reads a referral of the referrer's side; nil if there is none.
+func (t *txn) followed(key referralKey) (*followedRow, error) {
+	row := &followedRow{}
+	ok, err := openSealed(t, t.vault, tableFollowed, key, row)
+	if !ok {
+		row = nil
+	}
+	return row, err
+}
+
+func (t *txn) putFollowed(row *followedRow) error {
+	row.Revision++
+	key := keyOf(row.Follow.ID)
+	t.changed = append(t.changed, row.facts())
+	return t.putSealed(tableFollowed, key, row)
+}
+
+// queuedReferral is a message about a referral that is to be queued.
+type queuedReferral struct {
+	to, principal gateway.OIN
+	kind          string
+	subject       string
+	value         any
+	basis         Basis
+}
+
+// queueSealed queues a message about a referral, encrypted. It takes the place of
+// an older one of its kind that waits.
+func (t *txn) queueSealed(m queuedReferral) error {
+	if t.vault == nil {
+		return errNoVault()
+	}
+	sealed, err := t.vault.Seal(sealedUnder(m.kind, m.subject), encodeJSON(m.value))
+	if err != nil {
+		return err
+	}
+	all, err := prepare([]Send{{
+		Recipients: []gateway.OIN{m.to}, Principal: m.principal, Kind: m.kind, Subject: m.subject, Data: sealed,
+		Hash: gateway.Hash(sealed), Basis: m.basis,
+	}})
+	if err != nil {
+		return err
+	}
+	_, err = t.enqueue(all, 0) // what is no capacity always fits
+	return err
+}
+
+// subjectNone begins the subject of an answer about what is no referral here. No
+// such referral has a key: these answers have one together.
+const subjectNone = "none-"
+
+// sealedUnder names the vault's key of a message that waits; "" for kinds that
+// are not encrypted. It is that of the row, or of the handover data.
+func sealedUnder(kind, subject string) string {
+	if strings.HasPrefix(subject, subjectNone) {
+		subject = subjectNone
+	}
+	switch kind {
+	case gateway.KindReferral:
+		return tableFollowed + "/" + subject
+	case gateway.KindReferralState:
+		return tableProvided + "/" + subject
+	case gateway.KindHandover:
+		return tableHandovers + "/" + subject
+	}
+	return ""
+}
+
+// openQueued gives the data of a message that waits; nil if its key was erased.
+func openQueued(v Vault, kind, subject string, data []byte) ([]byte, error) {
+	name := sealedUnder(kind, subject)
+	if name == "" {
+		return data, nil
+	}
+	if v == nil {
+		return nil, errNoVault()
+	}
+	plain, err := v.Open(name, data)
+	if gateway.KindOf(err) == gateway.NotFound {
+		return nil, nil
+	}
+	return plain, err
+}
+
+// fieldsOf names what a need says.
+func fieldsOf(n *gateway.Need) (fields []gateway.Field) {
+	add := func(name string, said bool) {
+		if said {
+			fields = append(fields, gateway.Field(name))
+		}
+	}
+	if n == nil {
+		return nil
+	}
+	add("accessibility", len(n.Accessibility) > 0)
+	add("begeleiding", n.Begeleiding != nil)
+	add("callFirst", n.CallFirst)
+	add("contact", true)
+	add("dagdelen", len(n.Dagdelen) > 0)
+	add("deputy", n.Deputy != gateway.Functional{})
+	add("fase", n.Fase != 0)
+	add("fits", n.Fits)
+	add("follows", n.Follows != "")
+	add("from", n.From != "")
+	add("grondslag", n.Grondslag != "")
+	add("informed", n.Informed != gateway.Informed{})
+	add("maxKm", n.MaxKm != 0)
+	add("note", n.Note != "")
+	add("offer", true)
+	add("postcode", n.Postcode != "")
+	add("trajectsoort", n.Trajectsoort != "")
+	add("trede", n.Trede != 0)
+	add("werksoorten", len(n.Werksoorten) > 0)
+	return fields
+}
+
+// handoverFields names what a handover says.
+func handoverFields(h *gateway.Handover) []gateway.Field {
+	fields := []gateway.Field{"contact", "name"}
+	for name, said := range map[gateway.Field]bool{
+		"phone": h.Phone != "", "email": h.Email != "", "address": h.Address != nil, "postcode": h.Postcode != "",
+		"reachable": h.Reachable != "", "guidance": h.Guidance != "",
+	} {
+		if said {
+			fields = append(fields, name)
+		}
+	}
+	slices.Sort(fields)
+	return fields
+}
+
+// recordReferral journals what was done to a referral. Entry says by whom.
+func (t *txn) recordReferral(e journal.Entry, kind string, party, principal gateway.OIN, outcome, digest string, fields []gateway.Field) error {
+	if e.Kind == "" {
+		e.Kind = kind
+	}
+	e.Party, e.Principal, e.Outcome, e.Digest, e.Fields = party, principal, outcome, digest, fields
+	return t.record(e)
+}
+
+// freshID is a new random id of a referral: nothing of the moment is in it.
+func freshID() string { return uuid.NewString() }

@@ -1,0 +1,224 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+)
+
+// An erasure is done in two steps: in one transaction the rows and the messages
+// that wait go, and the hash of the id is put on the list of what was erased;
+// then the keys go. Whatever ends it in between, Open does the second step again.
+
+func (t *txn) wasErased(key referralKey) (bool, error) {
+	mark, err := t.get(table{name: tableErased}, key[:])
+	return mark != nil, err
+}
+
+// EraseReferral takes away all that this node has of a referral, on either side:
+// rows, messages that wait, handover data and their keys, so that backups and
+// free pages tell nothing either. What is left is a hash, so that neither a late
+// message nor a restore brings it back, and the journal, which names nobody.
+// Places that are booked must be freed first: a referral that has not ended is a
+// Conflict. Reason is a code.
+func (s *Store) EraseReferral(ctx context.Context, now time.Time, id, reason string, entry journal.Entry) error {
+	key := keyOf(id)
+	err := s.update(ctx, now, func(t *txn) error {
+		provided, err := t.provided(key)
+		if err != nil {
+			return err
+		}
+		followed, err := t.followed(key)
+		if err != nil {
+			return err
+		}
+		var party gateway.OIN
+		var digest string
+		switch {
+		case provided == nil && followed == nil:
+			return errNoReferral()
+		case provided != nil && !provided.Referral.Status.Final(),
+			followed != nil && !followed.Orphan && followed.Follow.Status != "" && !followed.Follow.Status.Final():
+			return gateway.Errorf(gateway.Conflict, "the referral has not ended")
+		case provided != nil:
+			party, digest = provided.Referral.Referrer, digestOf(provided.Salt, key)
+		default:
+			party, digest = followed.Follow.Provider, digestOf(followed.Salt, key)
+		}
+		if err := t.eraseReferral(key, party); err != nil {
+			return err
+		}
+		return t.recordReferral(entry, journal.KindReferralErased, party, "", reason, digest, nil)
+	})
+	if err != nil {
+		return err
+	}
+	return s.eraseKeys([]referralKey{key})
+}
+
+// eraseReferral takes away the rows of a referral and what waits for a party.
+func (t *txn) eraseReferral(key referralKey, party gateway.OIN) error {
+	for _, in := range []string{tableProvided, tableFollowed, tableHandovers} {
+		t.delete(table{name: in}, key[:])
+	}
+	for _, kind := range []string{gateway.KindReferral, gateway.KindReferralState, gateway.KindHandover} {
+		if err := t.unqueue(party, kind, key.subject()); err != nil {
+			return err
+		}
+	}
+	t.put(table{name: tableErased}, key[:], appendTime(nil, t.now))
+	t.erased = append(t.erased, key)
+	return nil
+}
+
+// unqueue takes back the message of a kind and subject that waits, if one does.
+func (t *txn) unqueue(party gateway.OIN, kind, subject string) error {
+	in, key := slotOf(party, kind, subject)
+	sl, ok, err := t.slot(in, key)
+	if err != nil || !ok || !sl.underWay() {
+		return err
+	}
+	if err := t.end(party, &sl, gateway.EventWithdraw); err != nil {
+		return err
+	}
+	return t.keepSlot(in, key, kind, sl)
+}
+
+// EraseHandover takes away the handover data of a referral and their key alone.
+func (s *Store) EraseHandover(ctx context.Context, now time.Time, id, reason string, entry journal.Entry) error {
+	key := keyOf(id)
+	err := s.update(ctx, now, func(t *txn) error {
+		held, err := t.get(table{name: tableHandovers}, key[:])
+		if err != nil {
+			return err
+		}
+		if held == nil {
+			return gateway.Errorf(gateway.NotFound, "there are no handover data of this referral")
+		}
+		party, principal, digest, err := t.handoverOf(key)
+		if err != nil {
+			return err
+		}
+		t.delete(table{name: tableHandovers}, key[:])
+		if party != "" {
+			if err := t.unqueue(party, gateway.KindHandover, key.subject()); err != nil {
+				return err
+			}
+		}
+		return t.recordReferral(entry, journal.KindHandoverErased, party, principal, reason, digest, nil)
+	})
+	if err != nil {
+		return err
+	}
+	return s.vault.Erase(key.name(tableHandovers))
+}
+
+func (t *txn) handoverOf(key referralKey) (party, principal gateway.OIN, digest string, err error) {
+	if row, err := t.provided(key); err != nil || row != nil {
+		if row == nil {
+			return "", "", "", err
+		}
+		return row.Referral.Referrer, row.Referral.Principal, digestOf(row.Salt, key), nil
+	}
+	row, err := t.followed(key)
+	if row == nil {
+		return "", "", "", err
+	}
+	return row.Follow.Provider, row.Follow.Principal, digestOf(row.Salt, key), nil
+}
+
+func (s *Store) eraseKeys(keys []referralKey) error {
+	if len(keys) == 0 || s.vault == nil {
+		return nil
+	}
+	var names []string
+	for _, key := range keys {
+		names = append(names, key.name(tableProvided), key.name(tableFollowed), key.name(tableHandovers))
+	}
+	return s.vault.Erase(names...)
+}
+
+// replayErasures does again, after a start or a restore, what erasures may have
+// left: rows of referrals that were erased, and their keys.
+func (s *Store) replayErasures(ctx context.Context) error {
+	if s.vault == nil {
+		return nil
+	}
+	var keys, back []referralKey
+	err := s.view(ctx, func(r reader) error {
+		keys, back = nil, nil
+		return r.ascend(table{name: tableErased}, nil, func(key, _ []byte) (bool, error) {
+			keys = append(keys, referralKey(key))
+			for _, in := range []string{tableProvided, tableFollowed, tableHandovers} {
+				if row, err := r.get(table{name: in}, key); err != nil {
+					return false, err
+				} else if row != nil {
+					back = append(back, referralKey(key))
+					break
+				}
+			}
+			return true, nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if len(back) > 0 {
+		err := s.update(ctx, time.Time{}, func(t *txn) error {
+			for _, key := range back {
+				if err := t.eraseAgain(key); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return s.eraseKeys(keys)
+}
+
+// eraseAgain takes away a referral that a restore brought back, and its places.
+func (t *txn) eraseAgain(key referralKey) error {
+	row, err := t.provided(key)
+	if err != nil {
+		return err
+	}
+	followed, err := t.followed(key)
+	if err != nil {
+		return err
+	}
+	for _, in := range []string{tableProvided, tableFollowed, tableHandovers} {
+		t.delete(table{name: in}, key[:])
+	}
+	if followed != nil {
+		return t.eraseReferral(key, followed.Follow.Provider)
+	}
+	if row == nil {
+		return nil
+	}
+	if row.Referral.Status.Booked() {
+		if err := t.book(&row.Referral, -1); err != nil {
+			return err
+		}
+	}
+	if row.Reserved != nil {
+		if err := t.reserve(row.Referral.Offer, row.Reserved, -1); err != nil {
+			return err
+		}
+	}
+	if err := t.leaveWaiting(row); err != nil {
+		return err
+	}
+	return t.eraseReferral(key, row.Referral.Referrer)
+}
+
+// DueForErasure lists the referrals that ended before a moment, oldest first.
+func (s *Store) DueForErasure(endedBefore time.Time) []ReferralFacts {
+	return s.Referrals(func(f ReferralFacts) bool {
+		return f.Final() && f.Since.Before(endedBefore)
+	})
+}

@@ -1,0 +1,270 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// ReferralFacts is what listings need of a referral: nothing of whom it is about.
+type ReferralFacts struct {
+	ID         string
+	Side       gateway.Side // which side this node is on
+	Party      gateway.OIN  // the other side
+	Principal  gateway.OIN
+	Offer      string
+	Allotment  string // from which places are booked; on the waiting list: for which it waits
+	Status     gateway.ReferralStatus
+	Number     uint64
+	Since      time.Time
+	Date       gateway.Date
+	Due        gateway.Date
+	Reference  string              // the referrer's own
+	Open       gateway.ReferralAct // what the referrer asked and was not answered
+	AnswerBy   gateway.Date        // to that
+	Waits      uint64              // its number on the waiting list; 0: it is on none
+	Orphan     bool                // a state came of a referral that is unknown here
+	Forgotten  bool                // its provider says that it knows none such
+	Recovering bool                // its provider was told what it lost, and has not answered
+	Conflict   bool                // its places were taken when it was recovered
+	Pseudonym  string              // by which an export may say that it counts the participant
+
+	key      referralKey
+	revision uint64
+}
+
+// Final tells whether nothing more is to be done.
+func (f ReferralFacts) Final() bool { return f.Status.Final() }
+
+// Owner is whose the next step is; "" at the end, and before the first answer
+// that of the provider.
+func (f ReferralFacts) Owner() gateway.Side {
+	if f.Status == "" {
+		return gateway.ProviderSide
+	}
+	return f.Status.NextStep().Owner
+}
+
+// OverdueOn tells whether the next step, or an answer, was due before a day.
+func (f ReferralFacts) OverdueOn(day gateway.Date) bool {
+	return !f.Final() && f.Due != "" && f.Due < day || f.Open != "" && f.AnswerBy != "" && f.AnswerBy < day
+}
+
+func (r *providedRow) facts() ReferralFacts {
+	f := factsOf(r.Referral, r.Revision)
+	f.Side, f.Party, f.Conflict = gateway.ProviderSide, r.Referral.Referrer, r.Conflict
+	if r.Waiting != nil {
+		f.Waits, f.Allotment = r.Waiting.Number, r.Waiting.Allotment
+	}
+	return f
+}
+
+func (r *followedRow) facts() ReferralFacts {
+	f := factsOf(r.Follow.Referral, r.Revision)
+	f.Side, f.Party, f.Reference = gateway.ReferrerSide, r.Follow.Provider, r.Reference
+	f.AnswerBy, f.Orphan, f.Forgotten, f.Recovering = r.AnswerBy, r.Orphan, r.Forgotten, r.Recovering != ""
+	if r.Follow.Open != nil {
+		f.Open = r.Follow.Open.Act
+	}
+	return f
+}
+
+func factsOf(r gateway.Referral, revision uint64) ReferralFacts {
+	return ReferralFacts{
+		ID: r.ID, Principal: r.Principal, Offer: r.Offer, Allotment: r.Allotment, Status: r.Status, Number: r.Number,
+		Since: r.Since, Date: r.Date, Due: r.Due, Pseudonym: ReferralPseudonym(r.ID), key: keyOf(r.ID), revision: revision,
+	}
+}
+
+// index has the facts of every referral of both sides. It is built when the
+// database is opened and changed after a transaction is on disk, by whoever wrote
+// it: revisions say which of two changes is later.
+type index struct {
+	mu   sync.RWMutex
+	all  map[indexKey]ReferralFacts
+	gone map[referralKey]bool // erased: never to come back
+}
+
+type indexKey struct {
+	side gateway.Side
+	key  referralKey
+}
+
+func newIndex() *index {
+	return &index{all: map[indexKey]ReferralFacts{}, gone: map[referralKey]bool{}}
+}
+
+func (x *index) put(some []ReferralFacts) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, f := range some {
+		at := indexKey{f.Side, f.key}
+		if !x.gone[f.key] && f.revision > x.all[at].revision {
+			x.all[at] = f
+		}
+	}
+}
+
+func (x *index) erase(some []referralKey) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, key := range some {
+		x.gone[key] = true
+		delete(x.all, indexKey{gateway.ReferrerSide, key})
+		delete(x.all, indexKey{gateway.ProviderSide, key})
+	}
+}
+
+// Referrals lists what is known of the referrals of both sides that match, those
+// first whose next step is due first, then by id.
+func (s *Store) Referrals(match func(ReferralFacts) bool) []ReferralFacts {
+	s.referrals.mu.RLock()
+	defer s.referrals.mu.RUnlock()
+	var found []ReferralFacts
+	for _, f := range s.referrals.all {
+		if match == nil || match(f) {
+			found = append(found, f)
+		}
+	}
+	slices.SortFunc(found, func(a, b ReferralFacts) int {
+		return cmp.Or(cmp.Compare(lateIfNone(a.Due), lateIfNone(b.Due)), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Side, b.Side))
+	})
+	return found
+}
+
+func lateIfNone(d gateway.Date) gateway.Date {
+	if d == "" {
+		return "9999-12-31"
+	}
+	return d
+}
+
+// OverdueReferrals lists those whose next step, or whose answer to an open
+// request, was due before a day.
+func (s *Store) OverdueReferrals(day gateway.Date) []ReferralFacts {
+	return s.Referrals(func(f ReferralFacts) bool { return f.OverdueOn(day) })
+}
+
+// UnansweredReferrals lists those of which the provider has not answered a request
+// in time.
+func (s *Store) UnansweredReferrals(day gateway.Date) []ReferralFacts {
+	return s.Referrals(func(f ReferralFacts) bool { return f.Open != "" && f.AnswerBy != "" && f.AnswerBy < day })
+}
+
+// loadReferrals builds the index.
+func (s *Store) loadReferrals(ctx context.Context) error {
+	if s.vault == nil {
+		return nil
+	}
+	var erased []referralKey
+	var facts []ReferralFacts
+	err := s.view(ctx, func(r reader) error {
+		erased, facts = nil, nil
+		err := r.ascend(table{name: tableErased}, nil, func(key, _ []byte) (bool, error) {
+			erased = append(erased, referralKey(key))
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+		facts, err = s.allFacts(r)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.referrals.put(facts)
+	s.referrals.erase(erased)
+	return nil
+}
+
+func (s *Store) allFacts(r reader) (facts []ReferralFacts, err error) {
+	err = eachProvided(r, s.vault, func(_ referralKey, row *providedRow) error {
+		facts = append(facts, row.facts())
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = eachFollowed(r, s.vault, func(_ referralKey, row *followedRow) error {
+		facts = append(facts, row.facts())
+		return nil
+	})
+	return facts, err
+}
+
+// eachProvided visits the provider's side; what was erased is passed over.
+func eachProvided(r reader, v Vault, visit func(referralKey, *providedRow) error) error {
+	return eachKey(r, tableProvided, func(key referralKey) error {
+		var row providedRow
+		if ok, err := openSealed(r, v, tableProvided, key, &row); err != nil || !ok {
+			return err
+		}
+		return visit(key, &row)
+	})
+}
+
+// eachFollowed visits the referrer's side; what was erased is passed over.
+func eachFollowed(r reader, v Vault, visit func(referralKey, *followedRow) error) error {
+	return eachKey(r, tableFollowed, func(key referralKey) error {
+		var row followedRow
+		if ok, err := openSealed(r, v, tableFollowed, key, &row); err != nil || !ok {
+			return err
+		}
+		return visit(key, &row)
+	})
+}
+
+func eachKey(r reader, in string, visit func(referralKey) error) error {
+	return r.ascend(table{name: in}, nil, func(key, _ []byte) (bool, error) {
+		if len(key) != len(referralKey{}) {
+			return false, corrupt(table{name: in}, "a key is no hash")
+		}
+		return true, visit(referralKey(key))
+	})
+}
+
+// noteReferrals brings the index up to date after a transaction. When nobody
+// knows whether it took effect, the rows are looked at.
+func (s *Store) noteReferrals(changed []ReferralFacts, erased []referralKey, err error) {
+	if len(changed)+len(erased) == 0 {
+		return
+	}
+	if err == nil {
+		s.referrals.put(changed)
+		s.referrals.erase(erased)
+		return
+	}
+	var now []ReferralFacts
+	var gone []referralKey
+	_ = s.view(context.Background(), func(r reader) error {
+		for _, f := range changed {
+			if fact, ok := s.readFacts(r, f.Side, f.key); ok {
+				now = append(now, fact)
+			}
+		}
+		for _, key := range erased {
+			if mark, err := r.get(table{name: tableErased}, key[:]); err == nil && mark != nil {
+				gone = append(gone, key)
+			}
+		}
+		return nil
+	})
+	s.referrals.put(now)
+	s.referrals.erase(gone)
+}
+
+func (s *Store) readFacts(r reader, side gateway.Side, key referralKey) (ReferralFacts, bool) {
+	if side == gateway.ProviderSide {
+		var row providedRow
+		ok, err := openSealed(r, s.vault, tableProvided, key, &row)
+		return row.facts(), ok && err == nil
+	}
+	var row followedRow
+	ok, err := openSealed(r, s.vault, tableFollowed, key, &row)
+	return row.facts(), ok && err == nil
+}

@@ -1,0 +1,315 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+)
+
+// ReferralEffect is what a message about a referral says: one of Request, State
+// and Handover.
+type ReferralEffect struct {
+	Request  *gateway.ReferralRequest // of a referrer, to this node as provider
+	Handover *gateway.Handover        // likewise
+	State    *gateway.Referral        // of a provider, to this node as referrer
+	Signed   string                   // the message as its sender signed it
+	// Recovered is the state in a request to recover, once it was verified that
+	// this node signed it; nil: it did not.
+	Recovered *gateway.Referral
+	Terms     ReferralTerms
+}
+
+// Commitment is one step of the provider's staff in a referral.
+type Commitment struct {
+	Referral string
+	Seen     uint64 // the number of the state that they saw; 0: they do not say
+	Act      gateway.ReferralAct
+	Reason   string
+	Date     gateway.Date
+	Dagdelen []gateway.Dagdeel // with accept, for a referral that names none
+	Reserve  bool              // with plan-introduction: the places, until its date
+	Passing  string            // why those who wait longer are passed over
+	Terms    ReferralTerms
+	Entry    journal.Entry // who did it; the rest is filled in
+}
+
+// CommitReferral commits a step of the provider's in a referral, books or frees
+// its places, and queues the new state for the referrer. Accepting books all
+// dagdelen of the referral in one allotment, or is ErrNoPlace; it is ErrPassing
+// when others have waited longer for these places and no reason is given.
+func (s *Store) CommitReferral(ctx context.Context, now time.Time, c Commitment) (state gateway.Referral, err error) {
+	err = s.update(ctx, now, func(t *txn) error {
+		row, err := t.provided(keyOf(c.Referral))
+		if err != nil {
+			return err
+		}
+		if row == nil {
+			return errNoReferral()
+		}
+		if c.Seen != 0 && c.Seen != row.Referral.Number {
+			return gateway.Errorf(gateway.Conflict, "the referral has changed since: its state is number %d", row.Referral.Number)
+		}
+		next, err := row.Referral.Commit(gateway.Step{
+			By: gateway.ProviderSide, Act: c.Act, Reason: c.Reason, Date: c.Date, At: t.now,
+		})
+		if err != nil {
+			return err
+		}
+		if c.Act == gateway.ActAccept && len(next.Dagdelen) == 0 {
+			next.Dagdelen = slices.Clone(c.Dagdelen)
+		} else if len(c.Dagdelen) > 0 {
+			return gateway.Errorf(gateway.Invalid, "the referral says itself on which dagdelen")
+		}
+		state, err = t.commit(row, next, &c, journal.KindReferralCommitted, string(c.Act), nil)
+		return err
+	})
+	return state, err
+}
+
+func errNoReferral() error { return gateway.Errorf(gateway.NotFound, "no such referral") }
+
+// commit writes the next state of a referral: its places, when it is due, the
+// journal, and the message to the referrer.
+func (t *txn) commit(row *providedRow, next gateway.Referral, c *Commitment, kind, outcome string, fields []gateway.Field) (gateway.Referral, error) {
+	if next.Status != row.Referral.Status || c.Act == gateway.ActPlan {
+		if err := t.movePlaces(row, &next, c); err != nil {
+			return next, err
+		}
+	}
+	return t.keep(row, next, c, kind, outcome, fields)
+}
+
+// keep is commit when the places are as they should be.
+func (t *txn) keep(row *providedRow, next gateway.Referral, c *Commitment, kind, outcome string, fields []gateway.Field) (gateway.Referral, error) {
+	next.Due = ""
+	if !next.Status.Final() {
+		if c.Terms.Due == nil {
+			return next, gateway.Errorf(gateway.Internal, "nobody says when a referral is due")
+		}
+		next.Due = c.Terms.Due(next)
+	}
+	row.Referral = next
+	if err := t.putProvided(row); err != nil {
+		return next, err
+	}
+	if err := t.sendState(next); err != nil {
+		return next, err
+	}
+	key := keyOf(next.ID)
+	return next, t.recordReferral(c.Entry, kind, next.Referrer, next.Principal, outcome, digestOf(row.Salt, key), fields)
+}
+
+func (t *txn) sendState(r gateway.Referral) error {
+	return t.queueSealed(queuedReferral{
+		to: r.Referrer, principal: r.Principal, kind: gateway.KindReferralState, subject: keyOf(r.ID).subject(), value: r,
+	})
+}
+
+// applyReferral is what a message about a referral does.
+func (t *txn) applyReferral(in Inbound) (gateway.Outcome, gateway.Reason, error) {
+	switch e := in.Effect.Referral; {
+	case e.Request != nil:
+		return t.takeRequest(in.Message, *e.Request, e)
+	case e.Handover != nil:
+		return t.takeHandover(in.Message, e.Handover, e)
+	case e.State != nil:
+		return t.hearState(in.Message, *e.State, e)
+	}
+	return "", "", gateway.Errorf(gateway.Internal, "a message about a referral says nothing")
+}
+
+// takeRequest is what the provider makes of a request: it answers each with a
+// state, also of what it refuses or does not know.
+func (t *txn) takeRequest(m gateway.Message, q gateway.ReferralRequest, e *ReferralEffect) (gateway.Outcome, gateway.Reason, error) {
+	if (q.Act == gateway.ActRefer || q.Act == gateway.ActRecover) && q.Need == nil {
+		return gateway.Refused, gateway.ReasonSchema, nil
+	}
+	row, why, err := t.asked(m, q.Referral)
+	if err != nil {
+		return "", "", err
+	}
+	switch {
+	case why != "":
+		err = t.refuse(m, q, why)
+	case q.Act == gateway.ActRecover:
+		err = t.adopt(m, row, q, e)
+	case row == nil && q.Act == gateway.ActRefer:
+		err = t.takeNew(m, q, e)
+	case row == nil:
+		err = t.refuse(m, q, gateway.WhyUnknown)
+	case q.Act == gateway.ActRefer && row.Referral.Answer.Request != q.Request && row.Referral.Status != "":
+		_, err = t.commit(row, row.Referral.Reply(gateway.Answer{Request: q.Request, Result: gateway.NotDone, Why: gateway.WhyOpen}),
+			&Commitment{Act: q.Act, Terms: e.Terms}, journal.KindReferralTaken, string(gateway.NotDone), nil)
+	default:
+		next := row.Referral.Take(q, gateway.Step{At: t.now})
+		_, err = t.commit(row, next, &Commitment{Act: q.Act, Terms: e.Terms}, journal.KindReferralTaken, taken(next, q), nil)
+	}
+	return gateway.Received, "", err
+}
+
+// taken is what became of a request, for the journal.
+func taken(r gateway.Referral, q gateway.ReferralRequest) string {
+	if r.Answer.Request == q.Request && r.Answer.Result != gateway.Committed {
+		return string(r.Answer.Result)
+	}
+	return string(q.Act)
+}
+
+// asked finds the referral that a request is about. To anybody but its referrer,
+// and once it was erased, it is unknown.
+func (t *txn) asked(m gateway.Message, id string) (row *providedRow, why string, err error) {
+	key := keyOf(id)
+	if erased, err := t.wasErased(key); err != nil || erased {
+		return nil, gateway.WhyUnknown, err
+	}
+	row, err = t.provided(key)
+	if row != nil && (row.Referral.Referrer != m.Source || row.Referral.Principal != m.Principal) {
+		return nil, gateway.WhyUnknown, err
+	}
+	return row, "", err
+}
+
+// maxSeen bounds the number that a stranger to us may make us count on from.
+const maxSeen = 1 << 40
+
+// refuse answers a request about what is no referral here. Nothing of it stays:
+// the answer is a state without status, under the number after the one that the
+// referrer knows.
+func (t *txn) refuse(m gateway.Message, q gateway.ReferralRequest, why string) error {
+	none := gateway.Referral{
+		ID: q.Referral, Provider: m.Recipient, Referrer: m.Source, Principal: m.Principal,
+		Number: min(q.Seen, maxSeen), Since: t.now.Truncate(time.Second),
+	}
+	if q.Need != nil {
+		none.Offer, none.Follows = q.Need.Offer, q.Need.Follows
+	}
+	none = none.Reply(gateway.Answer{Request: q.Request, Result: gateway.NotDone, Why: why})
+	err := t.queueSealed(queuedReferral{
+		to: m.Source, principal: m.Principal, kind: gateway.KindReferralState, subject: subjectNone + keyOf(q.Referral).subject(), value: none,
+	})
+	if err != nil {
+		return err
+	}
+	return t.recordReferral(journal.Entry{}, journal.KindReferralTaken, m.Source, m.Principal, why, "", fieldsOf(q.Need))
+}
+
+// takeNew makes a referral of a request to refer, or says why not.
+func (t *txn) takeNew(m gateway.Message, q gateway.ReferralRequest, e *ReferralEffect) error {
+	why, err := t.whyNot(m, q.Need, e.Terms)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return t.refuse(m, q, why)
+	}
+	none := gateway.Referral{
+		ID: q.Referral, Follows: q.Need.Follows, Offer: q.Need.Offer, Provider: m.Recipient, Referrer: m.Source,
+		Principal: m.Principal, Dagdelen: q.Need.Dagdelen, Number: min(q.Seen, maxSeen),
+	}
+	q.Seen = none.Number
+	row := &providedRow{Referral: none, Need: *q.Need, Salt: newSalt()}
+	next := none.Take(q, gateway.Step{At: t.now})
+	if next.Status == "" {
+		return t.refuse(m, q, gateway.WhyNotNow)
+	}
+	_, err = t.commit(row, next, &Commitment{Act: q.Act, Terms: e.Terms}, journal.KindReferralTaken, string(q.Act), fieldsOf(q.Need))
+	return err
+}
+
+// whyNot is why an offer cannot be referred to; "" if it can.
+func (t *txn) whyNot(m gateway.Message, need *gateway.Need, terms ReferralTerms) (string, error) {
+	offer, ok, err := t.ownOffer(need.Offer, gateway.DateOf(t.now))
+	if err != nil {
+		return "", err
+	}
+	shown := false
+	if ok {
+		if shown, err = t.isShown(m.Source, need.Offer, terms); err != nil {
+			return "", err
+		}
+	}
+	switch {
+	case !ok || !shown:
+		return gateway.WhyNoOffer, nil
+	case !offer.Has(need.Dagdelen):
+		return gateway.WhyDagdeel, nil
+	case need.Follows == "":
+		return "", nil
+	}
+	return t.whyNotFollow(m, need.Follows)
+}
+
+// whyNotFollow looks at the referral after which another comes, where that was
+// one to this node.
+func (t *txn) whyNotFollow(m gateway.Message, id string) (string, error) {
+	row, err := t.provided(keyOf(id))
+	if err != nil || row == nil {
+		return "", err
+	}
+	if row.Referral.Referrer != m.Source || !followable(row.Referral) {
+		return gateway.WhyFollows, nil
+	}
+	return "", nil
+}
+
+// followable tells whether another referral can come after one.
+func followable(r gateway.Referral) bool {
+	return r.Status == gateway.Ended && (r.Reason == "doorstroom" || r.Reason == "terugval")
+}
+
+// isShown tells whether a party may know of an own offer.
+func (t *txn) isShown(to gateway.OIN, offer string, terms ReferralTerms) (bool, error) {
+	if terms.Subject != nil {
+		offer = terms.Subject(offer)
+	}
+	sl, ok, err := t.slot(table{tableShown, to}, []byte(offer))
+	return ok && !sl.withdrawal, err
+}
+
+// takeHandover is what the provider makes of handover data: they are kept only if
+// the step is committed, or if they were lost and are due.
+func (t *txn) takeHandover(m gateway.Message, h *gateway.Handover, e *ReferralEffect) (gateway.Outcome, gateway.Reason, error) {
+	q := gateway.ReferralRequest{Referral: h.Referral, Request: h.Request, Act: gateway.ActHandover, Seen: h.Seen}
+	row, why, err := t.asked(m, h.Referral)
+	if err != nil {
+		return "", "", err
+	}
+	if row == nil {
+		if why == "" {
+			why = gateway.WhyUnknown
+		}
+		return gateway.Received, "", t.refuse(m, q, why)
+	}
+	key := keyOf(h.Referral)
+	next := row.Referral.Take(q, gateway.Step{At: t.now})
+	if next.Answer.Why == gateway.WhyNotNow && afterHandover(next.Status) {
+		held, err := t.get(table{name: tableHandovers}, key[:])
+		if err != nil {
+			return "", "", err
+		}
+		if held == nil { // a backup from before it was put back
+			next.Answer = gateway.Answer{Request: q.Request, Result: gateway.Committed}
+		}
+	}
+	var fields []gateway.Field
+	if next.Answer.Result == gateway.Committed && next.Number != row.Referral.Number {
+		fields = handoverFields(h)
+		if err := t.putSealed(tableHandovers, key, h); err != nil {
+			return "", "", err
+		}
+	}
+	_, err = t.commit(row, next, &Commitment{Act: q.Act, Terms: e.Terms}, journal.KindReferralTaken, taken(next, q), fields)
+	return gateway.Received, "", err
+}
+
+// afterHandover tells whether a provider needs handover data in a state.
+func afterHandover(s gateway.ReferralStatus) bool {
+	switch s {
+	case gateway.HandedOver, gateway.Started, gateway.OnHold, gateway.Resumed:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,202 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+)
+
+// giveBack queues for a provider the last state that it signed, which it may have
+// lost with a restore. What is open is asked again when it has answered. The
+// caller writes row.
+func (t *txn) giveBack(row *followedRow, basis Basis) error {
+	if row.Need == nil || row.Signed == "" {
+		row.Forgotten = true
+		return nil
+	}
+	row.Recovering = formatID(t.newID())
+	err := t.queueSealed(queuedReferral{
+		to: row.Follow.Provider, principal: row.Follow.Principal, kind: gateway.KindReferral, subject: keyOf(row.Follow.ID).subject(),
+		basis: basis, value: gateway.ReferralRequest{
+			Referral: row.Follow.ID, Request: row.Recovering, Act: gateway.ActRecover, Seen: row.Follow.Number,
+			Need: row.Need, State: row.Signed,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return t.recordAsked(row, journal.Entry{}, string(gateway.ActRecover), fieldsOf(row.Need))
+}
+
+// adopt takes a state back that this node signed before it was restored, and its
+// places, also when they are not free any more.
+func (t *txn) adopt(m gateway.Message, row *providedRow, q gateway.ReferralRequest, e *ReferralEffect) error {
+	c := &Commitment{Act: q.Act, Terms: e.Terms}
+	signed := e.Recovered
+	mine := signed != nil && signed.ID == q.Referral && signed.Provider == m.Recipient && signed.Referrer == m.Source &&
+		signed.Principal == m.Principal && signed.Status != ""
+	switch {
+	case row == nil && !mine:
+		return t.refuse(m, q, gateway.WhyUnknown)
+	case row == nil:
+		row = &providedRow{Need: *q.Need, Salt: newSalt()}
+		row.Referral.ID, row.Referral.Offer = signed.ID, signed.Offer
+	case row.Referral.Answer.Request == q.Request:
+		return t.sendState(row.Referral)
+	case !mine:
+		next := row.Referral.Reply(gateway.Answer{Request: q.Request, Result: gateway.NotDone, Why: gateway.WhyNotNow})
+		_, err := t.keep(row, next, c, journal.KindReferralTaken, string(gateway.NotDone), nil)
+		return err
+	}
+	next := row.Referral.Recover(*signed)
+	next.Answer = gateway.Answer{Request: q.Request, Result: gateway.Committed}
+	if err := t.rebook(row, &next, e.Terms); err != nil {
+		return err
+	}
+	_, err := t.keep(row, next, c, journal.KindReferralTaken, string(q.Act), fieldsOf(q.Need))
+	return err
+}
+
+// rebook gives a referral the places of the state that it is brought to. It takes
+// them from the allotment of that state, and is in conflict if they are not free.
+func (t *txn) rebook(row *providedRow, next *gateway.Referral, terms ReferralTerms) error {
+	before := row.Referral
+	if before.Status == next.Status && before.Allotment == next.Allotment && slices.Equal(before.Dagdelen, next.Dagdelen) {
+		return nil
+	}
+	if err := t.dropReservation(row, next); err != nil {
+		return err
+	}
+	if before.Status.Booked() {
+		if err := t.book(&before, -1); err != nil {
+			return err
+		}
+	}
+	row.Conflict = false
+	if next.Status.Booked() {
+		free, err := t.stillFree(next)
+		if err != nil {
+			return err
+		}
+		row.Conflict = !free
+		if err := t.book(next, 1); err != nil {
+			return err
+		}
+	}
+	if next.Status == gateway.Waitlisted {
+		return t.enterWaiting(row, next, terms)
+	}
+	if next.Status.Booked() || next.Status.Final() {
+		return t.leaveWaiting(row)
+	}
+	return nil
+}
+
+// stillFree tells whether the places that a state names can be booked.
+func (t *txn) stillFree(r *gateway.Referral) (bool, error) {
+	today := gateway.DateOf(t.now)
+	offer, ok, err := t.ownOffer(r.Offer, today)
+	if err != nil || !ok {
+		return false, err
+	}
+	counts, err := readTaken(t, r.Offer)
+	if err != nil || counts.counts(r.ID) {
+		return true, err
+	}
+	taken := counts.on(today)
+	return !slices.ContainsFunc(r.Dagdelen, func(d gateway.Dagdeel) bool {
+		return offer.Free(r.Allotment, d, taken, today) < 1
+	}), nil
+}
+
+// Unreconciled lists the parties with whom the referrals must be gone through
+// again: one of the two was restored, or messages to it were given up.
+func (s *Store) Unreconciled(ctx context.Context) ([]gateway.OIN, error) {
+	return s.peersWith(ctx, func(row peerRow) bool { return row.Referrals })
+}
+
+// ReconcileReferrals goes through the referrals with one party, in one
+// transaction, and gives the number of messages that it queued. As provider it
+// queues the present state of all that have not ended, or ended since a moment.
+// As referrer it gives back what a provider of a later incarnation than was heard
+// may have lost, and asks again what is open and not under way.
+func (s *Store) ReconcileReferrals(ctx context.Context, now time.Time, party gateway.OIN, endedSince time.Time, terms ReferralTerms) (n int, err error) {
+	err = s.update(ctx, now, func(t *txn) error {
+		n = 0
+		var hello helloRow
+		if _, err := getJSON(t, table{name: tableHello}, []byte(party), &hello); err != nil {
+			return err
+		}
+		matters := func(r gateway.Referral) bool { return !r.Status.Final() || !r.Since.Before(endedSince) }
+		var stated []gateway.Referral
+		err := eachProvided(t, t.vault, func(_ referralKey, row *providedRow) error {
+			if row.Referral.Referrer == party && matters(row.Referral) {
+				stated = append(stated, row.Referral)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, r := range stated {
+			if err := t.sendState(r); err != nil {
+				return err
+			}
+		}
+		asked, err := t.reconcileFollowed(party, hello.Hello.Incarnation, matters, terms)
+		if err != nil {
+			return err
+		}
+		n = len(stated) + asked
+		row, err := t.peer(party)
+		if err != nil {
+			return err
+		}
+		row.Referrals = false
+		return t.record(journal.Entry{Kind: journal.KindReferralsReconciled, Party: party, Count: n})
+	})
+	return n, err
+}
+
+func (t *txn) reconcileFollowed(party gateway.OIN, incarnation uint64, matters func(gateway.Referral) bool, terms ReferralTerms) (n int, err error) {
+	var rows []*followedRow
+	err = eachFollowed(t, t.vault, func(_ referralKey, row *followedRow) error {
+		if row.Follow.Provider == party && !row.Orphan && matters(row.Follow.Referral) {
+			rows = append(rows, row)
+		}
+		return nil
+	})
+	for _, row := range rows {
+		if err != nil {
+			return n, err
+		}
+		again, known := false, row.Follow.Number > 0 && row.Follow.Status != ""
+		switch {
+		case known && incarnation > row.Follow.Incarnation:
+			again, err = true, t.giveBack(row, Basis{})
+		case row.Follow.Open != nil:
+			if again, err = t.isLost(row); again && err == nil {
+				err = t.queueOpen(row, terms, Basis{})
+			}
+		}
+		if again && err == nil {
+			n++
+			err = t.putFollowed(row)
+		}
+	}
+	return n, err
+}
+
+// isLost tells whether the open request of a referral waits in no queue.
+func (t *txn) isLost(row *followedRow) (bool, error) {
+	kind := gateway.KindReferral
+	if row.Follow.Open.Act == gateway.ActHandover {
+		kind = gateway.KindHandover
+	}
+	in, key := slotOf(row.Follow.Provider, kind, keyOf(row.Follow.ID).subject())
+	_, waits, err := t.slot(in, key)
+	return !waits, err
+}

@@ -1,0 +1,31 @@
+package store_test
+
+import (
+	"testing"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// TestReferralBothSides follows one referral from request to start.
+func TestReferralBothSides(t *testing.T) {
+	r := newRegion(t)
+	f := r.refer(t)
+	if f.Open == nil || f.Open.Act != gateway.ActRefer || f.Number != 0 {
+		t.Fatalf("got %+v, want an open request", f)
+	}
+	r.exchange(t)
+	if got := r.agree(t, f.ID); got.Status != gateway.Requested || got.Due != "2026-11-05" || got.Answer.Result != gateway.Committed {
+		t.Fatalf("got %+v, want it requested", got)
+	}
+	accepted := r.commit(t, f.ID, gateway.ActAccept)
+	if accepted.Allotment != "alblasserdam" || accepted.Number != 2 {
+		t.Errorf("got %+v, want a place of the own allotment", accepted)
+	}
+	r.exchange(t)
+	r.agree(t, f.ID)
+	taken := get(r.provider.Taken(ctx, "groen", "2026-11-02"))(t)
+	if taken["alblasserdam"]["di-ochtend"] != 1 || len(taken) != 1 {
+		t.Errorf("taken: got %v, want one place", taken)
+	}
+	r.sound(t)
+}
