@@ -9,12 +9,12 @@ import "time"
 type Referral struct {
 	ID        string         `json:"referral"` // random, made by the referrer for this; no reference of any admin
 	Follows   string         `json:"follows,omitempty"`
-	Offer     string         `json:"offer"`
+	Offer     string         `json:"offer,omitempty"`
 	Provider  OIN            `json:"provider"`
 	Referrer  OIN            `json:"referrer"`
 	Principal OIN            `json:"principal,omitempty"` // for whom the referrer acts
 	Number    uint64         `json:"number"`              // rises by 1 with each state and each answer, from 1
-	Status    ReferralStatus `json:"status"`
+	Status    ReferralStatus `json:"status,omitempty"`    // empty: there is no referral, only the answer
 	Since     time.Time      `json:"since"`               // when this state was committed
 	Reason    string         `json:"reason,omitempty"`    // of the code list that the act asks for
 	Date      Date           `json:"date,omitempty"`      // of what the state is about: introduction, start, end of a hold
