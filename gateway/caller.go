@@ -35,6 +35,9 @@ const (
 	OpConfirmImport  Operation = "confirm-import"  // release or drop a held batch
 	OpOwnOffers      Operation = "own-offers"      // what I offer
 	OpReceivedOffers Operation = "received-offers" // what others offer me
+	OpSearchPlaces   Operation = "search-places"   // which places fit somebody
+	OpReportMissing  Operation = "report-missing"  // that there is no fitting place
+	OpMissingPlaces  Operation = "missing-places"  // how often there was none, by month
 	OpStatus         Operation = "status"          // peers and queues, no payloads
 	OpShowRegister   Operation = "show-register"
 	OpChangeRegister Operation = "change-register" // install a signed successor
@@ -67,6 +70,7 @@ func Operations() []Operation {
 		OpDiffPolicy, OpReplayPolicy, OpPolicyHistory, OpPolicyRollback,
 		OpSearchJournal, OpExportJournal, OpArchiveJournal, OpProveJournal, OpWitnessJournal,
 		OpBreakGlass, OpListBreakGlass, OpAcknowledgeBreakGlass,
+		OpSearchPlaces, OpReportMissing, OpMissingPlaces,
 	}
 }
 
@@ -81,6 +85,10 @@ func allowed(op Operation) []Role {
 	case OpOwnOffers:
 		return []Role{Coordinator, Consulent, Analist, PrivacyOfficer, Program}
 	case OpReceivedOffers:
+		return []Role{Coordinator, Consulent, Analist, PrivacyOfficer, Program}
+	case OpSearchPlaces, OpReportMissing:
+		return []Role{Coordinator, Consulent, Program}
+	case OpMissingPlaces:
 		return []Role{Coordinator, Consulent, Analist, PrivacyOfficer, Program}
 	case OpStatus:
 		return []Role{Coordinator, Consulent, Analist, PrivacyOfficer, Beheerder, Program}

@@ -63,7 +63,7 @@ func layers() map[string][]string {
 		"gateway/session":      secured,
 		"gateway/desk":         desk,
 		"gateway/feed":         desk,
-		"gateway/rest":         {"gateway", "gateway/desk", "gateway/feed", "gateway/exchange", "gateway/journal", "gateway/membership", "gateway/witness", "gateway/event", "gateway/session"},
+		"gateway/rest":         {"gateway", "gateway/search", "gateway/desk", "gateway/feed", "gateway/exchange", "gateway/journal", "gateway/membership", "gateway/witness", "gateway/event", "gateway/session"},
 		"gateway/console":      {"gateway", "gateway/desk", "gateway/feed", "gateway/session"},
 		"gateway/scenario":     {anything},
 		"gateway/node":         {anything},

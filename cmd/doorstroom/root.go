@@ -60,7 +60,7 @@ Exit codes:
 	}
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "show the cause of errors too")
 	root.AddCommand(
-		newInitCommand(a), newRunCommand(a), newPublishCommand(a), newOffersCommand(a), newStatusCommand(a),
+		newInitCommand(a), newRunCommand(a), newPublishCommand(a), newOffersCommand(a), newPlacesCommand(a), newStatusCommand(a),
 		newRegisterCommand(a), newPolicyCommand(a), newConfigCommand(a), newAdapterCommand(a), newJournalCommand(a),
 		newBackupCommand(a), newRestoreCommand(a), newDoctorCommand(a), newBreakGlassCommand(a), newDemoCommand(a), newVersionCommand(a),
 	)

@@ -42,6 +42,7 @@ type Config struct {
 	Journal   Journal     `yaml:"journal"`
 	Logboek   Logboek     `yaml:"logboek"`
 	Delivery  Delivery    `yaml:"delivery"`
+	Places    Places      `yaml:"places"`
 	Limits    Limits      `yaml:"limits"`
 	Log       Log         `yaml:"log"`
 	Trace     Trace       `yaml:"trace"`
@@ -153,6 +154,13 @@ type ACME struct {
 type Delivery struct {
 	Timeout  time.Duration `yaml:"timeout"`  // of one request to a peer
 	Parallel int           `yaml:"parallel"` // peers at once; a peer has one batch in flight
+}
+
+// Places names a folder with a map of its own for how far places are to cycle:
+// the files of package search. Of those that are not in it, or without a folder,
+// the ones that come with the program count.
+type Places struct {
+	Folder string `yaml:"folder" path:"yes"`
 }
 
 // Limits bound what others can make the node spend. The sizes of messages and

@@ -22,11 +22,12 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/publication"
 	"github.com/doorstroom/doorstroom/gateway/register"
 	"github.com/doorstroom/doorstroom/gateway/schema"
+	"github.com/doorstroom/doorstroom/gateway/search"
 	"github.com/doorstroom/doorstroom/gateway/store"
 	"github.com/doorstroom/doorstroom/gateway/trace"
 )
 
-// Options is what a desk works with. All fields are required but Wake and Trace.
+// Options is what a desk works with. All fields are required but Wake, Trace and Map.
 type Options struct {
 	Self           gateway.OIN
 	Secret         []byte // the node's secret: keyed pseudonyms of callers, opaque subjects
@@ -53,6 +54,7 @@ type Options struct {
 	Witness        func() Witness       // nil: the node does not run
 	Trace          *trace.Tracer
 	Examine        func(context.Context) []Finding
+	Map            *search.Map // for how far places are; nil: no distance is known
 	Log            *slog.Logger
 }
 
@@ -85,6 +87,9 @@ type inForce struct {
 // nothing is disclosed.
 func New(ctx context.Context, opt Options) (*Desk, error) {
 	d := &Desk{Options: opt, lists: opt.Schema.Lists()}
+	if d.Map == nil {
+		d.Map = &search.Map{}
+	}
 	d.rules.Store(&inForce{Rules: publication.Rules{Policy: policy.DenyAll()}})
 	d.publisher = publication.New(opt.Self, opt.Secret, opt.Store, opt.Schema, d.Rules, opt.Trace)
 	file, err := opt.Store.Register(ctx)

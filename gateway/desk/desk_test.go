@@ -12,6 +12,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/desk"
 	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
+	"github.com/doorstroom/doorstroom/gateway/search"
 )
 
 func pair(t *testing.T) *gt.Federation {
@@ -35,6 +36,11 @@ func operations(f *gt.Federation) map[gateway.Operation]func(gateway.Caller) err
 		},
 		gateway.OpOwnOffers:      func(c gateway.Caller) error { _, err := d.OwnOffers(ctx, c); return err },
 		gateway.OpReceivedOffers: func(c gateway.Caller) error { _, err := d.ReceivedOffers(ctx, c); return err },
+		gateway.OpSearchPlaces:   func(c gateway.Caller) error { _, err := d.SearchPlaces(ctx, c, search.Demand{}); return err },
+		gateway.OpReportMissing: func(c gateway.Caller) error {
+			return d.ReportMissing(ctx, c, desk.NoPlace{Werksoorten: []string{"groen"}, Gemeente: "gm0482"})
+		},
+		gateway.OpMissingPlaces:  func(c gateway.Caller) error { _, err := d.MissingPlaces(ctx, c, "", ""); return err },
 		gateway.OpStatus:         func(c gateway.Caller) error { _, err := d.Status(ctx, c); return err },
 		gateway.OpShowRegister:   func(c gateway.Caller) error { _, err := d.ShowRegister(ctx, c); return err },
 		gateway.OpChangeRegister: func(c gateway.Caller) error { _, err := d.InstallRegister(ctx, c, f.Register); return err },

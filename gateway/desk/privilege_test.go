@@ -60,6 +60,9 @@ func purposes() map[string]struct {
 		"VerifyAgainst":         {gateway.OpVerifyJournal, reads},
 		"VerifyJournal":         {gateway.OpVerifyJournal, reads},
 		"WitnessNow":            {gateway.OpWitnessJournal, reads}, // what others cosign changes nothing of what is shown or in force
+		"MissingPlaces":         {gateway.OpMissingPlaces, content},
+		"ReportMissing":         {gateway.OpReportMissing, changes},
+		"SearchPlaces":          {gateway.OpSearchPlaces, content},
 	}
 }
 

@@ -303,6 +303,10 @@ func (d *Desk) ReceivedOffers(ctx context.Context, caller gateway.Caller) ([]Rec
 	if err := d.read(ctx, caller, gateway.OpReceivedOffers); err != nil {
 		return nil, err
 	}
+	return d.received(ctx)
+}
+
+func (d *Desk) received(ctx context.Context) ([]ReceivedOffer, error) {
 	stored, err := d.Store.ReceivedOffers(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read received offers: %w", err)

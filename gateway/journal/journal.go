@@ -25,7 +25,7 @@ type Entry struct {
 	Principal  gateway.OIN        `json:"principal,omitempty"`  // for whom the counterparty or this node acts
 	Recipients string             `json:"recipients,omitempty"` // compact set: OINs in ascending order, separated by one space
 	Message    string             `json:"message,omitempty"`    // message id
-	Fields     []gateway.Field    `json:"fields,omitempty"`     // names only, of what was shown or denied
+	Fields     []gateway.Field    `json:"fields,omitempty"`     // names only, of what was shown or denied, or asked for in a search
 	Forms      gateway.Disclosure `json:"forms,omitempty"`      // where the form is narrower than exact
 	Count      int                `json:"count,omitempty"`      // of whatever Kind counts: offers, messages, refusals
 

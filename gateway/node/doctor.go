@@ -138,7 +138,7 @@ func (x *examination) all(ctx context.Context) {
 func (x *examination) files() {
 	missing := 0
 	for _, named := range append([]struct{ key, path string }{
-		{"drop.folder", x.c.Drop.Folder}, {"drop.mapping", x.c.Drop.Mapping},
+		{"drop.folder", x.c.Drop.Folder}, {"places.folder", x.c.Places.Folder}, {"drop.mapping", x.c.Drop.Mapping},
 	}, policyPaths(x.c)...) {
 		if named.path == "" {
 			continue

@@ -145,7 +145,12 @@ func (n *Node) assemble(ctx context.Context) error {
 		return fmt.Errorf("compile schemas: %w", err)
 	}
 	c := n.opt.Config
+	places, err := mapOf(c)
+	if err != nil {
+		return err
+	}
 	n.Desk, err = desk.New(ctx, desk.Options{
+		Map:  places,
 		Self: c.Party, Secret: n.keys.secret, Store: n.Store, Schema: validator, Protocols: protocols,
 		Anchors: c.Register.Anchors, PolicyFiles: n.policyFiles, Approval: n.approvalFiles,
 		Reread: n.reread, Vanish: n.vanish, MaxOffers: c.Limits.Offers,

@@ -28,6 +28,8 @@ const (
 	pathDropImport    = "/v1/imports/drop"
 	pathOwnOffers     = "/v1/own-offers"
 	pathReceived      = "/v1/received-offers"
+	pathPlaces        = "/v1/places/search"
+	pathMissing       = "/v1/places/missing"
 	pathStatus        = "/v1/status"
 	pathExplain       = "/v1/policy/explain"
 	pathMatrix        = "/v1/policy/matrix"
@@ -138,6 +140,7 @@ func newLocalAPI(mux *http.ServeMux, d *desk.Desk, log *slog.Logger) api {
 	a := newAPI(mux, log, localDocument())
 	importRoutes(a, d)
 	offerRoutes(a, d)
+	placeRoutes(a, d)
 	registerRoutes(a, d)
 	policyRoutes(a, d)
 	journalRoutes(a, d)

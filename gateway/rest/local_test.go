@@ -15,6 +15,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/desk"
 	"github.com/doorstroom/doorstroom/gateway/gatewaytest"
 	"github.com/doorstroom/doorstroom/gateway/rest"
+	"github.com/doorstroom/doorstroom/gateway/search"
 )
 
 // deskOf is the desk of a real node of a region with two parties.
@@ -85,8 +86,19 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 		},
 		gateway.OpOwnOffers:      func(ctx context.Context, c *rest.LocalClient) error { _, err := c.OwnOffers(ctx); return err },
 		gateway.OpReceivedOffers: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.ReceivedOffers(ctx); return err },
-		gateway.OpStatus:         func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Status(ctx); return err },
-		gateway.OpShowRegister:   func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Register(ctx); return err },
+		gateway.OpSearchPlaces: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.SearchPlaces(ctx, search.Demand{})
+			return err
+		},
+		gateway.OpReportMissing: func(ctx context.Context, c *rest.LocalClient) error {
+			return c.ReportMissing(ctx, desk.NoPlace{Werksoorten: []string{"groen"}, Gemeente: "gm0482"})
+		},
+		gateway.OpMissingPlaces: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.MissingPlaces(ctx, "2026-01", "2026-12")
+			return err
+		},
+		gateway.OpStatus:       func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Status(ctx); return err },
+		gateway.OpShowRegister: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Register(ctx); return err },
 		gateway.OpChangeRegister: func(ctx context.Context, c *rest.LocalClient) error {
 			if _, err := c.InstallRegister(ctx, []byte("not a register")); gateway.KindOf(err) != gateway.Invalid {
 				return err

@@ -9,8 +9,8 @@ import (
 
 // Purge forgets what no longer matters: the items of messages that expired
 // gateway.DedupeMargin ago, subjects that are gone as long, receipts older
-// than 30 days, and who broke the glass and why, a year after that was
-// acknowledged. It gives the number of rows. It reads beside other transactions
+// than 30 days, who broke the glass and why, a year after that was acknowledged,
+// and counts of missing places of five years ago. It gives the number of rows. It reads beside other transactions
 // and deletes a thousand rows in each of its own. While now lies more than
 // gateway.ClockSkew behind the highest committed time it does nothing but give
 // ErrClock.
@@ -45,6 +45,10 @@ func overBy(in table, now time.Time) func(key, value []byte) (bool, error) {
 			var sampling gateway.Sampling
 			err := readJSON(in, value, &sampling)
 			return now.After(sampling.NextSample()), err
+		}
+	case tableMissing:
+		return func(key, _ []byte) (bool, error) {
+			return string(key[:min(7, len(key))]) < monthOf(now.AddDate(0, -missingMonths, 0)), nil
 		}
 	case tableInbox:
 		return func(_, value []byte) (bool, error) {

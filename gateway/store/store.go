@@ -126,6 +126,7 @@ const (
 	tableRegisters   = "registers"   // version → register file
 	tablePolicies    = "policies"    // number → PolicyRecord
 	tableProposals   = "proposals"   // "proposal" → PolicyProposal
+	tableMissing     = "missing"     // month, gemeente, werksoort → MissingPlaces
 	tablePeers       = "peers"       // OIN → peerRow
 	tableHello       = "hello"       // OIN → helloRow
 	tableOut         = "out"         // * sequence → block of messages that are queued or being attempted
