@@ -35,7 +35,7 @@ bin/staticcheck: .ci/tools/go.mod
 	$(GO) -C .ci/tools build -o $(CURDIR)/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 
 generate: ## writes anew what is generated and committed
-	$(GO) test -run='^TestGenerated' ./gateway/config ./gateway/node ./gateway/rest ./cmd/doorstroom -update
+	$(GO) test -run='^TestGenerated' ./gateway ./gateway/config ./gateway/node ./gateway/rest ./cmd/doorstroom -update
 
 monitoring: ## the alert rules under Prometheus's promtool, where that is installed
 	@if command -v promtool >/dev/null; then promtool check rules docs/monitoring/alerts.yaml && \

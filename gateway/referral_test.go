@@ -1,14 +1,19 @@
 package gateway_test
 
 import (
+	"flag"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"pgregory.net/rapid"
 )
+
+var update = flag.Bool("update", false, "write the generated files")
 
 // world is a referral between two nodes: the provider's authority, the referrer's
 // knowledge, and what is under way between them. Messages are never taken off the
@@ -301,4 +306,69 @@ func TestStaleRequest(t *testing.T) {
 	if f, again = f.Hear(1, w.provider, "c3"); again != nil || f.Open != nil || f.Status != gateway.Ended {
 		t.Errorf("got %v and %v, want the end and nothing open", f, again)
 	}
+}
+
+// TestGeneratedReferralStates holds that docs/protocol.md has the states that the table
+// has; -update writes them.
+func TestGeneratedReferralStates(t *testing.T) {
+	const path, begin, end = "../docs/protocol.md", "gateway/referral_table.go; a test compares them -->\n", "<!-- /states -->"
+	doc, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, _ := strings.Cut(string(doc), begin)
+	had, after, ok := strings.Cut(rest, end)
+	if !ok {
+		t.Fatalf("%s does not say where the states are", path)
+	}
+	want := stateTable()
+	if *update {
+		if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if had != want {
+		t.Errorf("%s has other states than the code; run make generate", path)
+	}
+}
+
+func stateTable() string {
+	var b strings.Builder
+	b.WriteString("\n| state | whose step, within | acts → next state |\n|---|---|---|\n")
+	for _, s := range append([]gateway.ReferralStatus{""}, gateway.ReferralStatuses()...) {
+		var acts []string
+		for _, a := range gateway.ReferralActs() {
+			to, ok := s.Next(a)
+			if !ok {
+				continue
+			}
+			name := string(a)
+			if slices.Contains(a.By(), gateway.ReferrerSide) {
+				name = "*" + name + "*"
+			}
+			acts = append(acts, fmt.Sprintf("%s → %s", name, to))
+		}
+		name, step := "`"+string(s)+"`", s.NextStep()
+		whose := "–"
+		switch {
+		case s == "":
+			name = "(none)"
+		case step.OnDate:
+			whose = fmt.Sprintf("%s, on the date of the state, else %s", step.Owner, inTime(step.Term))
+		case !s.Final():
+			whose = fmt.Sprintf("%s, %s", step.Owner, inTime(step.Term))
+		}
+		if len(acts) == 0 {
+			acts = []string{"an end"}
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, whose, strings.Join(acts, "; "))
+	}
+	b.WriteString("\n")
+	return b.String()
+}
+
+func inTime(t gateway.Term) string {
+	if t.Weeks > 0 {
+		return fmt.Sprintf("%d weeks", t.Weeks)
+	}
+	return fmt.Sprintf("%d working days", t.WorkingDays)
 }
