@@ -149,6 +149,20 @@ type Hello struct {
 	Holds       StateDigest       `json:"holds"` // what the issuer holds of the audience
 }
 
+// HelloApproval is the name under which a hello tells, among the versions of code
+// lists, by which rule the policies of its issuer come in force. The members of a
+// hello are fixed, and a name that is not known there means nothing to who reads it.
+const HelloApproval = "approval"
+
+// Approval is by which rule the policies of the issuer come in force: one-person or
+// two-person; "" if nobody need agree, or it is of an older program.
+func (h *Hello) Approval() string {
+	if h == nil {
+		return ""
+	}
+	return h.CodeLists[HelloApproval]
+}
+
 // StateDigest is a digest over (subject, sequence, payload SHA-256) of all
 // current snapshots, in the order of the subjects.
 type StateDigest struct {

@@ -107,6 +107,7 @@ type policyInput struct {
 	about  audit.About
 
 	activities string // what URIs of processing activities begin with; empty: the default
+	approval   string // policy.approval of the configuration
 }
 
 // readPolicy loads policy files for a report. What is wrong in them it tells as
@@ -144,7 +145,7 @@ func (a *app) readPolicy(cmd *cobra.Command, files []string, registerFile string
 	}
 	about := audit.NewAbout(p, env, version, env.Today)
 	about.Name = cmp.Or(about.Name, c.Name)
-	return policyInput{policy: p, env: env, about: about, activities: c.Logboek.Activities}, nil
+	return policyInput{policy: p, env: env, about: about, activities: c.Logboek.Activities, approval: c.Policy.Approval}, nil
 }
 
 // report is what can be written in each format; as JSON it is written as it is.

@@ -42,6 +42,7 @@ It reads files as policy matrix does.`,
 				return err
 			}
 			r := audit.NewRegisters(in.policy, in.env, m, func(name string) string { return logbook.Activity(in.activities, in.env.Self, name) })
+			r.Approval = in.approval
 			if art30 {
 				return a.writeReport(out, audit.NewArt30(r))
 			}

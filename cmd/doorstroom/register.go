@@ -36,25 +36,26 @@ func newRegisterShowCommand(a *app) *cobra.Command {
 		Use:   "show [FILE]",
 		Short: "Show a register: parties, keys, validity, signatures",
 		Long: `Show the register in force in the running node, or the one in FILE. Of a file no
-signature is verified here: see register verify.`,
+signature is verified here: see register verify. The running node adds how changes
+of a party's policy are approved, as that party tells it.`,
 		Example: `  doorstroom register show
   doorstroom register show register.jws --json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var file []byte
-			var err error
 			if len(args) > 0 {
-				file, err = readFile(args[0])
-			} else {
-				file, err = ask(a, cmd, func(ctx context.Context, client *rest.LocalClient) ([]byte, error) {
-					reg, err := client.Register(ctx)
-					return []byte(reg.File), err
-				})
+				file, err := readFile(args[0])
+				if err != nil {
+					return err
+				}
+				return a.showRegister(file, nil, asJSON)
 			}
+			reg, err := ask(a, cmd, func(ctx context.Context, client *rest.LocalClient) (rest.Register, error) {
+				return client.Register(ctx)
+			})
 			if err != nil {
 				return err
 			}
-			return a.showRegister(file, asJSON)
+			return a.showRegister([]byte(reg.File), reg.Approvals, asJSON)
 		},
 	}
 	a.nodeFlags(cmd)
@@ -84,7 +85,7 @@ one in force. The node fetches new versions from other nodes too.`,
 				return err
 			}
 			if asJSON {
-				return a.showRegister([]byte(installed.File), true)
+				return a.showRegister([]byte(installed.File), installed.Approvals, true)
 			}
 			fmt.Fprintf(a.stdout, "In force: register version %d with %d parties, valid until %s.\n",
 				installed.Version, len(installed.Parties), when(installed.ValidUntil))
@@ -127,7 +128,7 @@ Exit codes: 0 it holds, 1 it does not.`,
 			if !asJSON {
 				fmt.Fprintln(a.stdout, "The register holds.")
 			}
-			return a.showRegister(file, asJSON)
+			return a.showRegister(file, nil, asJSON)
 		},
 	}
 	a.configFlags(cmd)

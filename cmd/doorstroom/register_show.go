@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/approval"
 	"github.com/doorstroom/doorstroom/gateway/register"
 )
 
@@ -27,6 +28,8 @@ type registerView struct {
 	Signers    []signerView    `json:"signers"`
 	Signatures []string        `json:"signatures"` // key ids
 	Parties    []gateway.Party `json:"parties"`
+
+	Approvals map[gateway.OIN]string `json:"approvals,omitempty"` // not of the register: what parties tell the node
 }
 
 type signerView struct {
@@ -79,11 +82,12 @@ func signatures(file []byte) ([]string, error) {
 	return kids, nil
 }
 
-func (a *app) showRegister(file []byte, asJSON bool) error {
+func (a *app) showRegister(file []byte, approvals map[gateway.OIN]string, asJSON bool) error {
 	v, err := viewRegister(file)
 	if err != nil {
 		return err
 	}
+	v.Approvals = approvals
 	if asJSON {
 		return writeJSON(a.stdout, v)
 	}
@@ -105,6 +109,9 @@ func (a *app) showRegister(file []byte, asJSON bool) error {
 	for _, p := range v.Parties {
 		fmt.Fprintln(a.stdout)
 		showParty(a.stdout, p)
+		if mode := v.Approvals[p.OIN]; mode != "" {
+			fmt.Fprintf(a.stdout, "  %-14s %s\n", "approval", approvalText(mode))
+		}
 	}
 	return nil
 }
@@ -140,6 +147,17 @@ func showParty(w io.Writer, p gateway.Party) {
 	for _, m := range p.Mandates {
 		line("acts for", fmt.Sprintf("%s in %s%s", m.Principal, strings.Join(m.Kinds, ", "), period(string(m.ValidFrom), string(m.ValidUntil))))
 	}
+}
+
+// approvalText tells how changes of a party's policy are approved, by its own word.
+func approvalText(mode string) string {
+	switch approval.Mode(mode) {
+	case approval.OnePerson:
+		return "one-person: what widens waits 72 hours"
+	case approval.TwoPerson:
+		return "two-person: an author and another sign"
+	}
+	return clip(mode, 40)
 }
 
 func describeKey(k gateway.Key) string {

@@ -15,7 +15,8 @@ import (
 // and from the register of participants.
 type Registers struct {
 	About
-	Contact    string       `json:"contact,omitempty"` // of the party, as in the register
+	Contact    string       `json:"contact,omitempty"`  // of the party, as in the register
+	Approval   string       `json:"approval,omitempty"` // by which rule a changed policy comes in force: none, one-person, two-person
 	Activities []Activity   `json:"activities"`
 	Received   []Received   `json:"received,omitempty"`
 	Mandates   []ActingFor  `json:"mandates,omitempty"`   // this party for others

@@ -18,6 +18,7 @@ func TestRegistersAsWritten(t *testing.T) {
 	e := env(t)
 	p := small(t, e)
 	r := audit.NewRegisters(p, e, matrix(t, e, p), logged)
+	r.Approval = "one-person"
 	golden(t, "art30.txt", written(t, audit.NewArt30(r).Text))
 	golden(t, "art30.csv", written(t, audit.NewArt30(r).CSV))
 	golden(t, "dpia.txt", written(t, audit.DPIA{Registers: r}.Text))

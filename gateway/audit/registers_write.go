@@ -22,6 +22,19 @@ func NewArt30(r Registers) Art30 {
 	return Art30{r}
 }
 
+// approval tells who decides on a change of the policy.
+func (r Registers) approval() []Fact {
+	words := map[string]string{
+		"none":       "door wie het beleid laadt, meteen; niemand anders hoeft het ermee eens te zijn",
+		"one-person": "door één persoon; wat meer toont, gaat pas na 72 uur gelden",
+		"two-person": "door een schrijver en een ander, die allebei tekenen",
+	}
+	if words[r.Approval] == "" {
+		return nil
+	}
+	return []Fact{{"Wijzigen", words[r.Approval]}}
+}
+
 // measures are what the program does by itself, whoever runs it.
 const measures = "Versleuteld en wederzijds aangetoond verkeer (mTLS) tussen partijen uit een ondertekend register. Elk bericht is ondertekend. " +
 	"Elke verstrekking en elke weigering staat in een journaal dat niet ongemerkt te wijzigen is. Toegang per rol. Reservekopieën zijn versleuteld. " +
@@ -41,6 +54,7 @@ func (a Art30) document() Document {
 	if a.Contact != "" {
 		d.Facts = append(d.Facts, Fact{"Contact", a.Contact})
 	}
+	d.Facts = append(d.Facts, a.approval()...)
 	d.Sections = append(d.Sections, Part{ID: "verstrekken", Title: "Als verantwoordelijke (art. 30 lid 1): ons aanbod tonen", Tables: []Table{a.activities()}})
 	if len(a.Received) > 0 {
 		d.Sections = append(d.Sections, Part{ID: "ontvangen", Title: "Als verantwoordelijke (art. 30 lid 1): aanbod van anderen ontvangen", Tables: []Table{a.received()}})
@@ -90,7 +104,7 @@ func acting(caption, head string, all []ActingFor) Table {
 
 func (d DPIA) document() Document {
 	doc := Document{
-		Title: "Gegevens voor een DPIA (AVG art. 35)", Facts: d.facts(), Legend: legend(),
+		Title: "Gegevens voor een DPIA (AVG art. 35)", Facts: append(d.facts(), d.approval()...), Legend: legend(),
 		Notes: []string{
 			"Gemaakt uit het beleid en het register van deelnemers: wat wie kan zien, waarvoor, en wat daar het risico van is voor zover het beleid dat laat zien.",
 			"Of de verwerking nodig en evenredig is, weegt u zelf. De voorwaarden per ontvanger staan in: doorstroom policy matrix",

@@ -124,6 +124,38 @@ func TestOnePersonCannotLeaveAtOnce(t *testing.T) {
 	})
 }
 
+// Others see by which rule policies come in force at a party: that in force, not
+// that in its configuration.
+func TestOthersSeeWhoAgrees(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newTwoPersons(t, showing("title"), expecting("trede"))
+		seen := func(when, want string) {
+			t.Helper()
+			time.Sleep(time.Minute) // a hello goes when it says something new
+			d := f.Node(gt.Alblasserdam).Desk
+			s, err := d.Status(context.Background(), gt.Everyone())
+			if err != nil || len(s.Peers) != 1 || s.Peers[0].Approval != want {
+				t.Errorf("%s: got %+v %v, want %s", when, s.Peers, err, want)
+			}
+			all, err := d.Approvals(context.Background())
+			if err != nil || all[gt.Smile] != want || all[gt.Alblasserdam] != "" {
+				t.Errorf("%s: got %v %v, want %s, and nothing of who need not ask", when, all, err, want)
+			}
+			noted := len(s.Peers) == 1 && strings.Contains(strings.Join(s.Peers[0].Notes, " "), "one person who decides")
+			if noted != (want == "one-person") {
+				t.Errorf("%s: got the notes %v", when, s.Peers[0].Notes)
+			}
+		}
+		seen("at first", "two-person")
+		f.SetConfig(gt.Smile, "approval: two-person", "approval: one-person")
+		seen("one person says so alone", "two-person")
+		f.put(t, "approval.json", agreement(t, f.Federation, f.author, f.approver, f.list, approval.OnePerson, showing("title"), expecting("trede")))
+		_ = f.SetPolicy(gt.Smile, showing("title"))
+		seen("agreed to", "one-person")
+	})
+}
+
 // A clock that runs back lengthens the wait; it does not shorten it.
 func TestProposalByEffectiveTime(t *testing.T) {
 	t.Parallel()

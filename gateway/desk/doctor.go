@@ -46,3 +46,19 @@ func (d *Desk) Peers(ctx context.Context) ([]Peer, error) {
 	known, err := d.Store.Peers(ctx)
 	return d.peers(known), err
 }
+
+// Approvals are by which rule the policies of the parties of the register come in
+// force, this one included, as far as they tell; who need ask nobody tells nothing.
+func (d *Desk) Approvals(ctx context.Context) (map[gateway.OIN]string, error) {
+	peers, err := d.Peers(ctx)
+	all := map[gateway.OIN]string{}
+	for _, p := range peers {
+		if p.Approval != "" {
+			all[p.OIN] = p.Approval
+		}
+	}
+	if own := d.Rules().Approval; own != "" {
+		all[d.Self] = own
+	}
+	return all, err
+}

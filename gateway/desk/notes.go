@@ -7,13 +7,17 @@ import (
 	"strings"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/approval"
 	"github.com/doorstroom/doorstroom/gateway/store"
 )
 
-// notes tell what a party that can be reached cannot take yet, and how many
-// messages wait for that.
+// notes tell that a party is run by one person, what it cannot take yet if it can
+// be reached, and how many messages wait for that.
 func (d *Desk) notes(name string, p store.PeerStatus) []string {
 	var all []string
+	if p.Hello.Approval() == string(approval.OnePerson) {
+		all = append(all, name+" has one person who decides what it shows; what widens that waits 72 hours there")
+	}
 	if p.Later == gateway.ReasonOverload && p.Queued > 0 {
 		all = append(all, fmt.Sprintf("%s has no room for more of what we send: %s", name, waiting(p.Queued)))
 	}

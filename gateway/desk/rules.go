@@ -119,6 +119,7 @@ func (d *Desk) enforce(ctx context.Context, now time.Time, rules *inForce, entry
 	if err := d.keep(ctx, now, rules, entry); err != nil {
 		return fmt.Errorf("journal new rules: %w", err)
 	}
+	rules.Approval = rules.record.Approval.Mode
 	account, err := d.newRules(ctx, rules)
 	if err != nil {
 		return err

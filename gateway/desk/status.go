@@ -47,7 +47,8 @@ type Peer struct {
 	Name string            `json:"name"`
 	Kind gateway.PartyKind `json:"kind"`
 	store.PeerStatus
-	Notes []string `json:"notes,omitempty"` // what it cannot take now, and why, in plain English
+	Approval string   `json:"approval,omitempty"` // by which rule its policies come in force, by its own word
+	Notes    []string `json:"notes,omitempty"`    // what to know of it, and what it cannot take now and why, in plain English
 }
 
 // Status needs a role but writes no journal entry: it is asked every few
@@ -151,7 +152,9 @@ func (d *Desk) peers(known []store.PeerStatus) []Peer {
 			}
 			status := byOIN[p.OIN]
 			status.OIN = p.OIN
-			peers = append(peers, Peer{Name: p.Name, Kind: p.Kind, PeerStatus: status, Notes: d.notes(p.Name, status)})
+			peers = append(peers, Peer{
+				Name: p.Name, Kind: p.Kind, PeerStatus: status, Approval: status.Hello.Approval(), Notes: d.notes(p.Name, status),
+			})
 			delete(byOIN, p.OIN)
 		}
 	}

@@ -94,6 +94,9 @@ func (e *Exchange) helloFor(rules publication.Rules, peer gateway.OIN, now time.
 		Issuer: e.Self, Audience: peer, Protocol: e.Protocols, Kinds: []string{},
 		CodeLists: e.Schema.Versions(), Incarnation: e.Store.Incarnation(),
 	}
+	if rules.Approval != "" {
+		h.CodeLists[gateway.HelloApproval] = rules.Approval
+	}
 	if rules.Register == nil {
 		return h
 	}

@@ -32,6 +32,7 @@ import (
 type Rules struct {
 	Register *register.Register
 	Policy   *policy.Policy
+	Approval string // by which rule policies come in force, to be told to others; "": nobody need agree
 }
 
 // Publisher plans and commits what is sent. It is safe for concurrent use; its

@@ -209,7 +209,8 @@ func registerRoutes(a api, d *desk.Desk) {
 		for _, s := range doc.Signers {
 			out.Signers = append(out.Signers, s.Name)
 		}
-		return out, nil
+		out.Approvals, err = d.Approvals(ctx)
+		return out, err
 	}
 	get(a, huma.Operation{
 		OperationID: "getRegister", Path: pathRegister, Summary: "The register of participants in force",

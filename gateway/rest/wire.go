@@ -116,9 +116,10 @@ type Peer struct {
 	Reason      string            `json:"reason,omitempty"`     // of the last failure
 	Queued      int               `json:"queued"`
 	Held        int               `json:"held"`
-	Oldest      time.Time         `json:"oldest,omitzero"` // of all that waits
-	Kept        Kept              `json:"kept"`            // of what it sent
-	Notes       []string          `json:"notes,omitempty"` // what it cannot take now, and why
+	Oldest      time.Time         `json:"oldest,omitzero"`    // of all that waits
+	Kept        Kept              `json:"kept"`               // of what it sent
+	Approval    string            `json:"approval,omitempty"` // by its own word, as in Register
+	Notes       []string          `json:"notes,omitempty"`    // what to know of it, and what it cannot take now and why
 }
 
 // Kept is how much of what one party sent is kept here, against limits.
@@ -153,7 +154,7 @@ func statusOut(s desk.Status) Status {
 		out.Peers = append(out.Peers, Peer{
 			OIN: p.OIN, Name: p.Name, Kind: p.Kind, LastContact: p.LastContact, LastAttempt: p.LastAttempt, NextAttempt: p.NextAttempt,
 			Failures: p.Failures, Reason: p.Reason, Queued: p.Queued, Held: p.Held, Oldest: p.Oldest,
-			Kept: Kept{p.Kept.Subjects, p.Kept.Bytes, p.Kept.Remembered, p.Kept.Full}, Notes: p.Notes,
+			Kept: Kept{p.Kept.Subjects, p.Kept.Bytes, p.Kept.Remembered, p.Kept.Full}, Approval: p.Approval, Notes: p.Notes,
 		})
 	}
 	return out
@@ -170,6 +171,12 @@ type Register struct {
 	Signers    []string        `json:"signers"`
 	Parties    []gateway.Party `json:"parties"`
 	File       string          `json:"file"`
+
+	// Approvals are by which rule the policies of parties come in force: one-person
+	// (what widens waits 72 hours) or two-person. They are not part of the register:
+	// each is what that party tells itself. Where nobody need agree, or the program
+	// is older, there is none.
+	Approvals map[gateway.OIN]string `json:"approvals,omitempty"`
 }
 
 // RegisterFile carries a signed register.
