@@ -44,6 +44,15 @@ func OpenWith(path string, opt Options, steps ...func(Txn) error) (*Store, error
 // Formats is how many formats there are migrations to, and from.
 func Formats() int { return len(migrations()) + 1 }
 
+// Remains is what a restore reads of a database before it replaces it.
+func (s *Store) Remains(ctx context.Context) (found Remains, err error) {
+	err = s.view(ctx, func(r reader) error {
+		found, err = readRemains(r)
+		return err
+	})
+	return found, err
+}
+
 // Everything is every row of every table.
 func (s *Store) Everything(ctx context.Context) (map[string]string, error) {
 	all := map[string]string{}
@@ -175,3 +184,6 @@ func (s *Store) PagesWritten() int64 {
 	stats := s.engine.(*boltEngine).file.db.Stats().TxStats
 	return stats.GetPageAlloc() / int64(os.Getpagesize())
 }
+
+// SealedName is that of the vault's key of a referral to a node.
+func SealedName(id string) string { return keyOf(id).name(tableProvided) }

@@ -82,6 +82,9 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 				return err
 			}
 		}
+		if err := t.offersChanged(&p, s.referrals.byPseudonym); err != nil {
+			return err
+		}
 		refused, err := t.enqueue(messages, s.maxQueue)
 		if err != nil {
 			return err

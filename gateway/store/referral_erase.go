@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -39,8 +40,7 @@ func (s *Store) EraseReferral(ctx context.Context, now time.Time, id, reason str
 		switch {
 		case provided == nil && followed == nil:
 			return errNoReferral()
-		case provided != nil && !provided.Referral.Status.Final(),
-			followed != nil && !followed.Orphan && followed.Follow.Status != "" && !followed.Follow.Status.Final():
+		case provided != nil && !provided.Referral.Status.Final(), followed != nil && !followed.over():
 			return gateway.Errorf(gateway.Conflict, "the referral has not ended")
 		case provided != nil:
 			party, digest = provided.Referral.Referrer, digestOf(provided.Salt, key)
@@ -58,12 +58,20 @@ func (s *Store) EraseReferral(ctx context.Context, now time.Time, id, reason str
 	return s.eraseKeys([]referralKey{key})
 }
 
+// over tells whether a referral, as its referrer knows it, leads to nothing more.
+func (r *followedRow) over() bool {
+	return r.Orphan || r.Forgotten || r.Follow.Status.Final() || r.Follow.Status == "" && r.Follow.Open == nil
+}
+
 // eraseReferral takes away the rows of a referral and what waits for a party.
 func (t *txn) eraseReferral(key referralKey, party gateway.OIN) error {
 	for _, in := range []string{tableProvided, tableFollowed, tableHandovers} {
 		t.delete(table{name: in}, key[:])
 	}
 	for _, kind := range []string{gateway.KindReferral, gateway.KindReferralState, gateway.KindHandover} {
+		if party == "" { // it could not be read: what waits for anybody cannot either
+			break
+		}
 		if err := t.unqueue(party, kind, key.subject()); err != nil {
 			return err
 		}
@@ -172,7 +180,7 @@ func (s *Store) replayErasures(ctx context.Context) error {
 					return err
 				}
 			}
-			return nil
+			return t.recountPlaces()
 		})
 		if err != nil {
 			return err
@@ -181,44 +189,77 @@ func (s *Store) replayErasures(ctx context.Context) error {
 	return s.eraseKeys(keys)
 }
 
-// eraseAgain takes away a referral that a restore brought back, and its places.
+// eraseAgain takes away a referral that a restore brought back. The places that it
+// had are counted anew: it may not be readable any more.
 func (t *txn) eraseAgain(key referralKey) error {
-	row, err := t.provided(key)
-	if err != nil {
+	var party gateway.OIN
+	if row, err := t.provided(key); err != nil {
 		return err
+	} else if row != nil {
+		party = row.Referral.Referrer
 	}
-	followed, err := t.followed(key)
-	if err != nil {
+	if row, err := t.followed(key); err != nil {
 		return err
+	} else if row != nil {
+		party = row.Follow.Provider
 	}
-	for _, in := range []string{tableProvided, tableFollowed, tableHandovers} {
-		t.delete(table{name: in}, key[:])
-	}
-	if followed != nil {
-		return t.eraseReferral(key, followed.Follow.Provider)
-	}
-	if row == nil {
-		return nil
-	}
-	if row.Referral.Status.Booked() {
-		if err := t.book(&row.Referral, -1); err != nil {
-			return err
-		}
-	}
-	if row.Reserved != nil {
-		if err := t.reserve(row.Referral.Offer, row.Reserved, -1); err != nil {
-			return err
-		}
-	}
-	if err := t.leaveWaiting(row); err != nil {
-		return err
-	}
-	return t.eraseReferral(key, row.Referral.Referrer)
+	return t.eraseReferral(key, party)
 }
 
-// DueForErasure lists the referrals that ended before a moment, oldest first.
+// recountPlaces writes the counts of places and the waiting lists as the referrals
+// that can be read have them.
+func (t *txn) recountPlaces() error {
+	stored := map[string]*takenRow{}
+	waiters := map[string]bool{}
+	in := table{name: tableTaken}
+	err := t.ascend(in, nil, func(key, value []byte) (bool, error) {
+		row := &takenRow{}
+		stored[string(key)] = row
+		return true, readJSON(in, value, row)
+	})
+	if err != nil {
+		return err
+	}
+	err = t.ascend(table{name: tableWaiting}, nil, func(key, _ []byte) (bool, error) {
+		waiters[string(key)] = true
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	read := func(offer string) (*takenRow, error) {
+		if stored[offer] == nil {
+			stored[offer] = &takenRow{}
+		}
+		return stored[offer], nil
+	}
+	now, err := recount(t, t.vault, read)
+	if err != nil {
+		return err
+	}
+	for offer, row := range stored {
+		row.Booked, row.Reserved = now.booked[offer], now.reserved[offer]
+		t.putTaken(offer, row)
+	}
+	for offer := range waiters {
+		all, err := readWaiters(t, offer)
+		if err != nil {
+			return err
+		}
+		t.putWaiters(offer, slices.DeleteFunc(all, func(w waiter) bool {
+			_, waits := now.waiting[offer][w.Number]
+			return !waits
+		}))
+	}
+	return nil
+}
+
+// DueForErasure lists the referrals that lead to nothing more since before a
+// moment: those that ended, those that were refused, and those of which only one
+// side knows.
 func (s *Store) DueForErasure(endedBefore time.Time) []ReferralFacts {
 	return s.Referrals(func(f ReferralFacts) bool {
-		return f.Final() && f.Since.Before(endedBefore)
+		over := f.Final() || f.Orphan || f.Forgotten || f.Status == "" && f.Open == ""
+		return over && f.Since.Before(endedBefore)
 	})
 }

@@ -136,6 +136,19 @@ func (s *Store) Referrals(match func(ReferralFacts) bool) []ReferralFacts {
 	return found
 }
 
+// byPseudonym finds the referral to an own offer whose participant an export
+// counts; "" if there is none.
+func (x *index) byPseudonym(offer, pseudonym string) string {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	for at, f := range x.all {
+		if at.side == gateway.ProviderSide && f.Offer == offer && f.Pseudonym == pseudonym {
+			return f.ID
+		}
+	}
+	return ""
+}
+
 func lateIfNone(d gateway.Date) gateway.Date {
 	if d == "" {
 		return "9999-12-31"

@@ -274,3 +274,73 @@ func (t *txn) reserveFor(row *providedRow, next *gateway.Referral, c *Commitment
 	row.Reserved = &Reservation{Allotment: allotment, Dagdelen: next.Dagdelen, Until: next.Date}
 	return t.reserve(next.Offer, row.Reserved, 1)
 }
+
+// offersChanged brings what is counted of own offers in step with a publication:
+// whom their export counts itself, and which have fewer places now than are taken.
+func (t *txn) offersChanged(p *Publication, find func(offer, pseudonym string) string) error {
+	for offer, pseudonyms := range p.Counted {
+		if err := t.setCounted(offer, pseudonyms, find); err != nil {
+			return err
+		}
+	}
+	if len(p.Put) == 0 {
+		return nil
+	}
+	rows := map[string]*takenRow{}
+	in := table{name: tableTaken}
+	err := t.ascend(in, nil, func(key, value []byte) (bool, error) {
+		row := &takenRow{}
+		rows[string(key)] = row
+		return true, readJSON(in, value, row)
+	})
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	today := gateway.DateOf(t.now)
+	for i := range p.Put {
+		offer := &p.Put[i].Offer
+		row := rows[offer.ID]
+		if row == nil {
+			continue
+		}
+		if over := len(offer.Short(row.on(today))) > 0; over != row.Over {
+			row.Over = over
+			t.putTaken(offer.ID, row)
+		}
+	}
+	return nil
+}
+
+// setCounted keeps whom the export of an offer counts, and counts them no more, or
+// again.
+func (t *txn) setCounted(offer string, pseudonyms []string, find func(offer, pseudonym string) string) error {
+	row, err := readTaken(t, offer)
+	if err != nil {
+		return err
+	}
+	before := row.Counted
+	row.Counted = slices.Compact(slices.Sorted(slices.Values(pseudonyms)))
+	for _, side := range []struct {
+		some, others []string
+		by           int
+	}{{before, row.Counted, 1}, {row.Counted, before, -1}} {
+		for _, pseudonym := range side.some {
+			if _, stays := slices.BinarySearch(side.others, pseudonym); stays {
+				continue
+			}
+			id := find(offer, pseudonym)
+			if id == "" {
+				continue
+			}
+			one, err := t.provided(keyOf(id))
+			if err != nil {
+				return err
+			}
+			if one != nil && one.Referral.Status.Booked() {
+				row.Booked.Add(one.Referral.Allotment, one.Referral.Dagdelen, side.by)
+			}
+		}
+	}
+	t.putTaken(offer, row)
+	return nil
+}

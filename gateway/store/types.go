@@ -37,11 +37,15 @@ type Publication struct {
 	// Full is told of every recipient whose queue has no room for what it is not
 	// shown yet; nil makes that an error. It is called within the transaction and
 	// may be called more than once.
-	Full    func(gateway.OIN)
-	Put     []OwnOffer
-	Delete  []string // ids of own offers
-	Sends   []Send   // queued in this order for each recipient
-	Import  *ImportState
+	Full   func(gateway.OIN)
+	Put    []OwnOffer
+	Delete []string // ids of own offers
+	Sends  []Send   // queued in this order for each recipient
+	Import *ImportState
+	// Counted says of own offers, by id, which participants of referrals their
+	// export counts itself, by pseudonym. Offers that are not named stay as they
+	// are.
+	Counted map[string][]string
 	Fresh   bool        // Import is of a full export: what its source says is known again after a restore
 	Repays  gateway.OIN // is no longer owed the present state: Sends has the last of it
 	Policy  string      // the rules that the journal now accounts for, if they changed

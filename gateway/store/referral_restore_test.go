@@ -1,0 +1,214 @@
+package store_test
+
+import (
+	"bytes"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// backup copies the database of a node; putBack restores it as of then.
+func (n *node) backup(t *testing.T) []byte {
+	t.Helper()
+	must(t, n.Close())
+	content := get(os.ReadFile(n.path))(t)
+	n.Store = nil
+	n.reopen(t)
+	return content
+}
+
+func (n *node) putBack(t *testing.T, content []byte, now time.Time) {
+	t.Helper()
+	before := get(n.Remains(ctx))(t)
+	must(t, n.Close())
+	must(t, os.WriteFile(n.path, content, 0o600))
+	n.Store = nil
+	n.reopen(t)
+	get(n.Restored(ctx, now, store.Restoration{Before: before}))(t)
+}
+
+// greet has two nodes tell each other their incarnations, and go through their
+// referrals where that asks for it.
+func (r *region) greet(t *testing.T) {
+	t.Helper()
+	for _, pair := range [][2]*node{{r.referrer, r.provider}, {r.provider, r.referrer}} {
+		get(pair[0].SaveHello(ctx, r.now, pair[1].oin, gateway.Hello{Incarnation: pair[1].Incarnation()}))(t)
+		for _, party := range get(pair[0].Unreconciled(ctx))(t) {
+			get(pair[0].ReconcileReferrals(ctx, r.now, party, r.now.Add(-30*24*time.Hour), terms()))(t)
+		}
+	}
+	r.exchange(t)
+}
+
+// TestProviderRestored gives back to a provider what it had committed after its
+// backup, places included, and asks again what was open.
+func TestProviderRestored(t *testing.T) {
+	r := newRegion(t)
+	r.greet(t)
+	known, declined := r.newReferral(t), r.newReferral(t)
+	backup := r.provider.backup(t)
+	lost := r.newReferral(t)
+	r.commit(t, known, gateway.ActAccept)
+	r.commit(t, lost, gateway.ActAccept)
+	r.commit(t, declined, gateway.ActDecline)
+	r.exchange(t)
+	f := get(r.referrer.AskReferral(ctx, r.now, store.Asking{Referral: lost, Act: gateway.ActCancel, Reason: "overig", Terms: terms()}))(t)
+	if f.Open == nil {
+		t.Fatal("got nothing open")
+	}
+	fresh := r.refer(t) // was never answered
+	r.provider.putBack(t, backup, r.now)
+	wantTaken(t, r, gateway.Taken{})
+	r.commit(t, known, gateway.ActInvestigate) // staff go on from what they see
+	r.greet(t)
+	for id, want := range map[string]gateway.ReferralStatus{
+		known: gateway.Accepted, lost: gateway.CancelAsked, declined: gateway.Declined, fresh.ID: gateway.Requested,
+	} {
+		if got := r.agree(t, id); got.Status != want {
+			t.Errorf("got %q, want %q", got.Status, want)
+		}
+	}
+	wantTaken(t, r, gateway.Taken{"alblasserdam": {"di-ochtend": 2}})
+	if got := get(r.provider.ProvidedReferral(ctx, lost))(t); got.Need.Note != need().Note || got.Conflict {
+		t.Errorf("got %+v, want the need given back", got)
+	}
+	r.sound(t)
+}
+
+// TestRestoredBookingInConflict keeps a booking that no longer fits, and says so.
+func TestRestoredBookingInConflict(t *testing.T) {
+	r := newRegion(t)
+	r.offer(t, green(3))
+	r.greet(t)
+	others := []string{r.newReferral(t), r.newReferral(t)}
+	lost := r.newReferral(t)
+	backup := r.provider.backup(t)
+	r.commit(t, lost, gateway.ActAccept)
+	r.exchange(t)
+	r.provider.putBack(t, backup, r.now)
+	for _, id := range others {
+		r.commit(t, id, gateway.ActAccept) // before it hears of the first
+	}
+	r.greet(t)
+	if got := r.agree(t, lost); got.Status != gateway.Accepted || got.Allotment != "alblasserdam" {
+		t.Errorf("got %+v, want the booking kept", got)
+	}
+	found := r.provider.Referrals(func(f store.ReferralFacts) bool { return f.Conflict })
+	if len(found) != 1 || found[0].ID != lost {
+		t.Errorf("got %+v, want the conflict reported", found)
+	}
+	r.sound(t)
+	r.commit(t, lost, gateway.ActDecline)
+	if found := r.provider.Referrals(func(f store.ReferralFacts) bool { return f.Conflict }); len(found) != 0 {
+		t.Errorf("got %+v, want no conflict any more", found)
+	}
+	r.sound(t)
+}
+
+// TestReferrerRestored hears again where its referrals stand, also of those that
+// it does not know any more.
+func TestReferrerRestored(t *testing.T) {
+	r := newRegion(t)
+	r.greet(t)
+	known := r.newReferral(t)
+	backup := r.referrer.backup(t)
+	unknown := r.newReferral(t)
+	r.commit(t, known, gateway.ActAccept)
+	r.exchange(t)
+	r.referrer.putBack(t, backup, r.now)
+	r.greet(t)
+	r.agree(t, known)
+	orphan := get(r.referrer.FollowedReferral(ctx, unknown))(t)
+	if !orphan.Orphan || orphan.Follow.Status != gateway.Requested || orphan.Need != nil {
+		t.Errorf("got %+v, want an orphan", orphan)
+	}
+	_, err := r.referrer.AskReferral(ctx, r.now, store.Asking{Referral: unknown, Act: gateway.ActWithdraw, Reason: "overig", Terms: terms()})
+	wantKind(t, err, gateway.Conflict)
+	r.commit(t, unknown, gateway.ActDecline)
+	r.exchange(t)
+	if got := get(r.referrer.FollowedReferral(ctx, unknown))(t); got.Follow.Status != gateway.Declined {
+		t.Errorf("got %+v, want the later state", got)
+	}
+	r.sound(t)
+}
+
+// TestErasedIsNowhere erases a referral on both sides, and looks for it in the
+// files, in a backup from before, and in late messages.
+func TestErasedIsNowhere(t *testing.T) {
+	r := newRegion(t)
+	id := r.newReferral(t)
+	r.commit(t, id, gateway.ActAccept)
+	r.exchange(t)
+	h := gateway.Handover{Name: "Aafje Voorbeeld", Phone: "0612345678", Contact: gateway.Contact{Name: "C. Onsulent"}}
+	get(r.referrer.AskReferral(ctx, r.now, store.Asking{Referral: id, Act: gateway.ActHandover, Handover: &h, Terms: terms()}))(t)
+	r.exchange(t)
+	if got := get(r.provider.Handover(ctx, id))(t); got.Name != h.Name || r.agree(t, id).Status != gateway.HandedOver {
+		t.Fatalf("got %+v, want it handed over", got)
+	}
+	wantKind(t, r.provider.EraseReferral(ctx, r.now, id, "bewaartermijn", entryX()), gateway.Conflict)
+	r.commit(t, id, gateway.ActStart)
+	r.commit(t, id, gateway.ActEnd)
+	r.exchange(t)
+	late := request(self, id, gateway.ActCancel, 5)
+	late.Message.Recipient = peerA
+	recover := request(self, id, gateway.ActRecover, 5, func(q *gateway.ReferralRequest) {
+		n := need()
+		q.Need = &n
+	})
+	signed := r.agree(t, id)
+	recover.Effect.Referral.Recovered = &signed
+	recover.Message.Recipient = peerA
+	backup, keys := r.provider.backup(t), r.provider.keys.copy()
+	if due := r.provider.DueForErasure(r.now.Add(time.Hour)); len(due) != 1 || due[0].ID != id {
+		t.Fatalf("got %+v, want it due", due)
+	}
+	must(t, r.provider.EraseHandover(ctx, r.now, id, "verzoek", entryX()))
+	_, err := r.provider.Handover(ctx, id)
+	wantKind(t, err, gateway.NotFound)
+	for _, n := range []*node{r.provider, r.referrer} {
+		must(t, n.EraseReferral(ctx, r.now, id, "bewaartermijn", entryX()))
+		n.gone(t, id, h.Name)
+	}
+	get(r.provider.Accept(ctx, r.now, peerA, self, []store.Inbound{late, recover}))(t)
+	r.provider.gone(t, id, h.Name)
+	r.provider.keys.restore(keys) // what is erased stays so, also with the keys of a backup
+	r.provider.putBack(t, backup, r.now)
+	must(t, r.provider.Close())
+	r.provider.Store = nil
+	r.provider.reopen(t)
+	_, err = r.provider.ProvidedReferral(ctx, id)
+	wantKind(t, err, gateway.NotFound)
+	if left := r.provider.Referrals(nil); len(left) != 0 {
+		t.Errorf("got %+v, want nothing", left)
+	}
+	if _, err := r.provider.keys.Open(store.SealedName(id), nil); gateway.KindOf(err) != gateway.NotFound {
+		t.Errorf("got %v, want the key erased again", err)
+	}
+	r.sound(t)
+}
+
+// gone fails the test if a node still says anything of a referral.
+func (n *node) gone(t *testing.T, id, name string) {
+	t.Helper()
+	if id != "" {
+		for _, err := range []error{
+			errOf(n.ProvidedReferral(ctx, id)), errOf(n.FollowedReferral(ctx, id)), errOf(n.Handover(ctx, id)),
+		} {
+			wantKind(t, err, gateway.NotFound)
+		}
+		if left := n.Referrals(func(f store.ReferralFacts) bool { return f.ID == id }); len(left) != 0 {
+			t.Errorf("got %+v, want nothing listed", left)
+		}
+	}
+	file := get(os.ReadFile(n.path))(t)
+	for _, text := range []string{name, need().Note, "dossier 7", id} {
+		if text != "" && bytes.Contains(file, []byte(text)) {
+			t.Errorf("the file has %q in plain text", text)
+		}
+	}
+}
+
+func errOf[T any](_ T, err error) error { return err }
