@@ -83,6 +83,12 @@ func fits(o *gateway.Offer, given map[string][]string, r gateway.Recipient) bool
 		switch key {
 		case "trajectsoort":
 			ok = has(o.Trajectsoort)
+		case "grondslag":
+			ok = has(o.Grondslag)
+		case "functionaliteit":
+			ok = has(o.Functionaliteit)
+		case "location-gemeente":
+			ok = has(string(o.Location.Gemeente))
 		case "doelgroep":
 			ok = slices.ContainsFunc(o.Doelgroepen, has)
 		case "fase":
@@ -116,8 +122,8 @@ func TestInvariantsAreExact(t *testing.T) {
 		field := rapid.SampledFrom([]gateway.Field{gateway.FieldTrede, gateway.FieldAllotmentsAvailable}).Draw(t, "field")
 		for _, oin := range []gateway.OIN{rijswijk, dordt, grs} {
 			e := policy.Expectation{Name: "x", To: []string{string(oin)}, On: today, Never: []gateway.Field{field}, Given: map[string][]string{}}
-			for _, key := range []string{"trajectsoort", "doelgroep", "fase"} {
-				if rapid.IntRange(0, 2).Draw(t, "given") == 0 {
+			for _, key := range []string{"trajectsoort", "grondslag", "functionaliteit", "location-gemeente", "doelgroep", "fase"} {
+				if rapid.IntRange(0, 4).Draw(t, "given") == 0 {
 					e.Given[key] = some(t, 1, vocabulary()[key]...)
 				}
 			}

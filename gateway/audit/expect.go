@@ -14,7 +14,7 @@ import (
 type Outcome struct {
 	Expectation policy.Expectation `json:"expectation"`
 	Held        bool               `json:"held"`
-	Cells       int                `json:"cells"` // requests that were decided
+	Cells       int                `json:"cells"` // cases that were decided
 	Problems    []policy.Problem   `json:"problems,omitempty"`
 }
 
@@ -94,7 +94,7 @@ func (t *trial) examples() {
 	day := cmp.Or(t.e.On, t.env.Today)
 	for _, to := range t.examined() {
 		r := to.on(day)
-		for _, c := range conditionsOf(t.e.Given, policy.Asked{}, false, t.env) {
+		for _, c := range examplesOf(t.e.Given) {
 			q := policy.Request{Kind: gateway.KindCapacity, Offer: c.offer(r), Recipient: r, Day: day}
 			t.cells++
 			if !t.example(to, c, q) {
@@ -133,9 +133,6 @@ func (t *trial) cover(ids ...string) {
 	}
 }
 
-// maxCells bounds what one expectation may cost. What is not decided has failed.
-const maxCells = 2_000_000
-
 // invariants tries all that the policy can tell apart, for whoever the
 // expectation is about, on every day from today on which something changes.
 func (t *trial) invariants() {
@@ -144,25 +141,51 @@ func (t *trial) invariants() {
 		return
 	}
 	for _, to := range t.everyone() {
-		for _, day := range t.days(to, fields) {
-			r := to.on(day)
-			asked := t.p.Asks(gateway.KindCapacity, r, fields)
-			unseen := slices.DeleteFunc(asked.Rules, func(r policy.RuleInfo) bool { return t.covered[r.ID] })
-			conditions := conditionsOf(t.e.Given, asked, true, t.env)
-			if t.cells += len(conditions); len(conditions) == 0 || t.cells > maxCells {
-				t.fail("", fmt.Sprintf("more than %d combinations to decide; say more under bij", maxCells),
-					fmt.Sprintf("meer dan %d combinaties om te beslissen; noem meer bij bij", maxCells))
-				return
+		days := t.days(to)
+		for i, first := range days {
+			var next gateway.Date
+			if i+1 < len(days) {
+				next = days[i+1]
 			}
-			for _, c := range conditions {
-				q := policy.Request{Kind: gateway.KindCapacity, Offer: c.offer(r), Recipient: r, Day: day}
-				if !t.holds(to, c, q, fields) {
-					return
-				}
-				unseen = t.note(q, unseen)
+			if !t.walk(to, fields, first, next) {
+				return
 			}
 		}
 	}
+}
+
+// walk tries all from a day on until the recipient becomes another; false if the
+// expectation failed.
+func (t *trial) walk(to recipient, fields []gateway.Field, first, next gateway.Date) bool {
+	s, err := policy.NewFieldScope(fields, to.on(first), first, t.p)
+	if err != nil {
+		t.tooMany()
+		return false
+	}
+	for _, day := range s.Days() {
+		if t.e.On != "" && day > first || next != "" && day >= next {
+			break
+		}
+		w := walk{t: t, to: to, fields: fields, scope: s, day: day, known: map[string]bool{}}
+		if !w.from(0, s.Start()) {
+			return false
+		}
+	}
+	return true
+}
+
+// tooMany fails what cannot be decided.
+func (t *trial) tooMany() {
+	t.fail("", fmt.Sprintf("more than %d combinations to decide; say more under bij", maxStates),
+		fmt.Sprintf("meer dan %d combinaties om te beslissen; noem meer bij bij", maxStates))
+}
+
+// most is the widest form in which a field may be seen.
+func (t *trial) most(f gateway.Field) gateway.Form {
+	if slices.Contains(t.e.Never, f) {
+		return gateway.None
+	}
+	return cmp.Or(t.e.AtMost[f], gateway.None)
 }
 
 // bounded are the fields that Never and AtMost are about.
@@ -176,63 +199,14 @@ func (t *trial) bounded() []gateway.Field {
 	return fields
 }
 
-// note covers the rules that matter to the expectation and apply here: a rule
-// that forbids what may not be seen, and one that shows what may be, up to a form.
-func (t *trial) note(q policy.Request, unseen []policy.RuleInfo) []policy.RuleInfo {
-	if len(unseen) == 0 {
-		return nil
-	}
-	applying := t.p.Applying(q)
-	return slices.DeleteFunc(unseen, func(r policy.RuleInfo) bool {
-		if !slices.Contains(applying, r.ID) || !r.Never && len(t.e.AtMost) == 0 {
-			return false
-		}
-		t.cover(r.ID)
-		return true
-	})
-}
-
-// holds tells whether nothing is seen that may not be.
-func (t *trial) holds(to recipient, c condition, q policy.Request, fields []gateway.Field) bool {
-	d := t.p.Decide(q)
-	var seen []gateway.Field
-	for _, f := range fields {
-		most := cmp.Or(t.e.AtMost[f], gateway.None)
-		if slices.Contains(t.e.Never, f) {
-			most = gateway.None
-		}
-		if form, shown := d.Show[f]; shown && most.Wider(form) {
-			seen = append(seen, f)
-		}
-	}
-	if len(seen) == 0 {
-		return true
-	}
-	when := c.suffix()
-	if q.Day != t.env.Today {
-		when += " [" + string(q.Day) + "]"
-	}
-	if len(t.e.Never) == len(gateway.Fields()) { // of somebody who sees nothing at all, one line says enough
-		t.fail("", fmt.Sprintf("%s sees fields %v%s, by rule %s", to.english, seen, when, strings.Join(d.Rules, ", ")),
-			fmt.Sprintf("%s ziet velden %v%s, volgens regel %s", to.dutch, seen, when, strings.Join(d.Rules, ", ")))
-		return false
-	}
-	for _, f := range seen {
-		rules := strings.Join(t.shownBy(q, f), ", ")
-		t.fail(f, fmt.Sprintf("%s sees %s as %s%s, by rule %s", to.english, f, d.Show[f], when, rules),
-			fmt.Sprintf("%s ziet veld %s %s%s, volgens regel %s", to.dutch, f, inDutch(d.Show[f]), when, rules))
-	}
-	return false
-}
-
-// shownBy are the rules by which a field is seen.
-func (t *trial) shownBy(q policy.Request, f gateway.Field) []string {
+// shownBy are the rules by which a field is seen, if it is.
+func (t *trial) shownBy(q policy.Request, f gateway.Field) string {
 	for _, x := range t.p.Explain(q).Fields {
-		if x.Field == f {
-			return x.Rules
+		if x.Field == f && x.Form != gateway.None {
+			return strings.Join(x.Rules, ", ")
 		}
 	}
-	return nil
+	return ""
 }
 
 func inDutch(f gateway.Form) string {
@@ -242,22 +216,18 @@ func inDutch(f gateway.Form) string {
 	return "als " + string(f)
 }
 
-// days are those on which the answer may differ: that of the expectation, or
-// today and each later one on which a rule, mandate or gemeente begins or ends.
-func (t *trial) days(to recipient, fields []gateway.Field) []gateway.Date {
+// days are that of the expectation, or today and each later one on which the
+// recipient becomes another: a mandate or gemeente of it begins or ends.
+func (t *trial) days(to recipient) []gateway.Date {
 	if t.e.On != "" {
 		return []gateway.Date{t.e.On}
 	}
 	days := []gateway.Date{t.env.Today}
-	later := slices.Clone(to.days)
-	for _, day := range append([]gateway.Date{t.env.Today}, to.days...) {
-		later = append(later, t.p.Asks(gateway.KindCapacity, to.on(day), fields).Days...)
-	}
-	slices.Sort(later)
-	for _, day := range slices.Compact(later) {
+	for _, day := range to.days {
 		if day > t.env.Today {
 			days = append(days, day)
 		}
 	}
-	return days
+	slices.Sort(days)
+	return slices.Compact(days)
 }

@@ -18,7 +18,34 @@ type Aspect struct {
 	Names  []gateway.Recipient // of an allotment: those of whom it is asked
 	Cases  []Case
 
-	find func(Request) Atom
+	find    func(Request) Atom
+	several bool // an offer can hold values of several groups
+	neutral int  // group that makes no difference beside others; -1: none
+}
+
+// GroupOf is the group of a value; -1 if it is in none.
+func (a *Aspect) GroupOf(value string) int {
+	g := slices.IndexFunc(a.Groups, func(g Group) bool { return slices.Contains(g.Values, value) })
+	if g < 0 {
+		g = slices.IndexFunc(a.Groups, func(g Group) bool { return g.Other })
+	}
+	return g
+}
+
+// Fits tells whether an offer of which the atom is so can have one of some values:
+// hold it, or include it in its range. Of an allotment it tells whether all that
+// is so of those in whose name the recipient asks is among them.
+func (a *Aspect) Fits(atom Atom, values []string) bool {
+	if a.Key == termAllotment.key() {
+		among := func(g int) bool {
+			return slices.ContainsFunc(a.Groups[g].Values, func(v string) bool { return slices.Contains(values, v) })
+		}
+		return !slices.ContainsFunc(atom.Groups, func(g int) bool { return !among(g) })
+	}
+	return slices.ContainsFunc(values, func(v string) bool {
+		g := a.GroupOf(v)
+		return slices.Contains(atom.Groups, g) || a.several && g == a.neutral && len(atom.Groups) > 0
+	})
 }
 
 // Keys of aspects that are no key under `when`.
@@ -166,13 +193,13 @@ func (g Group) value() string {
 
 // cases finds the answers to all that an offer can say.
 func (s *Scope) cases(a Aspect, k term, sensitive []*sensitiveField) ([]Aspect, error) {
-	several := k == termDoelgroep || k == terms && severalCodes(a.Field)
-	neutral := slices.IndexFunc(a.Groups, func(g Group) bool { return s.neutral(k, g.value(), sensitive) })
-	if several && len(a.Groups) > maxGroups {
+	a.several = k == termDoelgroep || k == terms && severalCodes(a.Field)
+	a.neutral = slices.IndexFunc(a.Groups, func(g Group) bool { return s.neutral(k, g.value(), sensitive) })
+	if a.several && len(a.Groups) > maxGroups {
 		return nil, gateway.Errorf(gateway.Invalid,
 			"the rules for %s tell more than %d sets of codes of %s apart: too many to list every combination", s.Recipient, maxGroups, a.Key)
 	}
-	for _, atom := range a.atoms(k == termFase, several, neutral) {
+	for _, atom := range a.atoms(k == termFase) {
 		var values []string
 		for _, g := range atom.Groups {
 			values = append(values, a.Groups[g].value())
@@ -181,13 +208,13 @@ func (s *Scope) cases(a Aspect, k term, sensitive []*sensitiveField) ([]Aspect, 
 		c.Atoms = []Atom{atom}
 		a.add(c)
 	}
-	a.find = func(q Request) Atom { return a.atomOf(offerCodes(k, a.Field, q.Offer), several, neutral) }
+	a.find = func(q Request) Atom { return a.atomOf(offerCodes(k, a.Field, q.Offer)) }
 	return []Aspect{a}, nil
 }
 
 // atoms is all that an offer can say: nothing, a range of groups, any set of
 // them, or one. A group that makes no difference beside others stands alone.
-func (a *Aspect) atoms(ranges, several bool, neutral int) []Atom {
+func (a *Aspect) atoms(ranges bool) []Atom {
 	atoms := []Atom{{}}
 	switch {
 	case ranges:
@@ -200,9 +227,9 @@ func (a *Aspect) atoms(ranges, several bool, neutral int) []Atom {
 				atoms = append(atoms, Atom{Groups: all})
 			}
 		}
-	case several:
+	case a.several:
 		for set := 1; set < 1<<len(a.Groups); set++ {
-			if neutral >= 0 && set&(1<<neutral) != 0 && set != 1<<neutral {
+			if a.neutral >= 0 && set&(1<<a.neutral) != 0 && set != 1<<a.neutral {
 				continue
 			}
 			var all []int
@@ -230,19 +257,15 @@ func offerCodes(k term, f gateway.Field, o *gateway.Offer) []string {
 }
 
 // atomOf is the atom of values.
-func (a *Aspect) atomOf(values []string, several bool, neutral int) Atom {
+func (a *Aspect) atomOf(values []string) Atom {
 	var found Atom
 	for _, v := range values {
-		g := slices.IndexFunc(a.Groups, func(g Group) bool { return slices.Contains(g.Values, v) })
-		if g < 0 {
-			g = slices.IndexFunc(a.Groups, func(g Group) bool { return g.Other })
-		}
-		if g >= 0 && !slices.Contains(found.Groups, g) {
+		if g := a.GroupOf(v); g >= 0 && !slices.Contains(found.Groups, g) {
 			found.Groups = append(found.Groups, g)
 		}
 	}
 	slices.Sort(found.Groups)
-	if i := slices.Index(found.Groups, neutral); several && i >= 0 && len(found.Groups) > 1 {
+	if i := slices.Index(found.Groups, a.neutral); a.several && i >= 0 && len(found.Groups) > 1 {
 		found.Groups = slices.Delete(found.Groups, i, i+1)
 	}
 	return found

@@ -23,6 +23,7 @@ type Scope struct {
 	Aspects   []Aspect
 
 	policies []*Policy
+	about    fieldSet            // only rules about these are looked at
 	names    []gateway.Recipient // the recipient, then those for whom it acts
 	ways     []way
 	last     []int // by way: the last aspect that can exclude it
@@ -48,7 +49,23 @@ type State struct {
 
 // NewScope looks at one policy, or at several together, to compare them.
 func NewScope(to gateway.Recipient, day gateway.Date, policies ...*Policy) (*Scope, error) {
-	s := &Scope{Recipient: to, Day: day, policies: policies, names: allNames(to)}
+	return newScope(allFields, to, day, policies)
+}
+
+// NewFieldScope looks at those rules of a policy that show or forbid one of some
+// fields: what it decides is right of these, and says nothing of others.
+func NewFieldScope(fields []gateway.Field, to gateway.Recipient, day gateway.Date, p *Policy) (*Scope, error) {
+	var about fieldSet
+	for i, f := range gateway.Fields() {
+		if slices.Contains(fields, f) {
+			about |= 1 << i
+		}
+	}
+	return newScope(about, to, day, []*Policy{p})
+}
+
+func newScope(about fieldSet, to gateway.Recipient, day gateway.Date, policies []*Policy) (*Scope, error) {
+	s := &Scope{Recipient: to, Day: day, policies: policies, about: about, names: allNames(to)}
 	crowds := s.findWays()
 	s.start = State{ways: make(ruleSet, (len(s.ways)+63)/64), held: make([]withheld, len(policies))}
 	for i := range s.ways {
@@ -82,6 +99,9 @@ func (s *Scope) findWays() [][]int {
 	for i, p := range s.policies {
 		for j := range p.outbound.rules {
 			r := &p.outbound.rules[j]
+			if (r.show.fields()|r.hide)&s.about == 0 {
+				continue
+			}
 			if names := s.standing(p, j, r); len(names) > 0 {
 				_, asks := r.when[termAllotment]
 				found = append(found, candidate{way{policy: i, rule: j, r: r, performed: p.performed, names: names, crowd: -1}, asks})
@@ -203,6 +223,23 @@ func (s *Scope) direct(n int) bool {
 	return false
 }
 
+// Days are those from which on other rules hold, the first of them Day.
+func (s *Scope) Days() []gateway.Date {
+	days := []gateway.Date{s.Day}
+	for _, a := range s.Aspects {
+		if a.Key != AspectDay {
+			continue
+		}
+		for _, c := range a.Cases {
+			for _, atom := range c.Atoms {
+				days = append(days, atom.From)
+			}
+		}
+	}
+	slices.Sort(days)
+	return slices.Compact(days)
+}
+
 // Start is the state in which nothing has been said.
 func (s *Scope) Start() State { return s.start }
 
@@ -261,6 +298,18 @@ func (from State) with(c Case) State {
 		to.held[i].criminal |= h.criminal
 	}
 	return to
+}
+
+// Applying are the rules that apply once every aspect has been said, also where
+// what they say makes no difference.
+func (s *Scope) Applying(at State) []RuleInfo {
+	var all []RuleInfo
+	for i := range at.ways.all() {
+		if info := s.ways[i].r.info(); !slices.Contains(all, info) {
+			all = append(all, info)
+		}
+	}
+	return all
 }
 
 // Key is the same for states that are the same.

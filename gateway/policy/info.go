@@ -1,0 +1,47 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/doorstroom/doorstroom/gateway"
+)
+
+// RuleInfo names an outbound rule for reports about a policy.
+type RuleInfo struct {
+	ID    string `json:"id"`
+	File  string `json:"file"`
+	Line  int    `json:"line"`
+	Never bool   `json:"never"`
+}
+
+// Rules are the outbound rules, sorted by id.
+func (p *Policy) Rules() []RuleInfo {
+	var all []RuleInfo
+	for i := range p.outbound.rules {
+		all = append(all, p.outbound.rules[i].info())
+	}
+	return all
+}
+
+func (r *rule) info() RuleInfo {
+	return RuleInfo{ID: r.id, File: r.clause.file, Line: r.clause.line, Never: r.never}
+}
+
+// Gemeenten are the gemeenten that rules and relations name, sorted: a gemeente
+// that is none of them is decided about as any other.
+func (p *Policy) Gemeenten() []gateway.Gemeente {
+	var all []gateway.Gemeente
+	for g := range p.outbound.gemeenten {
+		all = append(all, g)
+	}
+	for g := range p.performed {
+		all = append(all, g)
+	}
+	if a := p.outbound.axes[termResponsible]; a != nil {
+		for g := range a.named {
+			all = append(all, gateway.Gemeente(g))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
