@@ -81,6 +81,7 @@ func TestVerify(t *testing.T) {
 		{"another party", func(w, _ *approval.Statement, _ *time.Time) { w.Party = "00000099000000002000" }, []string{"Auteur", "FG"}, "another party"},
 		{"replayed later", func(w, _ *approval.Statement, _ *time.Time) { w.Number, w.Follows = 4, "v3" }, []string{"Auteur", "FG"}, "another moment"},
 		{"follows another", func(w, _ *approval.Statement, _ *time.Time) { w.Follows = "v0" }, []string{"Auteur", "FG"}, "another moment"},
+		{"the same predecessor, later", func(w, _ *approval.Statement, _ *time.Time) { w.Number = 4 }, []string{"Auteur", "FG"}, "another moment"},
 		{"another list", func(w, _ *approval.Statement, _ *time.Time) { w.Approvers = approval.Digest(nil) }, []string{"Auteur", "FG"}, "another list"},
 		{"another mode", func(w, _ *approval.Statement, _ *time.Time) { w.Approval = approval.None }, []string{"Auteur", "FG"}, "another value"},
 		{"old", func(_, _ *approval.Statement, at *time.Time) { *at = at.Add(31 * 24 * time.Hour) }, []string{"Auteur", "FG"}, "30 days old"},

@@ -58,6 +58,8 @@ func TestDiff(t *testing.T) {
 			[]string{"[ruimer] berichten van soort capacity-state van UWV nemen wij nu aan"}},
 		{"accept less", "{roles: [verwijzer]}", "{roles: [grs]}", false,
 			[]string{"[beperkter] berichten van soort capacity van UWV nemen wij niet meer aan", "van GR Sociaal nemen wij nu aan"}},
+		{"accept for a principal", "from: {roles: [verwijzer]}", "from: {gemeenten: [gm0482]}, acting: [own, mandate]", false,
+			[]string{"berichten van soort capacity van GR Sociaal namens Alblasserdam nemen wij nu aan"}},
 		{"form", "rules:", "# niets\nrules:", false, []string{"Er verandert niets"}},
 		{"renamed", "{id: a,", "{id: heel-anders,", false, []string{"Er verandert niets"}},
 	} {
@@ -93,6 +95,25 @@ func TestDiffOfOffers(t *testing.T) {
 	}
 	if strings.Contains(d.Text(), "a-2") {
 		t.Errorf("got a-2, which changes for nobody:\n%s", d.Text())
+	}
+}
+
+// Whom the register does not have yet is looked at as well: what a policy gives to a
+// gemeente that may join widens it.
+func TestDiffForNewcomers(t *testing.T) {
+	e := env(t)
+	next := strings.Replace(before, "accept:", "  - {id: n, effect: show, kinds: [capacity], to: {gemeenten: [gm0637]}, fields: {exact: [trede]}}\naccept:", 1)
+	was, is := load(t, e, ruled(before)), load(t, e, ruled(next))
+	for who, recipients := range map[string][]gateway.Recipient{
+		"": audit.Recipients(e, today), "een nieuwe partij voor gemeente Zoetermeer": append(audit.Recipients(e, today), audit.Newcomers(today, was, is)...),
+	} {
+		d, err := audit.NewDiff(was, is, today, recipients)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Widens() != (who != "") || !strings.Contains(d.Text(), who) {
+			t.Errorf("got widens %t\n%s\nwant a change for %q", d.Widens(), d.Text(), who)
+		}
 	}
 }
 

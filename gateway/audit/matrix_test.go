@@ -152,3 +152,30 @@ func TestTooMany(t *testing.T) {
 		t.Errorf("got %v for a recipient whom these rules do not reach", err)
 	}
 }
+
+// TestRowsDifferByGrounds: what is shown on another ground, or for longer, stands in
+// a row of its own.
+func TestRowsDifferByGrounds(t *testing.T) {
+	e := env(t)
+	for name, other := range map[string]string{
+		"basis": "basis: {avg: avg-6-1-c}", "purpose": "purpose: afstemming", "retention": "retention: P30D",
+	} {
+		p := load(t, e, ruled(`rules:
+  - {id: a, effect: show, kinds: [capacity], to: {gemeenten: [gm0482]}, when: {trajectsoort: [stage]}, fields: {exact: [title]}}
+  - {id: b, effect: show, kinds: [capacity], to: {gemeenten: [gm0482]}, when: {trajectsoort: [leerwerkplek]}, fields: {exact: [title]}, `+other+`}
+`))
+		m, err := audit.NewMatrix(p, audit.NewAbout(p, e, 1, today), audit.Recipients(e, today)[:1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := 0
+		for _, row := range m.Recipients[0].Rows {
+			if row.Allowed && row.Kind == gateway.KindCapacity {
+				shown++
+			}
+		}
+		if m.Recipients[0].Name != "Alblasserdam" || shown != 2 {
+			t.Errorf("another %s: got %d rows for %s, want two for Alblasserdam: %+v", name, shown, m.Recipients[0].Name, m.Recipients[0].Rows)
+		}
+	}
+}

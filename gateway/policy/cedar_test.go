@@ -302,6 +302,7 @@ func TestCedarOnEveryCell(t *testing.T) {
 			}
 		}
 	})
+	t.Logf("%d cells", cells)
 	if cells < 1000 {
 		t.Errorf("got %d cells: most policies were passed over", cells)
 	}
