@@ -31,8 +31,9 @@ type List struct {
 // they would name conditions.
 type Matrix struct {
 	About
-	Offers     bool      `json:"offers"`
-	Recipients []Section `json:"recipients"`
+	Offers     bool        `json:"offers"`
+	Recipients []Section   `json:"recipients"`
+	People     []PersonRow `json:"people,omitempty"` // whom is told what of persons; not with Offers
 }
 
 // Section is what one recipient can see.
@@ -124,6 +125,7 @@ func NewMatrix(p *policy.Policy, about About, recipients []gateway.Recipient) (M
 		}
 		m.Recipients = append(m.Recipients, newSection(p, r, rows))
 	}
+	m.People = newPeople(p, about.Day, recipients)
 	return m, nil
 }
 

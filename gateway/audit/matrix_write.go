@@ -139,6 +139,7 @@ func (m Matrix) Text(w io.Writer) error {
 	for _, s := range m.Recipients {
 		s.text(&b)
 	}
+	writePeople(&b, m.People)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write matrix: %w", err)
 	}
@@ -217,6 +218,14 @@ func (m Matrix) CSV(w io.Writer) error {
 			}
 		}
 	}
+	for i, r := range m.People {
+		for _, f := range append([]gateway.Field{""}, r.Fields...) {
+			rows = append(rows, []string{
+				strings.Join(r.Recipients, ", "), "", "", r.Kind, fmt.Sprint(i + 1), r.whenText(), "", string(f), formWord(gateway.Exact),
+				codesOf(r.Purpose), codesOf(r.Basis), r.Retention, strings.Join(r.Rules, " "), "", m.Policy,
+			})
+		}
+	}
 	return writeCSV(w, rows)
 }
 
@@ -233,6 +242,9 @@ func (m Matrix) HTML(w io.Writer) error {
 	d := Document{Title: m.title(), Facts: m.facts(), Notes: m.notes(), Legend: legend()}
 	for i, s := range m.Recipients {
 		d.Sections = append(d.Sections, s.part(fmt.Sprintf("ontvanger-%d", i+1)))
+	}
+	if len(m.People) > 0 {
+		d.Sections = append(d.Sections, peoplePart(m.People))
 	}
 	return d.HTML(w)
 }

@@ -206,3 +206,20 @@ func foldAll(rules, personal []rule) []rule {
 	}
 	return personal
 }
+
+// TellsOf tells whether any rule allows messages of a kind that is about persons.
+func (p *Policy) TellsOf(kind string) bool {
+	return slices.ContainsFunc(p.personal, func(r rule) bool { return !r.never && slices.Contains(r.when[termKind], kind) })
+}
+
+// PersonalCodes are all that rules on persons can tell apart of what a message
+// says on grondslag and trajectsoort: the codes that they name.
+func (p *Policy) PersonalCodes() (grondslag, trajectsoort []string) {
+	for i := range p.personal {
+		grondslag = append(grondslag, p.personal[i].when[termGrondslag]...)
+		trajectsoort = append(trajectsoort, p.personal[i].when[termTrajectsoort]...)
+	}
+	slices.Sort(grondslag)
+	slices.Sort(trajectsoort)
+	return slices.Compact(grondslag), slices.Compact(trajectsoort)
+}
