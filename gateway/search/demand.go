@@ -29,21 +29,37 @@ func Criteria() []Criterion {
 	return []Criterion{Werksoort, Trajectsoort, Fase, Trede, Doelgroep, Dagdeel, Begeleiding, Toegankelijkheid, Taal, Datum, Afstand}
 }
 
-// criteria is a set of them.
+// criteria is a set of them: a bit for each, in the order of Criteria.
 type criteria uint16
 
-func (s criteria) has(c Criterion) bool { return s&one(c) != 0 }
-func (s *criteria) add(c Criterion)     { *s |= one(c) }
-func (s criteria) count() int           { return bits.OnesCount16(uint16(s)) }
+const (
+	werksoort criteria = 1 << iota
+	trajectsoort
+	fase
+	trede
+	doelgroep
+	dagdeel
+	begeleiding
+	toegankelijkheid
+	taal
+	datum
+	afstand
+)
 
-func one(c Criterion) criteria {
-	all := [...]Criterion{Werksoort, Trajectsoort, Fase, Trede, Doelgroep, Dagdeel, Begeleiding, Toegankelijkheid, Taal, Datum, Afstand}
-	return 1 << slices.Index(all[:], c)
+func setOf(all ...Criterion) (set criteria) {
+	for i, c := range Criteria() {
+		if slices.Contains(all, c) {
+			set |= 1 << i
+		}
+	}
+	return set
 }
 
+func (s criteria) count() int { return bits.OnesCount16(uint16(s)) }
+
 func (s criteria) list() (all []Criterion) {
-	for _, c := range Criteria() {
-		if s.has(c) {
+	for i, c := range Criteria() {
+		if s&(1<<i) != 0 {
 			all = append(all, c)
 		}
 	}
@@ -87,30 +103,25 @@ func (d *Demand) limit() int {
 }
 
 // Asked is which criteria the demand has. The date counts only where it was given.
-func (d *Demand) Asked() (all []Criterion) {
-	for c, asked := range map[Criterion]bool{
-		Werksoort: len(d.Werksoorten) > 0, Trajectsoort: d.Trajectsoort != "", Fase: d.Fase != 0, Trede: d.Trede != 0,
-		Doelgroep: len(d.Doelgroepen) > 0, Dagdeel: len(d.Dagdelen) > 0, Begeleiding: d.Begeleiding != "" || d.Intensiteit != "",
-		Toegankelijkheid: len(d.Toegankelijkheid) > 0, Taal: d.LittleDutch, Datum: d.From != "", Afstand: d.Postcode != "",
+func (d *Demand) Asked() []Criterion { return d.asked().list() }
+
+func (d *Demand) asked() (set criteria) {
+	for i, asked := range [...]bool{
+		len(d.Werksoorten) > 0, d.Trajectsoort != "", d.Fase != 0, d.Trede != 0, len(d.Doelgroepen) > 0, len(d.Dagdelen) > 0,
+		d.Begeleiding != "" || d.Intensiteit != "", len(d.Toegankelijkheid) > 0, d.LittleDutch, d.From != "", d.Postcode != "",
 	} {
 		if asked {
-			all = append(all, c)
+			set |= 1 << i
 		}
 	}
-	slices.SortFunc(all, func(a, b Criterion) int { return slices.Index(Criteria(), a) - slices.Index(Criteria(), b) })
-	return all
+	return set
 }
 
 // hard is the criteria that an offer must meet. Guidance and language are wishes,
 // because both can often be arranged.
-func (d *Demand) hard() (set criteria) {
-	for _, c := range Criteria() {
-		wish := c == Begeleiding || c == Taal || slices.Contains(d.Wishes, c)
-		if !wish || slices.Contains(d.Demands, c) {
-			set.add(c)
-		}
-	}
-	return set
+func (d *Demand) hard() criteria {
+	all := setOf(Criteria()...)
+	return all&^(setOf(d.Wishes...)|begeleiding|taal) | setOf(d.Demands...)
 }
 
 // Check gives what is wrong with the demand on a day, without repeating what is

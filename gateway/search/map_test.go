@@ -132,6 +132,58 @@ func TestDistances(t *testing.T) {
 	})
 }
 
+// Where there is no water the way is the straight line, and what streets make of it.
+func TestOpenCountry(t *testing.T) {
+	m, err := search.LoadMap(fstest.MapFS{search.WaterFile: {Data: []byte("water,lat,lon\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		spot := func(label string) search.Spot {
+			return search.Spot{Coordinates: &gateway.Coordinates{
+				Lat: rapid.Float64Range(51, 53.4).Draw(t, label+" lat"), Lon: rapid.Float64Range(3.5, 7).Draw(t, label+" lon"),
+			}}
+		}
+		a, b := spot("a"), spot("b")
+		got, ok := m.Ride(a, b)
+		if want := 1.3 * kilometres(a, b); !ok || math.Abs(got.Km-want) > 0.004*want+0.06 {
+			t.Fatalf("got %v, %t; want %v km", got, ok, want)
+		}
+	})
+}
+
+// Round a gentle bend of a river one stays on the bank; to the other bank there is
+// no way, and nobody makes one up.
+func TestRoundABend(t *testing.T) {
+	m, err := search.LoadMap(fstest.MapFS{
+		search.WaterFile:     {Data: []byte("water,lat,lon\nBocht,51.80,4.60\nBocht,51.81,4.65\nBocht,51.80,4.70\n")},
+		search.CrossingsFile: {Data: []byte("naam,soort,minuten,lat1,lon1,lat2,lon2\n")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	west := search.Spot{Coordinates: &gateway.Coordinates{Lat: 51.802, Lon: 4.605}}
+	east := search.Spot{Coordinates: &gateway.Coordinates{Lat: 51.802, Lon: 4.695}}
+	if got, ok := m.Ride(west, east); !ok || got.Km < 1.3*kilometres(west, east) || got.Km > 1.45*kilometres(west, east) {
+		t.Errorf("round the bend: got %v, %t", got, ok)
+	}
+	south := search.Spot{Coordinates: &gateway.Coordinates{Lat: 51.802, Lon: 4.65}}
+	if got, ok := m.Ride(west, south); ok {
+		t.Errorf("to the other bank: got %v, want no way", got)
+	}
+	straight, err := search.LoadMap(fstest.MapFS{ // without a bend, and so without a way round
+		search.WaterFile:     {Data: []byte("water,lat,lon\nRecht,51.80,4.60\nRecht,51.80,4.70\n")},
+		search.CrossingsFile: {Data: []byte("naam,soort,minuten,lat1,lon1,lat2,lon2\n")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	north := search.Spot{Coordinates: &gateway.Coordinates{Lat: 51.802, Lon: 4.65}}
+	if got, ok := straight.Ride(north, search.Spot{Coordinates: &gateway.Coordinates{Lat: 51.798, Lon: 4.65}}); ok {
+		t.Errorf("over a river without a bridge: got %v, want no way", got)
+	}
+}
+
 // kilometres is the straight line on a sphere.
 func kilometres(a, b search.Spot) float64 {
 	rad := math.Pi / 180

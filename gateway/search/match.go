@@ -29,44 +29,65 @@ const (
 	unshown // policy does not show it, or the provider did not tell: nobody assumes it
 )
 
-func (f *finder) match(o *Offer) match {
-	c := &o.Capacity
-	m := match{offer: o, length: nowhere(), seats: f.seatsOf(o)}
-	judge := func(criterion Criterion, asked bool, v verdict) {
-		switch {
-		case !asked || v == fits:
-		case v == unshown:
-			m.unknown.add(criterion)
-		case f.hard.has(criterion):
-			m.failed.add(criterion)
-		default:
-			m.missed.add(criterion)
-		}
-	}
-	d := &f.d
-	judge(Werksoort, len(d.Werksoorten) > 0, oneOf(c.Werksoorten, d.Werksoorten))
-	judge(Trajectsoort, d.Trajectsoort != "", oneOf(given(c.Trajectsoort), given(d.Trajectsoort)))
-	judge(Fase, d.Fase != 0, within(c.Fase, d.Fase))
-	judge(Trede, d.Trede != 0, within(c.Trede, d.Trede))
-	judge(Doelgroep, len(d.Doelgroepen) > 0, oneOf(c.Doelgroepen, d.Doelgroepen))
-	judge(Dagdeel, len(d.Dagdelen) > 0, m.seats.offered)
-	judge(Begeleiding, d.Begeleiding != "" || d.Intensiteit != "", f.guidance(c.Begeleiding))
-	judge(Toegankelijkheid, len(d.Toegankelijkheid) > 0, allOf(c.Accessibility, d.Toegankelijkheid))
-	judge(Taal, d.LittleDutch, allOf(c.Accessibility, []string{simpleDutch}))
-	judge(Datum, true, f.starts(c))
-	if c.Expired(d.From) || c.Withdrawn {
-		m.failed.add(Datum)
+// match fills in m. Of an offer that fails already it does not look how far it is,
+// unless somebody wants to know everything.
+func (f *finder) match(o *Offer, m *match) {
+	c, d := &o.Capacity, &f.d
+	*m = match{offer: o, length: nowhere(), seats: f.seatsOf(o)}
+	f.judge(m, werksoort, oneOf(c.Werksoorten, d.Werksoorten))
+	f.judge(m, trajectsoort, same(c.Trajectsoort, d.Trajectsoort))
+	f.judge(m, fase, within(c.Fase, d.Fase))
+	f.judge(m, trede, within(c.Trede, d.Trede))
+	f.judge(m, doelgroep, oneOf(c.Doelgroepen, d.Doelgroepen))
+	f.judge(m, dagdeel, m.seats.offered)
+	f.judge(m, begeleiding, f.guidance(c.Begeleiding))
+	f.judge(m, toegankelijkheid, allOf(c.Accessibility, d.Toegankelijkheid))
+	f.judge(m, taal, contains(c.Accessibility, simpleDutch))
+	f.judge(m, datum, f.starts(c))
+	if c.Expired(d.From) || c.Withdrawn { // whatever is wished
+		m.failed |= datum
 	}
 	if m.failed != 0 && !d.Why {
-		return m
+		return
 	}
 	m.length = f.ride(c)
-	judge(Afstand, d.Postcode != "", f.reach(m.km))
+	f.judge(m, afstand, f.reach(m.km))
 	m.group, m.room = m.seats.group(o)
 	if g := f.gemeente(c); (m.group == Free || m.group == AllottedTo) && g != noGemeente && len(f.here) > 0 && !slices.Contains(f.here, g) {
 		m.group = Elsewhere
 	}
-	return m
+}
+
+func (f *finder) judge(m *match, one criteria, v verdict) {
+	switch {
+	case v == fits || f.asked&one == 0:
+	case v == unshown:
+		m.unknown |= one
+	case f.hard&one != 0:
+		m.failed |= one
+	default:
+		m.missed |= one
+	}
+}
+
+func same(shown, asked string) verdict {
+	switch shown {
+	case "":
+		return unshown
+	case asked:
+		return fits
+	}
+	return fails
+}
+
+func contains(shown []string, asked string) verdict {
+	switch {
+	case len(shown) == 0:
+		return unshown
+	case slices.Contains(shown, asked):
+		return fits
+	}
+	return fails
 }
 
 func oneOf(shown, asked []string) verdict {

@@ -138,6 +138,7 @@ type ways struct {
 	km      []float64 // to each node; +Inf if there is no way
 	from    []leg     // how each node was reached: leg.to is the node before it, or -1 for home
 	scratch []float64 // of to
+	blocker int       // the water that was last found in the way: mostly it is in the way of the next leg too
 }
 
 // from finds the shortest ways, by Dijkstra's method on a small dense net.
@@ -170,8 +171,11 @@ func (n *net) from(home point) *ways {
 // to gives the length of the way to a point, and the last node on it, or -1 if
 // there is no bend in it. The length is +Inf if there is no way.
 func (w *ways) to(p point) (km float64, last int) {
-	if w.clear(w.home, p) {
+	if w.open(w.home, p) {
 		return w.home.to(p) * detour, -1
+	}
+	if len(w.nodes) == 0 {
+		return math.Inf(1), -1
 	}
 	all, best := w.scratch, 0
 	for i, q := range w.nodes {
@@ -181,7 +185,7 @@ func (w *ways) to(p point) (km float64, last int) {
 		}
 	}
 	for !math.IsInf(all[best], 1) {
-		if w.clear(w.nodes[best], p) { // every other way is longer
+		if w.open(w.nodes[best], p) { // every other way is longer
 			return all[best], best
 		}
 		all[best] = math.Inf(1)
@@ -192,6 +196,20 @@ func (w *ways) to(p point) (km float64, last int) {
 		}
 	}
 	return math.Inf(1), -1
+}
+
+// open is clear, faster for legs that lie together.
+func (w *ways) open(p, q point) bool {
+	if len(w.water) > 0 && w.water[w.blocker].blocks(p, q) {
+		return false
+	}
+	for i := range w.water {
+		if w.water[i].blocks(p, q) {
+			w.blocker = i
+			return false
+		}
+	}
+	return true
 }
 
 // over names the crossings on the way to a node, in order.

@@ -107,14 +107,16 @@ type Result struct {
 func Find(m *Map, lists gateway.CodeLists, offers []Offer, d Demand) Result {
 	f := finder{m: m, lists: lists, d: d, rides: map[string]length{}}
 	f.start()
+	all := make([]match, len(offers))
 	var fitting, rejected []*match
 	for i := range offers {
-		one := f.match(&offers[i])
+		one := &all[i]
+		f.match(&offers[i], one)
 		switch {
 		case one.failed == 0:
-			fitting = append(fitting, &one)
+			fitting = append(fitting, one)
 		case d.Why:
-			rejected = append(rejected, &one)
+			rejected = append(rejected, one)
 		}
 	}
 	result := Result{Groups: []FoundGroup{}, Fitting: len(fitting), Searched: len(offers), Notes: f.notes()}
@@ -178,11 +180,12 @@ type finder struct {
 	ways  *ways // nil if nobody asks for a distance, or home is not known
 	here  []gateway.Gemeente
 	hard  criteria
+	asked criteria          // and the date, which always counts
 	rides map[string]length // by spot, of this search
 }
 
 func (f *finder) start() {
-	f.here, f.hard = f.m.Here(f.d), f.d.hard()
+	f.here, f.hard, f.asked = f.m.Here(f.d), f.d.hard(), f.d.asked()|datum
 	if f.d.Postcode == "" {
 		return
 	}

@@ -245,9 +245,9 @@ func TestRanking(t *testing.T) {
 	noFase := func(c *gateway.Capacity) { c.Fase = gateway.Range{} }
 	offers := []search.Offer{
 		offer("near, wish missed", at("2951AA"), noDutch), offer("where?", at("")), offer("far", at("3361AA")),
-		offer("near, fase unknown", at("2951AA"), noFase), offer("near", at("2951AA")),
+		offer("near, fase unknown", at("2951AA"), noFase), offer("near", at("2951AA")), offer("near, the same", at("2951AA")),
 	}
-	want := []string{"near", "near, fase unknown", "far", "where?", "near, wish missed"}
+	want := []string{"near", "near, the same", "near, fase unknown", "far", "where?", "near, wish missed"}
 	for range 20 {
 		rand.Shuffle(len(offers), func(i, j int) { offers[i], offers[j] = offers[j], offers[i] })
 		var got []string

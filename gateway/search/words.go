@@ -33,7 +33,7 @@ func (f *finder) found(m *match) Found {
 		add("in " + f.lists.Label("gemeente", string(g)))
 	}
 	for _, criterion := range f.d.Asked() {
-		if !m.missed.has(criterion) && !m.unknown.has(criterion) {
+		if (m.missed|m.unknown)&setOf(criterion) == 0 {
 			add(f.fitText(criterion, c))
 		}
 	}
