@@ -54,6 +54,7 @@ func layers() map[string][]string {
 		"gateway/guard":        {"gateway"},
 		"gateway/logbook":      {"gateway", "gateway/journal", "gateway/trace"},
 		"gateway/store":        {"gateway", "gateway/journal"},
+		"gateway/vault":        {"gateway"},
 		"gateway/publication":  stores,
 		"gateway/exchange":     published,
 		"gateway/membership":   secured,

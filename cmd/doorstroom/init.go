@@ -109,6 +109,7 @@ func (a *app) initNode(dir string, o initOptions) error {
 		{node.PartyFile, "your entry for the register; it holds no secrets"},
 		{node.TokenFile, "secret: whoever can read it can use this node"},
 		{"data/keys", "secret: the keys of this party; back them up, apart from the rest"},
+		{node.VaultKeyFile, "secret: without it nobody can read personal data; back it up apart from all"},
 	} {
 		fmt.Fprintf(a.stdout, "  %-16s %s\n", made[0], made[1])
 	}

@@ -29,6 +29,7 @@ type Config struct {
 	Name      string      `yaml:"name"`
 	Data      string      `yaml:"data" path:"yes"`
 	Keys      string      `yaml:"keys" path:"yes"`
+	Vault     string      `yaml:"vault" path:"yes"`
 	Listen    Listen      `yaml:"listen"`
 	Local     Local       `yaml:"local"`
 	Register  Register    `yaml:"register"`
@@ -199,6 +200,7 @@ type Trace struct {
 func Default() Config {
 	return Config{
 		Data:      "data",
+		Vault:     "vault.key",
 		Listen:    Listen{Peers: ":8443", Ops: "127.0.0.1:9443"},
 		Register:  Register{File: "register.jws"},
 		Policy:    Policy{Files: []string{"policy.yaml"}, Approval: "none", Approvers: "approvers.yaml", Signatures: "approval.json"},

@@ -21,6 +21,12 @@ func (d *Desk) notes(name string, p store.PeerStatus) []string {
 	if p.Later == gateway.ReasonOverload && p.Queued > 0 {
 		all = append(all, fmt.Sprintf("%s has no room for more of what we send: %s", name, waiting(p.Queued)))
 	}
+	switch {
+	case p.Confidential > 0 && d.cannotRead(p.OIN):
+		all = append(all, fmt.Sprintf("%s has no encryption key in the register, so nothing about persons can be sent: %s", name, waiting(p.Confidential)))
+	case p.Later == gateway.ReasonUnreadable && p.Confidential > 0:
+		all = append(all, fmt.Sprintf("%s cannot read what we send about persons, its key is another than the register says: %s", name, waiting(p.Confidential)))
+	}
 	switch lacks := d.lacks(p); {
 	case lacks != "":
 		all = append(all, fmt.Sprintf("%s %s: %s", name, lacks, waiting(p.Held+p.Queued)))
@@ -28,6 +34,16 @@ func (d *Desk) notes(name string, p store.PeerStatus) []string {
 		all = append(all, fmt.Sprintf("%s does not take some of what we send: %s", name, waiting(p.Held)))
 	}
 	return all
+}
+
+// cannotRead tells whether the register has no good key to encrypt to a party.
+func (d *Desk) cannotRead(oin gateway.OIN) bool {
+	reg := d.Rules().Register
+	if reg == nil {
+		return false
+	}
+	p, ok := reg.Party(oin)
+	return ok && (p.Encryption == nil || p.Encryption.Compromised)
 }
 
 // lacks says what a peer's hello lacks of what this node sends; "" if it has not

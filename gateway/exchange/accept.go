@@ -112,22 +112,35 @@ func (e *Exchange) door(rules publication.Rules, now time.Time, peer gateway.OIN
 	if rules.Register == nil {
 		return d
 	}
-	for _, kind := range e.Schema.Kinds() {
+	for _, kind := range e.kinds() {
 		d.sends[kind], d.known = rules.Register.Recipient(peer, kind, d.day)
 	}
 	return d
 }
 
+// serves tells whether a kind can be taken here.
+func (e *door) serves(kind string) bool {
+	_, ok := e.sends[kind]
+	return ok
+}
+
 // inspect is the inbound pipeline up to the transaction, in its only order.
 func (e *door) inspect(token string) inspected {
 	rules, now, peer := e.rules, e.now, e.peer
-	payload, _, err := e.keys.Open(token, seal.Message, e.key)
+	signed, outer, err := e.uncover(token)
+	if err != nil {
+		return e.unattributed(rules, peer, token, seal.ReasonOf(err))
+	}
+	payload, _, err := e.keys.Open(signed, seal.Message, e.key)
 	if err != nil {
 		return e.unattributed(rules, peer, token, seal.ReasonOf(err))
 	}
 	m, reason, _ := e.Schema.Envelope(payload)
 	if reason != "" {
 		return e.unattributed(rules, peer, token, reason)
+	}
+	if outer != nil && !outer.Of(m) {
+		return e.unattributed(rules, peer, token, gateway.ReasonConfidential)
 	}
 	seen := inspected{in: store.Inbound{Message: m, Digest: gateway.Hash(payload), Outcome: gateway.Received}}
 	if m.Source != peer {
@@ -153,6 +166,9 @@ func (e *door) inspect(token string) inspected {
 	if reason := m.Lifetime(now); reason != "" {
 		return refuse(reason)
 	}
+	if reason := e.covered(m, len(payload), outer != nil); reason != "" {
+		return refuse(reason)
+	}
 	if reason, wrong := e.Schema.Message(m.Kind, m.Data, e.day); reason != "" {
 		if reason == gateway.ReasonCode && e.knowsNewer(peer, wrong) {
 			return wait(gateway.Unsupported, reason)
@@ -170,7 +186,7 @@ func (e *door) inspect(token string) inspected {
 	if !decision.Allowed {
 		return refuse(gateway.ReasonPolicy)
 	}
-	if seen.in.Effect, reason = effect(m); reason != "" {
+	if seen.in.Effect, reason = e.effect(m, signed); reason != "" {
 		return refuse(reason)
 	}
 	seen.in.Entry = e.entry(rules, now, seen.in)
@@ -179,7 +195,7 @@ func (e *door) inspect(token string) inspected {
 }
 
 // effect is what an admitted message does to the state.
-func effect(m gateway.Message) (store.Effect, gateway.Reason) {
+func (e *door) effect(m gateway.Message, signed string) (store.Effect, gateway.Reason) {
 	switch m.Kind {
 	case gateway.KindCapacity:
 		provider, withdrawn := schema.Capacity(m.Data)
@@ -196,6 +212,9 @@ func effect(m gateway.Message) (store.Effect, gateway.Reason) {
 			return store.Effect{}, gateway.ReasonSchema
 		}
 		return store.Effect{Subject: m.Subject, State: s.Subjects}, ""
+	}
+	if gateway.Confidential(m.Kind) {
+		return e.referralEffect(m, signed)
 	}
 	return store.Effect{}, gateway.ReasonType
 }
@@ -249,7 +268,7 @@ func (e *Exchange) outcome(rules publication.Rules, peer gateway.OIN, reason gat
 			return gateway.RetryLater
 		}
 		return gateway.Refused
-	case gateway.ReasonFuture, gateway.ReasonOverload:
+	case gateway.ReasonFuture, gateway.ReasonOverload, gateway.ReasonUnreadable:
 		return gateway.RetryLater
 	case gateway.ReasonType, gateway.ReasonPolicy:
 		return gateway.Unsupported
@@ -287,9 +306,13 @@ func (e *Exchange) peerIsAhead(rules publication.Rules, peer gateway.OIN) bool {
 
 // unattributed is for what cannot be believed to come from a message of this
 // peer: it is answered, so that the sender can act, and counted, but leaves no
-// state behind by which a stranger could block a message id.
+// state behind by which a stranger could block a message id. Of what was encrypted
+// the answer repeats nothing: the peer may not be who encrypted it.
 func (e *Exchange) unattributed(rules publication.Rules, peer gateway.OIN, token string, reason gateway.Reason) inspected {
 	var seen inspected
+	if seal.IsEncrypted(token) && reason == gateway.ReasonPeer {
+		reason = gateway.ReasonSignature // whose it is is not the peer's to know
+	}
 	seen.in.Outcome, seen.in.Reason = e.outcome(rules, peer, reason), reason
 	if _, payload, err := seal.PeekUnverified(token); err == nil {
 		seen.in.Digest = gateway.Hash(payload)

@@ -68,6 +68,7 @@ type worker struct {
 	reacted time.Time            // when its hellos were last looked at
 	resent  time.Time            // when the present state was last sent again
 	later   map[uint64]time.Time // sequences that the peer will take later, and when to try
+	keyless map[uint64]bool      // sequences of messages about persons that wait for an encryption key of the peer
 	atOnce  int                  // messages in the next batch, after one that failed; 0: gateway.MaxBatch
 	again   time.Time            // when to try next after a failure, unless the peer is heard of
 	sent    time.Time            // when the last batch was
@@ -80,7 +81,7 @@ type worker struct {
 }
 
 func newWorker(e *Exchange, peer gateway.OIN) *worker {
-	return &worker{e: e, peer: peer, wake: make(chan struct{}, 1), later: map[uint64]time.Time{}}
+	return &worker{e: e, peer: peer, wake: make(chan struct{}, 1), later: map[uint64]time.Time{}, keyless: map[uint64]bool{}}
 }
 
 // poke makes the worker look again soon; pokes do not pile up.
@@ -204,7 +205,13 @@ func (w *worker) read(ctx context.Context, now time.Time, underWay []store.Outgo
 	for _, o := range underWay {
 		going[o.Sequence] = true
 	}
-	skip := func(sequence uint64, grows bool) bool {
+	_, encrypts := w.encryptTo()
+	clear(w.keyless)
+	skip := func(sequence uint64, kind string, grows bool) bool {
+		if !encrypts && gateway.Confidential(kind) {
+			w.keyless[sequence] = true
+			return true
+		}
 		return (full && grows) || going[sequence] || !w.later[sequence].IsZero()
 	}
 	return w.e.Store.Due(ctx, now, w.peer, cmp.Or(w.atOnce, gateway.MaxBatch), gateway.MaxBody/2, skip) // tokens are a third larger than payloads
@@ -282,12 +289,12 @@ func (w *worker) deliver(ctx, cut context.Context, end func(), now time.Time, pa
 	if err != nil {
 		return w.failed(ctx, now, status, sequences, err)
 	}
-	return w.settle(ctx, due, receipts)
+	return w.settle(ctx, due, digests, receipts)
 }
 
 // settle records what the peer said. What it takes later waits on its own, with
 // a growing backoff, and does not keep the rest of the queue waiting.
-func (w *worker) settle(ctx context.Context, due []store.Outgoing, r gateway.Receipts) time.Duration {
+func (w *worker) settle(ctx context.Context, due []store.Outgoing, digests []string, r gateway.Receipts) time.Duration {
 	now := w.e.now()
 	settlements := make([]store.Settlement, len(due))
 	var entries []journal.Entry
@@ -295,7 +302,7 @@ func (w *worker) settle(ctx context.Context, due []store.Outgoing, r gateway.Rec
 	for i, o := range due {
 		event := gateway.EventOf(r.Items[i].Outcome)
 		full = full || r.Items[i].Reason == gateway.ReasonOverload
-		settlements[i] = store.Settlement{Sequence: o.Sequence, Digest: r.Items[i].Digest, Item: r.Items[i], Event: event}
+		settlements[i] = store.Settlement{Sequence: o.Sequence, Digest: digests[i], Item: r.Items[i], Event: event}
 		if event == gateway.EventRetryLater {
 			w.later[o.Sequence] = now.Add(gateway.Backoff(o.Attempts+1, rand.Float64()))
 			continue

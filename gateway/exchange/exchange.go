@@ -40,13 +40,19 @@ const Protocol = 1
 
 // Options is what an exchange works with; all fields are required but Trace.
 type Options struct {
-	Self      gateway.OIN
-	Key       *seal.Key
-	Store     *store.Store
-	Schema    *schema.Validator
-	Protocols []int // versions of the protocol that are served
-	Publisher *publication.Publisher
-	Rules     func() publication.Rules
+	Self gateway.OIN
+	Key  *seal.Key
+	// Referrals are the terms under which a message about a referral of a
+	// trajectsoort, "" if it does not say, takes effect; nil: none is taken.
+	Referrals func(trajectsoort string) store.ReferralTerms
+	// Encryption finds an own private key, present or past, to read what was
+	// encrypted to this node; nil for one that it does not have.
+	Encryption func(kid string) *seal.EncryptionKey
+	Store      *store.Store
+	Schema     *schema.Validator
+	Protocols  []int // versions of the protocol that are served
+	Publisher  *publication.Publisher
+	Rules      func() publication.Rules
 	// FetchedRegister verifies the registers that a peer gave, from version first
 	// on, and installs the last.
 	FetchedRegister func(ctx context.Context, from gateway.OIN, first uint64, files [][]byte) error

@@ -108,7 +108,7 @@ func (w *worker) compare(ctx context.Context, rules publication.Rules, party gat
 		return false, fmt.Errorf("digest of what was shown: %w", err)
 	}
 	if !settled {
-		underWay, err := w.e.Store.UnderWay(ctx, w.peer, func(sequence uint64) bool { return !w.later[sequence].IsZero() })
+		underWay, err := w.e.Store.UnderWay(ctx, w.peer, func(sequence uint64) bool { return !w.later[sequence].IsZero() || w.keyless[sequence] })
 		if err != nil || underWay {
 			return false, err
 		}

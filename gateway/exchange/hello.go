@@ -102,12 +102,20 @@ func (e *Exchange) helloFor(rules publication.Rules, peer gateway.OIN, now time.
 	}
 	h.Register = rules.Register.Version()
 	day := gateway.DateOf(now)
-	for _, kind := range e.Schema.Kinds() {
+	for _, kind := range e.kinds() {
 		if r, ok := rules.Register.Recipient(peer, kind, day); ok && rules.Policy.Admit(r, "", kind, day).Allowed {
 			h.Kinds = append(h.Kinds, kind)
 		}
 	}
 	return h
+}
+
+// kinds are the kinds of messages that can be taken here: those about persons only
+// where they can be kept.
+func (e *Exchange) kinds() []string {
+	return slices.DeleteFunc(e.Schema.Kinds(), func(kind string) bool {
+		return gateway.Confidential(kind) && !e.Store.Confides()
+	})
 }
 
 // fingerprint is what a hello says of us, under the rules of a day.

@@ -13,10 +13,22 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/trace"
 )
 
-// seal signs each message over the bytes that are sent, and gives the digests by
-// which the receipts must name them.
+// encryptTo is the key to which the peer has messages about persons encrypted
+// now; false if the register has none that is good.
+func (w *worker) encryptTo() (gateway.Key, bool) {
+	party, ok := w.party(w.e.Rules())
+	if !ok || party.Encryption == nil || party.Encryption.Compromised {
+		return gateway.Key{}, false
+	}
+	return *party.Encryption, true
+}
+
+// seal signs each message over the bytes that are sent, encrypts those about
+// persons to the peer's present key, and gives the digests by which the receipts
+// must name them: those of what was signed.
 func (w *worker) seal(due []store.Outgoing) (batch gateway.Batch, digests []string, err error) {
 	incarnation := w.e.Store.Incarnation()
+	to, _ := w.encryptTo()
 	batch.Messages, digests = make([]string, len(due)), make([]string, len(due))
 	failed := make([]error, len(due))
 	each(len(due), func(i int) {
@@ -24,14 +36,18 @@ func (w *worker) seal(due []store.Outgoing) (batch gateway.Batch, digests []stri
 		if o.Traced {
 			parent = w.e.Trace.Parent(o.ID)
 		}
-		payload := gateway.Message{
+		m := gateway.Message{
 			ID: o.ID, Source: w.e.Self, Kind: o.Kind, Time: o.Time, Recipient: w.peer, Expires: o.Expires,
 			Subject: o.Subject, Sequence: o.Sequence, Incarnation: incarnation, Principal: o.Principal,
-			TraceParent: parent, Data: o.Data,
-		}.Encode()
+			TraceParent: parent, Data: o.Data, Nonce: o.Nonce,
+		}
+		payload := m.Encode()
 		digests[i] = gateway.Hash(payload)
 		if batch.Messages[i] = w.signed[digests[i]]; batch.Messages[i] == "" {
 			batch.Messages[i], failed[i] = seal.Sign(w.e.Key, seal.Message, payload)
+		}
+		if gateway.Confidential(o.Kind) && failed[i] == nil {
+			batch.Messages[i], failed[i] = w.e.keys.Encrypt(to, m, batch.Messages[i])
 		}
 	})
 	if err := errors.Join(failed...); err != nil {
@@ -58,9 +74,17 @@ func (w *worker) signNext(ctx context.Context, now time.Time, underWay []store.O
 	}
 	signed := make(map[string]string, len(digests))
 	for i, digest := range digests {
-		signed[digest] = batch.Messages[i]
+		if !gateway.Confidential(next[i].Kind) { // those are encrypted to the key of the moment
+			signed[digest] = batch.Messages[i]
+		}
 	}
 	return signed
+}
+
+// unopened tells whether an item is what a peer says of a message that it could
+// not decrypt: it cannot name it.
+func unopened(o store.Outgoing, item gateway.ReceiptItem) bool {
+	return gateway.Confidential(o.Kind) && item.ID == "" && item.Digest == "" && item.Outcome != gateway.Received && item.Outcome != gateway.Superseded
 }
 
 // send gives the receipts of a batch if they can be believed.
@@ -102,7 +126,7 @@ func (e *Exchange) verifyReceipts(party gateway.Party, r gateway.Receipts, due [
 		if !item.WellFormed() {
 			return gateway.Errorf(gateway.Invalid, "the receipt has an item that is not of this protocol")
 		}
-		known := item.Digest == digests[i] && item.Sender == e.Self && item.Recipient == party.OIN
+		known := (item.Digest == digests[i] || unopened(due[i], item)) && item.Sender == e.Self && item.Recipient == party.OIN
 		unread := item.ID == "" && item.Outcome != gateway.Received && item.Outcome != gateway.Superseded
 		if !known || (item.ID != due[i].ID && !unread) {
 			return gateway.Errorf(gateway.Invalid, "the receipt is for a message that was not sent")

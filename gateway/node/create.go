@@ -152,6 +152,9 @@ func (f files) write(dir string, party gateway.Party) error {
 	if err := identity.WriteSecret(filepath.Join(dir, TokenFile), []byte(f.token+"\n")); err != nil {
 		return err
 	}
+	if err := writeVaultKey(filepath.Join(dir, VaultKeyFile)); err != nil {
+		return err
+	}
 	for name, content := range map[string][]byte{PolicyFile: f.policy, ExpectFile: f.expect, PartyFile: append(entry, '\n')} {
 		if content == nil {
 			continue

@@ -110,7 +110,7 @@ func (n *Node) background(name string, f func(context.Context)) {
 func (n *Node) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
-	return errors.Join(n.running.unwind(ctx), n.Store.Close(), n.trace.Stop(ctx))
+	return errors.Join(n.running.unwind(ctx), n.Store.Close(), n.closeVault(), n.trace.Stop(ctx))
 }
 
 // Run runs the node until ctx ends or the process is told to: SIGINT and

@@ -35,6 +35,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/seal"
 	"github.com/doorstroom/doorstroom/gateway/store"
 	"github.com/doorstroom/doorstroom/gateway/trace"
+	"github.com/doorstroom/doorstroom/gateway/vault"
 	"github.com/doorstroom/doorstroom/gateway/witness"
 	"github.com/doorstroom/doorstroom/schemas"
 )
@@ -79,6 +80,7 @@ type Node struct {
 	meters *meters
 	trying troubles
 	trace  *trace.Tracer
+	vault  *vault.Vault   // nil where nothing about persons can be kept
 	acme   *identity.ACME // nil without; set by Start, before anything listens
 
 	mu      sync.Mutex
@@ -90,6 +92,7 @@ type Node struct {
 // keys are the node's own secrets.
 type keys struct {
 	signing *seal.Key
+	reading map[string]*seal.EncryptionKey // by id: the present one and those from before it
 	journal ed25519.PrivateKey
 	secret  []byte
 	tls     tls.Certificate
@@ -103,7 +106,12 @@ const (
 	signingKey    = "signing.pem"
 	encryptionKey = "encryption.pem"
 	backupKey     = "backup.key"
+
+	encryptionKeys = "encryption*.pem" // the present one and those from before it
 )
+
+// vaultFile is where the keys of personal payloads are, in the data folder.
+const vaultFile = "keys.vault"
 
 // New opens the node's keys and database. It starts no work; Stop must be
 // called also when Start never was.
@@ -124,8 +132,11 @@ func New(ctx context.Context, opt Options) (*Node, error) {
 	if did := n.Store.Migrated(); did.To != 0 {
 		n.log.Info("the database has a new format; the file as it was is kept", "from", did.From, "to", did.To, "kept as", did.KeptAs)
 	}
-	if err := n.assemble(ctx); err != nil {
+	if err := n.openVault(ctx); err != nil {
 		return nil, errors.Join(err, n.Store.Close(), n.trace.Stop(ctx))
+	}
+	if err := n.assemble(ctx); err != nil {
+		return nil, errors.Join(err, n.closeVault(), n.Store.Close(), n.trace.Stop(ctx))
 	}
 	return n, nil
 }
@@ -178,7 +189,8 @@ func (n *Node) assemble(ctx context.Context) error {
 	}
 	n.Exchange = exchange.New(exchange.Options{
 		Self: c.Party, Key: n.keys.signing, Store: n.Store, Schema: validator, Protocols: protocols,
-		Publisher: n.Desk.Publisher(), Rules: n.Desk.Rules, FetchedRegister: n.Desk.FetchedRegister,
+		Encryption: func(kid string) *seal.EncryptionKey { return n.keys.reading[kid] },
+		Publisher:  n.Desk.Publisher(), Rules: n.Desk.Rules, FetchedRegister: n.Desk.FetchedRegister,
 		Sender: sender, Sent: n.meters.sent, Trace: n.trace, Log: n.log,
 		KeyOverlap: keyOverlap, Timeout: c.Delivery.Timeout, Parallel: c.Delivery.Parallel,
 	})
@@ -223,7 +235,32 @@ func loadKeys(dir string) (keys, error) {
 		return k, fmt.Errorf("derive journal key: %w", err)
 	}
 	k.journal = ed25519.NewKeyFromSeed(seed)
-	return k, nil
+	k.reading, err = loadEncryptionKeys(dir)
+	return k, err
+}
+
+// loadEncryptionKeys reads the private key to which others encrypt, and those from
+// before it, which are kept beside it under names such as encryption-2026.pem: what
+// is under way was encrypted to the key of then. A node from before there was one
+// has none.
+func loadEncryptionKeys(dir string) (map[string]*seal.EncryptionKey, error) {
+	names, err := filepath.Glob(filepath.Join(dir, encryptionKeys))
+	if err != nil {
+		return nil, fmt.Errorf("find encryption keys: %w", err)
+	}
+	all := map[string]*seal.EncryptionKey{}
+	for _, name := range names {
+		pem, err := identity.ReadSecret(name)
+		if err != nil {
+			return nil, fmt.Errorf("read encryption key: %w", err)
+		}
+		key, err := seal.ParseEncryptionKey(pem)
+		if err != nil {
+			return nil, gateway.Wrap(gateway.Invalid, err, name+" does not hold an encryption key: "+gateway.SafeMessage(err))
+		}
+		all[key.KID()] = key
+	}
+	return all, nil
 }
 
 // policyFiles reads the files that the configuration in force names, and the

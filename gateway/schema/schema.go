@@ -132,9 +132,9 @@ func (v *Validator) Versions() map[string]string {
 	return versions
 }
 
-// Kinds are the message kinds that a node serves.
+// Kinds are the message kinds that a node can serve.
 func (v *Validator) Kinds() []string {
-	return slices.DeleteFunc([]string{gateway.KindCapacity, gateway.KindCapacityState}, func(kind string) bool {
+	return slices.DeleteFunc(gateway.Kinds(), func(kind string) bool {
 		return !v.judges(kind)
 	})
 }

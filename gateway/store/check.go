@@ -19,7 +19,7 @@ import (
 // database is sound. It reads all of it; use it in tests, after a crash, and on
 // command.
 func (s *Store) Check(ctx context.Context) []string {
-	c := checkup{vault: s.vault, refs: map[sharedKey]uint64{}, answered: map[gateway.OIN]int{}}
+	c := checkup{vault: s.vault, refs: map[sharedKey]uint64{}, answered: map[gateway.OIN]int{}, confidential: map[gateway.OIN]int{}}
 	err := s.view(ctx, func(r reader) error {
 		c.r = r
 		return c.all()
@@ -43,12 +43,14 @@ func damage(err error) string {
 }
 
 type checkup struct {
-	r        reader
-	vault    Vault
-	highest  time.Time
-	refs     map[sharedKey]uint64 // as counted
-	answered map[gateway.OIN]int  // answers, less the slots to which they belong
-	problems []string
+	r     reader
+	vault Vault
+	// confidential counts the messages about persons that wait.
+	confidential map[gateway.OIN]int
+	highest      time.Time
+	refs         map[sharedKey]uint64 // as counted
+	answered     map[gateway.OIN]int  // answers, less the slots to which they belong
+	problems     []string
 }
 
 func (c *checkup) fail(format string, args ...any) {
@@ -203,6 +205,12 @@ func (c *checkup) entry(in table, sequence uint64, e *entry) error {
 	if err != nil {
 		return err
 	}
+	if e.confidential {
+		c.confidential[in.party]++
+	}
+	if e.confidential != gateway.Confidential(common.Kind) {
+		c.fail("party %s: message %d does not say whether it is about a person", in.party, sequence)
+	}
 	at, key := slotOf(in.party, common.Kind, e.subject)
 	sl, ok, err := readSlot(c.r, at, key)
 	if err != nil {
@@ -287,6 +295,9 @@ func (c *checkup) peer(oin gateway.OIN, row peerRow) error {
 		if got != want {
 			c.fail("party %s: table %s has %d messages and the count says %d", oin, name, got, want)
 		}
+	}
+	if got := c.confidential[oin]; got != row.Confidential {
+		c.fail("party %s: %d messages that wait are about persons and the count says %d", oin, got, row.Confidential)
 	}
 	return nil
 }

@@ -23,13 +23,16 @@ type entry struct {
 	state      gateway.DeliveryState
 	withdrawal bool
 	traced     bool // carries a trace context
-	attempts   uint64
-	id         [16]byte
-	time       time.Time
-	expires    time.Time
-	content    sharedKey
-	terms      sharedKey
-	subject    string
+
+	confidential bool // about a person; its data are sealed
+
+	attempts uint64
+	id       [16]byte
+	time     time.Time
+	expires  time.Time
+	content  sharedKey
+	terms    sharedKey
+	subject  string
 }
 
 // shows tells whether the peer may have seen a snapshot by this message.
@@ -103,7 +106,16 @@ const (
 	flagWithdrawal = 1 << iota
 	flagExposed
 	flagTraced
+	flagConfidential
 )
+
+func (e *entry) flags() byte {
+	b := flags(e.withdrawal, false, e.traced)
+	if e.confidential {
+		b |= flagConfidential
+	}
+	return b
+}
 
 // size is at least that of what appendTo appends.
 func (e *entry) size() int { return 2 + 2*16 + 16 + 3*binary.MaxVarintLen64 + len(e.subject) }
@@ -111,7 +123,7 @@ func (e *entry) size() int { return 2 + 2*16 + 16 + 3*binary.MaxVarintLen64 + le
 func (e *entry) encode() []byte { return e.appendTo(make([]byte, 0, e.size())) }
 
 func (e *entry) appendTo(b []byte) []byte {
-	b = append(b, stateCode(e.state), flags(e.withdrawal, false, e.traced))
+	b = append(b, stateCode(e.state), e.flags())
 	b = binary.AppendUvarint(b, e.attempts)
 	b = append(b, e.id[:]...)
 	b = appendTime(b, e.time)
@@ -134,7 +146,7 @@ const timePart = 6 // bytes of the time at the beginning of an id and of the nam
 
 // appendAfter is appendTo for an entry that stands in a block after another.
 func (e *entry) appendAfter(b []byte, before *entry) []byte {
-	same := flags(e.withdrawal, false, e.traced)
+	same := e.flags()
 	if e.time.Equal(before.time) && e.expires.Equal(before.expires) {
 		same |= sameTimes
 	}
@@ -163,7 +175,7 @@ func (e *entry) appendAfter(b []byte, before *entry) []byte {
 func decodeEntryAfter(d *decoder, before *entry) entry {
 	e := entry{state: d.state()}
 	same := d.byte()
-	e.withdrawal, e.traced = same&flagWithdrawal != 0, same&flagTraced != 0
+	e.withdrawal, e.traced, e.confidential = same&flagWithdrawal != 0, same&flagTraced != 0, same&flagConfidential != 0
 	e.attempts = d.uint()
 	e.time, e.expires = before.time, before.expires
 	if same&sameTimes == 0 {
@@ -200,7 +212,8 @@ func (d *decoder) short(before [16]byte, short bool) (id [16]byte) {
 func decodeEntry(t table, value []byte) (entry, error) {
 	d := decoder{b: value}
 	e := entry{state: d.state()}
-	e.withdrawal, _, e.traced = d.flags()
+	f := d.byte()
+	e.withdrawal, e.traced, e.confidential = f&flagWithdrawal != 0, f&flagTraced != 0, f&flagConfidential != 0
 	e.attempts = d.uint()
 	copy(e.id[:], d.take(16))
 	e.time, e.expires = d.time(), d.time()

@@ -165,7 +165,7 @@ func (q *recipient) addOne(m *message, in table, sl *slot) (bool, error) {
 	at := q.now.Truncate(time.Second)
 	e := entry{
 		state: gateway.Queued, withdrawal: m.Withdrawal, id: q.newID(), time: at, expires: at.Add(gateway.Lifetime),
-		content: m.content(q.now), terms: m.terms, subject: m.Subject,
+		content: m.content(q.now), terms: m.terms, subject: m.Subject, confidential: gateway.Confidential(m.Kind),
 	}
 	if q.traced != nil && q.traced(e.id) {
 		e.traced = true
@@ -173,6 +173,9 @@ func (q *recipient) addOne(m *message, in table, sl *slot) (bool, error) {
 	}
 	q.peer.Sequence++
 	q.peer.Queued++
+	if e.confidential {
+		q.peer.Confidential++
+	}
 	q.out.append(q.peer.Sequence, e)
 	sl.last, sl.state, sl.withdrawal, sl.hash, sl.terms, sl.id, sl.digest = q.peer.Sequence, "", m.Withdrawal, m.hash, m.terms, e.id, nil
 	return true, nil

@@ -26,6 +26,7 @@ func migrations() []migration {
 	return []migration{
 		func(*txn) error { return nil }, // queues have rows of several messages, which format 1 does not know
 		func(*txn) error { return nil }, // what was shown is in blocks and confirmed by sequence, own offers have compact rows: format 2 does not know these
+		func(*txn) error { return nil }, // what is about persons is sealed, also in queues: format 3 would send it so
 	}
 }
 

@@ -25,6 +25,8 @@ func toThree(t store.Txn) error {
 
 func toFour(store.Txn) error { return nil }
 
+func toFive(store.Txn) error { return nil }
+
 func copies(t *testing.T, s *testStore, format int) []string {
 	t.Helper()
 	return get(filepath.Glob(fmt.Sprintf("%s.format%d-*", s.path, format)))(t)
@@ -40,13 +42,13 @@ func TestMigratesInSteps(t *testing.T) {
 	s := &testStore{path: filepath.Join(t.TempDir(), "node.db")}
 	unpackGolden(t, 1, s.path)
 	size := uint64(0)
-	for round, steps := range [][]func(store.Txn) error{{toTwo, toThree, toFour}, {toTwo, toThree, toFour}} {
+	for round, steps := range [][]func(store.Txn) error{{toTwo, toThree, toFour, toFive}, {toTwo, toThree, toFour, toFive}} {
 		s.Store = get(store.OpenWith(s.path, s.opt, steps...))(t)
 		if got := get(s.Row(ctx, "own3", "a"))(t); got != "made by 2 and 3" {
 			t.Errorf("got %q, want both migrations", got)
 		}
 		did := s.Migrated()
-		if round == 0 && (did.From != 1 || did.To != 4 || len(copies(t, s, 1)) != 1 || did.KeptAs != copies(t, s, 1)[0]) {
+		if round == 0 && (did.From != 1 || did.To != 5 || len(copies(t, s, 1)) != 1 || did.KeptAs != copies(t, s, 1)[0]) {
 			t.Errorf("got %+v and %v, want a copy of format 1", did, copies(t, s, 1))
 		}
 		if round == 1 && did != (store.Migrated{}) {
@@ -59,8 +61,8 @@ func TestMigratesInSteps(t *testing.T) {
 			t.Errorf("journal: got %d entries, want %d", len(records), size)
 		}
 		size = uint64(len(records))
-		for i, want := range []int{2, 3, 4} {
-			if got := records[len(records)-3+i]; got.Kind != journal.KindMigrated || got.Count != want {
+		for i, want := range []int{2, 3, 4, 5} {
+			if got := records[len(records)-4+i]; got.Kind != journal.KindMigrated || got.Count != want {
 				t.Errorf("journal: got %+v, want the migration to %d", got, want)
 			}
 		}

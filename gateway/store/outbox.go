@@ -18,8 +18,9 @@ const (
 // leaves out what is held and what has expired. Messages that a crash left in
 // attempting come again. When to attempt is for the caller: see
 // PeerStatus.NextAttempt; skip, if not nil, leaves out messages that it must not
-// try yet; grows tells whether the peer may need more room for one.
-func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit, maxBytes int, skip func(sequence uint64, grows bool) bool) (due []Outgoing, err error) {
+// try yet; grows tells whether the peer may need more room for one. A message about
+// a person counts by the size that it is padded to.
+func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit, maxBytes int, skip func(sequence uint64, kind string, grows bool) bool) (due []Outgoing, err error) {
 	now = s.EffectiveTime(now)
 	err = s.view(ctx, func(r reader) error {
 		due = nil
@@ -37,17 +38,17 @@ func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit,
 				return false, err
 			}
 			grows := !e.withdrawal && under.Kind != gateway.KindCapacityState
-			if skip != nil && skip(sequence, grows) {
+			if skip != nil && skip(sequence, under.Kind, grows) {
 				return true, nil
 			}
 			out, err := s.outgoing(r, sequence, e, under)
 			if err == nil && out.Data == nil { // it was erased
 				return true, nil
 			}
-			if err != nil || (len(due) > 0 && size+len(out.Data) > maxBytes) {
+			if err != nil || (len(due) > 0 && size+out.weight() > maxBytes) {
 				return false, err
 			}
-			size += len(out.Data)
+			size += out.weight()
 			due = append(due, out)
 			return len(due) < limit, nil
 		})
@@ -67,18 +68,35 @@ func termsOf(r reader, key sharedKey, known map[sharedKey]terms) (terms, error) 
 }
 
 func (s *Store) outgoing(r reader, sequence uint64, e *entry, under terms) (Outgoing, error) {
+	var nonce string
 	data, err := shared(r, e.content)
 	if err == nil {
-		data, err = openQueued(s.vault, under.Kind, e.subject, data)
+		data, nonce, err = openQueued(s.vault, under.Kind, e.subject, data)
 	}
 	if err != nil {
 		return Outgoing{}, err
 	}
 	return Outgoing{
+		Nonce:    nonce,
 		Sequence: sequence, ID: formatID(e.id), Kind: under.Kind, Subject: e.subject, Principal: under.Principal,
 		Time: e.time, Expires: e.expires, Data: data, Hash: gateway.Hash(data), Attempts: int(e.attempts), State: e.state,
 		Withdrawal: e.withdrawal, Traced: e.traced, Basis: under.Basis,
 	}, nil
+}
+
+// weight is what a message counts for in a batch: its data, which is nearly all of
+// it, or what it is padded to, and half as much again because it is encrypted.
+func (o *Outgoing) weight() int {
+	if o.Nonce == "" {
+		return len(o.Data)
+	}
+	const envelope = 2000 // at most
+	for _, size := range gateway.PaddedSizes() {
+		if len(o.Data)+envelope <= size {
+			return size + size/2
+		}
+	}
+	return gateway.LargestPadded + gateway.LargestPadded/2
 }
 
 // BeginAttempt records, before dialling, that these messages may reach the peer

@@ -12,9 +12,12 @@ import (
 
 // peerRow is what is kept of the exchange with one party.
 type peerRow struct {
-	Sequence    uint64    `json:"sequence"` // last given out
-	Queued      int       `json:"queued"`   // queued or being attempted
-	Held        int       `json:"held"`
+	Sequence uint64 `json:"sequence"` // last given out
+	Queued   int    `json:"queued"`   // queued or being attempted
+	Held     int    `json:"held"`
+
+	Confidential int `json:"confidential,omitempty"` // of these, messages about persons
+
 	LastContact time.Time `json:"lastContact,omitzero"`
 	LastAttempt time.Time `json:"lastAttempt,omitzero"`
 	NextAttempt time.Time `json:"nextAttempt,omitzero"`
@@ -94,7 +97,7 @@ func (s *Store) Peer(ctx context.Context, peer gateway.OIN) (status PeerStatus, 
 func (s *Store) readStatus(r reader, peer gateway.OIN, row peerRow) (PeerStatus, error) {
 	status := PeerStatus{
 		OIN: peer, LastContact: row.LastContact, LastAttempt: row.LastAttempt, NextAttempt: row.NextAttempt,
-		Failures: row.Failures, Reason: row.Reason, Queued: row.Queued, Held: row.Held, Later: row.Later,
+		Failures: row.Failures, Reason: row.Reason, Queued: row.Queued, Held: row.Held, Confidential: row.Confidential, Later: row.Later,
 	}
 	for _, in := range []table{{tableOut, peer}, {tableHeld, peer}} {
 		err := eachMessage(r, in, func(_ uint64, e *entry) (bool, error) {

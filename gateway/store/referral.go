@@ -17,10 +17,12 @@ import (
 )
 
 // Vault encrypts what concerns a person, each thing under a key of its own that
-// can be erased. It is safe for concurrent use.
+// can be erased. It is safe for concurrent use. vault.Vault is one.
 type Vault interface {
-	// Seal makes the key, for good, if there is none of that name yet.
+	// Seal makes the key if there is none of that name yet.
 	Seal(name string, plain []byte) ([]byte, error)
+	// Sync puts the keys on disk that Seal made: before what was sealed is.
+	Sync() error
 	// Open gives NotFound when the key was erased.
 	Open(name string, sealed []byte) ([]byte, error)
 	// Erase takes keys away for good. Of some there may be none.
@@ -218,7 +220,13 @@ func (t *txn) queueSealed(m queuedReferral) error {
 	if t.vault == nil {
 		return errNoVault()
 	}
-	sealed, err := t.vault.Seal(sealedUnder(m.kind, m.subject), encodeJSON(m.value))
+	data := encodeJSON(m.value)
+	if len(data) > gateway.MaxConfidential {
+		return gateway.Errorf(gateway.Limit, "a message about a person has at most %d bytes", gateway.MaxConfidential)
+	}
+	nonce := make([]byte, nonceSize, nonceSize+len(data))
+	_, _ = rand.Read(nonce) // never fails
+	sealed, err := t.vault.Seal(sealedUnder(m.kind, m.subject), append(nonce, data...))
 	if err != nil {
 		return err
 	}
@@ -237,6 +245,10 @@ func (t *txn) queueSealed(m queuedReferral) error {
 // such referral has a key: these answers have one together.
 const subjectNone = "none-"
 
+// nonceSize is that of the nonce of a message about a person, which is kept before
+// its data: so every attempt has the same bytes. See gateway.Message.
+const nonceSize = 16
+
 // sealedUnder names the vault's key of a message that waits; "" for kinds that
 // are not encrypted. It is that of the row, or of the handover data.
 func sealedUnder(kind, subject string) string {
@@ -251,23 +263,33 @@ func sealedUnder(kind, subject string) string {
 	case gateway.KindHandover:
 		return tableHandovers + "/" + subject
 	}
+	if gateway.Confidential(kind) {
+		return kind + "/" + subject
+	}
 	return ""
 }
 
-// openQueued gives the data of a message that waits; nil if its key was erased.
-func openQueued(v Vault, kind, subject string, data []byte) ([]byte, error) {
+// openQueued gives the data of a message that waits, and its nonce if it is about
+// a person; no data if their key was erased.
+func openQueued(v Vault, kind, subject string, stored []byte) (data []byte, nonce string, err error) {
 	name := sealedUnder(kind, subject)
 	if name == "" {
-		return data, nil
+		return stored, "", nil
 	}
 	if v == nil {
-		return nil, errNoVault()
+		return nil, "", errNoVault()
 	}
-	plain, err := v.Open(name, data)
+	plain, err := v.Open(name, stored)
 	if gateway.KindOf(err) == gateway.NotFound {
-		return nil, nil
+		return nil, "", nil
 	}
-	return plain, err
+	if err == nil && len(plain) < nonceSize {
+		err = corrupt(table{name: tableShared}, "a message about a person is too short")
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	return plain[nonceSize:], gateway.NonceOf([nonceSize]byte(plain)), nil
 }
 
 // fieldsOf names what a need says.

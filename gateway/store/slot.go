@@ -153,6 +153,9 @@ func (t *txn) leave(peer gateway.OIN, sequence uint64, e *entry) error {
 	} else {
 		row.Queued--
 	}
+	if e.confidential {
+		row.Confidential--
+	}
 	t.release(e.content)
 	t.release(e.terms)
 	return t.queue(in).remove(sequence)

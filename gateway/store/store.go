@@ -39,7 +39,7 @@ var (
 const Format = format
 
 const (
-	format          = 3 // of the database; a newer one is refused
+	format          = 4 // of the database; a newer one is refused
 	defaultMaxQueue = 100_000
 )
 
@@ -51,7 +51,8 @@ type Options struct {
 	LockTimeout time.Duration // how long to wait for another process; 0: a second
 	NoSync      bool          // never but in tests that do not test durability
 
-	// Vault encrypts what concerns a person. Without one there are no referrals.
+	// Vault encrypts what concerns a person. Without one there are no referrals. See
+	// UseVault.
 	Vault Vault
 
 	// Committed is told of every transaction that was written, by the goroutine
@@ -200,6 +201,20 @@ func open(path string, opt Options, steps []migration) (*Store, error) {
 	return s, nil
 }
 
+// UseVault is for a vault that can only be opened once the database is, and
+// locked: it is to be called before anything else, and does what Open with it
+// does.
+func (s *Store) UseVault(ctx context.Context, v Vault) error {
+	s.vault = v
+	if err := s.replayErasures(ctx); err != nil {
+		return err
+	}
+	return s.loadReferrals(ctx)
+}
+
+// Confides tells whether the store can keep what is about persons.
+func (s *Store) Confides() bool { return s.vault != nil }
+
 // Close waits for the transaction under way and closes the file. Whatever is
 // called later is Unavailable.
 func (s *Store) Close() error { return s.engine.close() }
@@ -250,6 +265,11 @@ func (s *Store) write(ctx context.Context, now time.Time, grows bool, decide fun
 		t.vault = s.vault
 		if err := decide(t); err != nil {
 			return nil, err
+		}
+		if s.vault != nil {
+			if err := s.vault.Sync(); err != nil {
+				return nil, err
+			}
 		}
 		committed = t.now
 		changes, err := t.finish()

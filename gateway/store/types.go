@@ -85,6 +85,7 @@ type Outgoing struct {
 	Expires    time.Time
 	Data       []byte
 	Hash       string // of Data
+	Nonce      string // of a message about a person; see gateway.Message
 	Attempts   int
 	State      gateway.DeliveryState
 	Withdrawal bool
@@ -150,11 +151,13 @@ type PeerStatus struct {
 	Reason      string    // of the last failure
 	Queued      int       // waiting or being attempted
 	Held        int
-	Oldest      time.Time      // of all that waits or is held
-	Later       gateway.Reason // why it takes some of what waits only later, by its last receipts
-	Kept        Kept           // of what it sent
-	Hello       *gateway.Hello // last seen
-	HelloAt     time.Time
+	// Confidential is how many of those that are queued or held are about persons.
+	Confidential int
+	Oldest       time.Time      // of all that waits or is held
+	Later        gateway.Reason // why it takes some of what waits only later, by its last receipts
+	Kept         Kept           // of what it sent
+	Hello        *gateway.Hello // last seen
+	HelloAt      time.Time
 }
 
 // Kept is how much of what one party sent is kept here.
