@@ -5,7 +5,7 @@ CYCLES ?= 200
 IMAGES ?= 20000
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check generate monitoring bench crash powercut oracle clean
+.PHONY: build demo test check generate monitoring model bench crash powercut oracle clean
 
 build: ## the static binary, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
@@ -41,6 +41,9 @@ monitoring: ## the alert rules under Prometheus's promtool, where that is instal
 	@if command -v promtool >/dev/null; then promtool check rules docs/monitoring/alerts.yaml && \
 		promtool test rules docs/monitoring/alerts_test.yaml; \
 	else echo "promtool is not installed: it comes with Prometheus (Debian: apt install prometheus)"; exit 1; fi
+
+model: ## every order of events between the two sides of a referral, by the model checker spin; a minute or two, 1 GB
+	docs/model/check.sh
 
 SECONDS ?= 60
 bench: build ## what each part costs, then what two nodes do together (docs/performance.md)
