@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/doorstroom/doorstroom/gateway/config"
@@ -11,11 +10,10 @@ import (
 
 // mapOf reads the map that tells how far places are.
 func mapOf(c config.Config) (*search.Map, error) {
-	var files fs.FS = search.Shipped()
-	if c.Places.Folder != "" {
-		files = os.DirFS(c.Places.Folder)
+	if c.Places.Folder == "" {
+		return search.ShippedMap(), nil
 	}
-	m, err := search.LoadMap(files)
+	m, err := search.LoadMap(os.DirFS(c.Places.Folder))
 	if err != nil {
 		return nil, fmt.Errorf("read the map of places.folder: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -50,6 +51,17 @@ type place struct {
 	offKm    float64 // the point may be so far from an address
 	gemeente gateway.Gemeente
 }
+
+var shippedMap = sync.OnceValue(func() *Map {
+	m, err := LoadMap(Shipped())
+	if err != nil {
+		panic("the map is compiled in: " + err.Error())
+	}
+	return m
+})
+
+// ShippedMap is the map of Shipped, which is read once, at the first call.
+func ShippedMap() *Map { return shippedMap() }
 
 // LoadMap reads the three files of a map. Of those that are not in files the ones
 // that come with the program count.

@@ -15,11 +15,7 @@ import (
 
 func shipped(t testing.TB) *search.Map {
 	t.Helper()
-	m, err := search.LoadMap(search.Shipped())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return search.ShippedMap()
 }
 
 // The ways that people of the Drechtsteden know: over which bridge, and about how
