@@ -60,6 +60,16 @@ const (
 	OpBreakGlass            Operation = "break-glass" // take, for a bounded time, the reading that one's roles lack; and end it
 	OpListBreakGlass        Operation = "list-break-glass"
 	OpAcknowledgeBreakGlass Operation = "acknowledge-break-glass" // mark that one has seen it
+
+	OpRefer           Operation = "refer"            // ask a place for somebody
+	OpAskReferral     Operation = "ask-referral"     // what the referrer asks afterwards: withdraw, cancel, another introduction
+	OpHandOver        Operation = "hand-over"        // give a provider what guidance needs to know of somebody
+	OpCommitReferral  Operation = "commit-referral"  // take a step as provider
+	OpListReferrals   Operation = "list-referrals"   // where they stand and whose the next step is; nothing of needs or persons
+	OpReadReferral    Operation = "read-referral"    // one, with need and handover
+	OpWaitingList     Operation = "waiting-list"     // who waits for an own offer, in what order, and who was passed over
+	OpEraseReferral   Operation = "erase-referral"   // before its term
+	OpRetentionReport Operation = "retention-report" // what is due to be erased, was, or is held and why
 )
 
 // Operations lists every desk operation.
@@ -71,6 +81,8 @@ func Operations() []Operation {
 		OpSearchJournal, OpExportJournal, OpArchiveJournal, OpProveJournal, OpWitnessJournal,
 		OpBreakGlass, OpListBreakGlass, OpAcknowledgeBreakGlass,
 		OpSearchPlaces, OpReportMissing, OpMissingPlaces,
+		OpRefer, OpAskReferral, OpHandOver, OpCommitReferral, OpListReferrals, OpReadReferral, OpWaitingList,
+		OpEraseReferral, OpRetentionReport,
 	}
 }
 
@@ -112,6 +124,28 @@ func allowed(op Operation) []Role {
 		return []Role{Beheerder}
 	case OpListBreakGlass, OpAcknowledgeBreakGlass:
 		return []Role{PrivacyOfficer}
+	}
+	return allowedReferral(op)
+}
+
+// allowedReferral is the part of the table about referrals. Who may do an act is
+// in ReferralAct.Roles, too.
+func allowedReferral(op Operation) []Role {
+	switch op {
+	case OpRefer:
+		return []Role{Consulent, Program}
+	case OpAskReferral, OpHandOver:
+		return []Role{Consulent}
+	case OpCommitReferral:
+		return []Role{Coordinator}
+	case OpListReferrals:
+		return []Role{Coordinator, Consulent, PrivacyOfficer, Program}
+	case OpReadReferral, OpEraseReferral:
+		return []Role{Coordinator, Consulent}
+	case OpWaitingList:
+		return []Role{Coordinator, PrivacyOfficer}
+	case OpRetentionReport:
+		return []Role{Coordinator, Consulent, PrivacyOfficer}
 	}
 	return nil
 }

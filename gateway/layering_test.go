@@ -36,7 +36,7 @@ func layers() map[string][]string {
 		"schemas":              {},
 		"policies":             {},
 		"gateway":              {},
-		"gateway/config":       low,
+		"gateway/config":       append([]string{"gateway/calendar"}, low...),
 		"gateway/seal":         low,
 		"gateway/identity":     low,
 		"gateway/schema":       low,

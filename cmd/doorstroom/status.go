@@ -124,6 +124,9 @@ func writeStatus(w io.Writer, s rest.Status) error {
 		fmt.Fprintf(w, "          let op: %s\n", p.InDutch())
 	}
 	fmt.Fprintf(w, "offers    %d\n", s.Offers)
+	if r := s.Referrals; r.Open > 0 {
+		fmt.Fprintf(w, "referrals %d open, of which %d wait for you and %d are overdue\n", r.Open, r.Mine, r.Overdue)
+	}
 	for _, i := range s.Imports {
 		fmt.Fprintf(w, "import    %s of %s: %d offers, %d changed, %d withdrawn, %d bad\n",
 			clip(i.Source, 0), when(i.At), i.Offers, i.Changed, i.Withdrawn, i.Bad)

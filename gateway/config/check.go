@@ -42,6 +42,8 @@ func check(d *decoder, c Config) {
 	checkTrace(d, c.Trace)
 	oneOf(d, "policy.approval", c.Policy.Approval, "none", "one-person", "two-person")
 	checkJournal(d, c.Journal)
+	checkTerms(d, c.Terms)
+	checkRetention(d, c.Retention)
 	checkLogboek(d, c.Logboek)
 	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(d, "log.format", c.Log.Format, "text", "json")

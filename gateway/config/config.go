@@ -41,6 +41,8 @@ type Config struct {
 	Backup    Backup      `yaml:"backup"`
 	Witnesses Witnesses   `yaml:"witnesses"`
 	Journal   Journal     `yaml:"journal"`
+	Terms     Terms       `yaml:"terms" reload:"yes"`
+	Retention Retention   `yaml:"retention"`
 	Logboek   Logboek     `yaml:"logboek"`
 	Delivery  Delivery    `yaml:"delivery"`
 	Places    Places      `yaml:"places"`
@@ -209,6 +211,8 @@ func Default() Config {
 		Backup:    Backup{Every: 24 * time.Hour, Keep: 7},
 		Witnesses: Witnesses{Number: 2},
 		Journal:   Journal{Retention: "P7Y"},
+		Terms:     defaultTerms(),
+		Retention: Retention{Referrals: "P90D"},
 		Delivery:  Delivery{Timeout: 30 * time.Second, Parallel: 16},
 		Limits: Limits{
 			Connections:        1000,

@@ -32,6 +32,16 @@ func (t Term) Before(now time.Time) time.Time {
 	return now.AddDate(-years, -months, -days)
 }
 
+// After is the moment that lies so long after another. A Term that cannot be read
+// never ends: the zero time.
+func (t Term) After(start time.Time) time.Time {
+	years, months, days, ok := t.parts()
+	if !ok {
+		return time.Time{}
+	}
+	return start.AddDate(years, months, days)
+}
+
 func checkJournal(d *decoder, j Journal) {
 	const want = "expected a term of at least a year, as in P7Y or P1Y6M"
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/config"
 	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/gateway/publication"
@@ -49,6 +50,8 @@ type Options struct {
 	Pause          func() (resume func())                            // stops delivery, attempts under way included, until resume
 	RulesChanged   func()                                            // register or policy changed: peers, hello
 	KnowNewer      func() []gateway.OIN                              // who has newer messages of this node than it sends; nil: nobody is asked
+	Terms          func() []config.ReferralTerm                      // when next steps are due; nil: as the table says
+	Retention      func() config.Term                                // how long referrals are kept after their end; nil: the default
 	WriteBackup    func(context.Context) (BackupReport, error)
 	BackupEvery    func() time.Duration // 0: nobody counts on backups
 	Witness        func() Witness       // nil: the node does not run
@@ -64,7 +67,9 @@ type Desk struct {
 	publisher *publication.Publisher
 	lists     gateway.CodeLists
 
-	importing sync.Mutex // held from reading the own offers to committing an import
+	referring sync.Mutex                   // held from looking whether a referral is open to making it
+	importing sync.Mutex                   // held from reading the own offers to committing an import
+	erasedOn  atomic.Pointer[gateway.Date] // the last day on which all that was due was erased
 	progress  atomic.Pointer[Progress]
 
 	changing sync.Mutex // held while the rules in force are replaced

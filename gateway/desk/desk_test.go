@@ -60,6 +60,31 @@ func operations(f *gt.Federation) map[gateway.Operation]func(gateway.Caller) err
 		gateway.OpListBreakGlass:        func(c gateway.Caller) error { _, err := d.ListBreakGlass(ctx, c); return err },
 		gateway.OpAcknowledgeBreakGlass: func(c gateway.Caller) error { _, err := d.AcknowledgeBreakGlass(ctx, c, 9); return err },
 
+		gateway.OpRefer: func(c gateway.Caller) error {
+			_, err := d.Refer(ctx, c, desk.NewReferral{Need: gateway.Need{Offer: "geen"}})
+			return err
+		},
+		gateway.OpAskReferral: func(c gateway.Caller) error {
+			_, err := d.AskReferral(ctx, c, desk.ReferralRequest{Referral: "geen"})
+			return err
+		},
+		gateway.OpHandOver: func(c gateway.Caller) error {
+			_, err := d.HandOver(ctx, c, desk.NewHandover{Referral: "geen"})
+			return err
+		},
+		gateway.OpCommitReferral: func(c gateway.Caller) error {
+			_, err := d.CommitReferral(ctx, c, desk.ReferralCommit{Referral: "geen"})
+			return err
+		},
+		gateway.OpListReferrals: func(c gateway.Caller) error {
+			_, err := d.ListReferrals(ctx, c, desk.ReferralFilter{})
+			return err
+		},
+		gateway.OpReadReferral:    func(c gateway.Caller) error { _, err := d.ReadReferral(ctx, c, "geen"); return err },
+		gateway.OpEraseReferral:   func(c gateway.Caller) error { return d.EraseReferral(ctx, c, "geen") },
+		gateway.OpWaitingList:     func(c gateway.Caller) error { _, err := d.WaitingList(ctx, c, "groen"); return err },
+		gateway.OpRetentionReport: func(c gateway.Caller) error { _, err := d.RetentionReport(ctx, c); return err },
+
 		gateway.OpVerifyJournal:  func(c gateway.Caller) error { _, err := d.VerifyJournal(ctx, c); return err },
 		gateway.OpProveJournal:   func(c gateway.Caller) error { _, err := d.ProveEntry(ctx, c, 0); return err },
 		gateway.OpWitnessJournal: func(c gateway.Caller) error { _, err := d.WitnessNow(ctx, c); return err },

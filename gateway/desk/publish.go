@@ -271,6 +271,9 @@ func (d *Desk) Renew(ctx context.Context) error {
 	if err := d.waited(ctx, now); err != nil {
 		d.Log.Error("the policy that waited did not come in force", "error", err)
 	}
+	if err := d.eraseDue(ctx, now); err != nil {
+		d.Log.Error("referrals whose term is over were not all erased", "error", err)
+	}
 	result, err := d.publisher.Renew(ctx, now, false)
 	d.wake(result)
 	if err != nil {

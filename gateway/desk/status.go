@@ -32,6 +32,7 @@ type Status struct {
 	Witnessed   witness.State       `json:"witnessed"`        // how far the journal is beyond rewriting unnoticed
 	Alarms      []string            `json:"alarms,omitempty"`
 	BreakGlass  []BreakGlass        `json:"breakGlass,omitempty"` // open, or not acknowledged yet
+	Referrals   ReferralCounts      `json:"referrals"`
 }
 
 // RegisterStatus is the register in force.
@@ -97,6 +98,7 @@ func (d *Desk) fillStatus(ctx context.Context, s *Status, now time.Time) error {
 		return fmt.Errorf("read imports: %w", err)
 	}
 	s.Importing = d.progress.Load()
+	s.Referrals = d.ReferralCounts(gateway.DateOf(now))
 	if s.Journal, err = d.Store.JournalSize(ctx); err != nil {
 		return fmt.Errorf("read journal: %w", err)
 	}
@@ -211,6 +213,9 @@ func (d *Desk) alarms(s Status, now time.Time) []string {
 		alarms = append(alarms, "de database is beschadigd of haar schijf faalt; zie doorstroom doctor")
 	case use.Full:
 		alarms = append(alarms, "de schijf of de database is vol; er komt niets nieuws bij tot er ruimte is; zie doorstroom doctor")
+	}
+	if s.Referrals.Late > 0 {
+		alarms = append(alarms, fmt.Sprintf("bij %d verwijzingen is de volgende stap meer dan %d werkdagen te laat; zie doorstroom referrals list --overdue", s.Referrals.Late, LateAfter))
 	}
 	if d.backupIsOld(s, now) {
 		alarms = append(alarms, "er is al meer dan 3 dagen geen goede back-up gemaakt; zie doorstroom backup --help")

@@ -75,6 +75,7 @@ const (
 	KindReferralHeard       = "referral-heard"       // Party said where a referral stands; Outcome is its status
 	KindReferralErased      = "referral-erased"      // all that was kept of a referral with Party; Outcome is why
 	KindHandoverErased      = "handover-erased"      // the handover data of a referral with Party; Outcome is why
+	KindOverride            = "guard-override"       // somebody said that what looked like personal data in Fields is none; Outcome is what it looked like
 	KindReferralsReconciled = "referrals-reconciled" // Count messages were queued to get in step with Party again
 	KindClockAlarm          = "clock-alarm"          // the clock ran back by more than the skew
 	KindClockLeap           = "clock-leap"           // it went ahead by more than the skew, or the computer slept

@@ -159,6 +159,11 @@ func (n *Node) collectStored(ctx context.Context, s sample) error {
 	if err := n.collectBreakGlass(ctx, s); err != nil {
 		return err
 	}
+	count := n.Desk.ReferralCounts(gateway.DateOf(s.now))
+	s.send("referrals_open", float64(count.Open))
+	s.send("referrals_own_step", float64(count.Mine))
+	s.send("referrals_overdue", float64(count.Overdue))
+	s.send("referrals_late", float64(count.Late))
 	backup, ok, err := n.Store.LastBackup(ctx)
 	if err != nil {
 		return err

@@ -126,6 +126,7 @@ func (x *examination) all(ctx context.Context) {
 	x.copies()
 	x.witnesses(ctx)
 	x.breakGlass(ctx)
+	x.referrals()
 	x.kept()
 	x.compaction(ctx)
 	x.exports(ctx)

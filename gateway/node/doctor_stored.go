@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/desk"
 	"github.com/doorstroom/doorstroom/gateway/store"
 )
 
@@ -110,6 +111,19 @@ func (x *examination) breakGlass(ctx context.Context) {
 	}
 	if len(shown) == 0 {
 		x.ok("break-glass", "nobody has access beyond his roles, and all that was is acknowledged")
+	}
+}
+
+// referrals tells whether next steps are taken: counts only.
+func (x *examination) referrals() {
+	if x.desk == nil {
+		return
+	}
+	switch c := x.desk.ReferralCounts(gateway.DateOf(x.now)); {
+	case c.Late > 0:
+		x.warn("referrals", "doorstroom referrals list --overdue", "of %d open referrals the next step of %d is overdue by more than %d working days", c.Open, c.Late, desk.LateAfter)
+	default:
+		x.ok("referrals", "%d open, %d overdue", c.Open, c.Overdue)
 	}
 }
 

@@ -71,6 +71,11 @@ func Metrics() []Metric {
 		{"doorstroom_break_glass_open", gauge, "How many persons may read offers by break-glass access now.", nil},
 		{"doorstroom_break_glass_unacknowledged", gauge, "How often break-glass access was opened without a privacy officer having acknowledged it yet.", nil},
 
+		{"doorstroom_referrals_open", gauge, "Referrals of both sides that have not ended.", nil},
+		{"doorstroom_referrals_own_step", gauge, "Of these, how many have a next step that is for this node.", nil},
+		{"doorstroom_referrals_overdue", gauge, "Of these, how many have a next step, or an answer, that was due before today.", nil},
+		{"doorstroom_referrals_late", gauge, "Of these, how many are overdue by more than 5 working days.", nil},
+
 		{"doorstroom_logboek_entries_total", counter, "Entries of the journal since start that the receiver of logboek.endpoint took (taken), and tries that failed (failed).", []string{"outcome"}},
 		{"doorstroom_logboek_lag_entries", gauge, "Entries of the journal that the receiver of logboek.endpoint has not taken yet.", nil},
 		{"doorstroom_logboek_lag_seconds", gauge, "Age of the oldest of these; 0: none.", nil},

@@ -174,7 +174,8 @@ func (n *Node) assemble(ctx context.Context) error {
 		KnowNewer:    func() []gateway.OIN { return n.Exchange.Counters().KnowNewer() },
 		Trace:        n.trace,
 		Witness:      func() desk.Witness { return n.Witness },
-		WriteBackup:  n.writeBackup, BackupEvery: n.backupEvery, Examine: n.examine,
+		Terms:        n.terms, Retention: n.retention,
+		WriteBackup: n.writeBackup, BackupEvery: n.backupEvery, Examine: n.examine,
 		Log: n.log,
 	})
 	if err != nil {
@@ -210,6 +211,19 @@ func (n *Node) witnesses() witness.Wanted {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return witness.Wanted(n.config.Witnesses)
+}
+
+// terms are those of the configuration in force.
+func (n *Node) terms() []config.ReferralTerm {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.config.Terms.All()
+}
+
+func (n *Node) retention() config.Term {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.config.Retention.Referrals
 }
 
 func quotaOf(l config.Limits) store.Quota {

@@ -149,6 +149,7 @@ func newLocalAPI(mux *http.ServeMux, d *desk.Desk, log *slog.Logger) api {
 	backupRoutes(a, d)
 	doctorRoutes(a, d)
 	breakGlassRoutes(a, d)
+	referralRoutes(a, d)
 	return a
 }
 

@@ -167,9 +167,49 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 			}
 			return nil
 		},
-		gateway.OpDoctor: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Doctor(ctx); return err },
-		gateway.OpBackup: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Backup(ctx); return err },
+		gateway.OpRefer: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.Refer(ctx, desk.NewReferral{Need: gateway.Need{Offer: "none"}})
+			return unless(err, gateway.NotFound)
+		},
+		gateway.OpAskReferral: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.AskReferral(ctx, desk.ReferralRequest{Referral: "none", Act: gateway.ActWithdraw})
+			return unless(err, gateway.NotFound)
+		},
+		gateway.OpHandOver: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.HandOver(ctx, desk.NewHandover{Referral: "none"})
+			return unless(err, gateway.NotFound)
+		},
+		gateway.OpCommitReferral: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.CommitReferral(ctx, desk.ReferralCommit{Referral: "none", Act: gateway.ActAccept})
+			return unless(err, gateway.NotFound)
+		},
+		gateway.OpListReferrals: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.Referrals(ctx, desk.ReferralFilter{Open: true, Overdue: true, Mine: true, Status: gateway.Waitlisted})
+			return err
+		},
+		gateway.OpReadReferral: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.Referral(ctx, "none")
+			return unless(err, gateway.NotFound)
+		},
+		gateway.OpWaitingList: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.WaitingList(ctx, "none")
+			return unless(err, gateway.NotFound)
+		},
+		gateway.OpEraseReferral: func(ctx context.Context, c *rest.LocalClient) error {
+			return unless(c.EraseReferral(ctx, "00000000-0000-4000-8000-000000000000"), gateway.NotFound)
+		},
+		gateway.OpRetentionReport: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.RetentionReport(ctx); return err },
+		gateway.OpDoctor:          func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Doctor(ctx); return err },
+		gateway.OpBackup:          func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Backup(ctx); return err },
 	}
+}
+
+// unless passes over an error of the kind that is wanted.
+func unless(err error, kind gateway.Kind) error {
+	if err != nil && gateway.KindOf(err) == kind {
+		return nil
+	}
+	return err
 }
 
 // TestRoles: over the wire, every operation is for exactly the roles of the
