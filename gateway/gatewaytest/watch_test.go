@@ -70,6 +70,10 @@ func TestWatchSeesLeaks(t *testing.T) {
 			c.Allotments = append(c.Allotments, gateway.CapacityAllotted{ID: "dordrecht"})
 			return encoded(c)
 		}, "an allotment of others"},
+		"what it sees of other offers only": {gt.Alblasserdam, func(c gateway.Capacity, o gateway.Offer) []byte {
+			c.Contact = o.Contact
+			return encoded(c)
+		}, "contact as exact, at most none"},
 		"a withdrawal that tells": {gt.Molenlanden, func(c gateway.Capacity, o gateway.Offer) []byte {
 			return encoded(gateway.Capacity{Offer: c.Offer, Provider: c.Provider, Withdrawn: true, Title: o.Title})
 		}, "title as exact, at most none"},
@@ -83,6 +87,9 @@ func TestWatchSeesLeaks(t *testing.T) {
 				n := &noting{TB: t}
 				f := gt.NewFederation(n, members...)
 				o := gt.Offer("groen")
+				if name == "what it sees of other offers only" {
+					o.Allotments = o.Allotments[1:] // not for Alblasserdam
+				}
 				f.Publish(gt.Smile, o)
 				f.Settled(time.Hour)
 				if got := n.noted(); got != "" {

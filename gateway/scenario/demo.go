@@ -115,7 +115,7 @@ func (d Demo) show(ctx context.Context, running []*process) ([]View, error) {
 	if wrong = append(wrong, Compare(views, held, denied)...); len(wrong) > 0 {
 		return nil, gateway.Errorf(gateway.Internal, "de knooppunten houden zich niet aan het beleid:\n  %s", strings.Join(wrong, "\n  "))
 	}
-	fmt.Fprintf(d.Out, "\nNagerekend: %d keer aanbod en ontvanger; nergens is meer of minder te zien dan het beleid zegt.\n", len(views))
+	fmt.Fprintf(d.Out, "\nNagerekend: %d keer aanbod en ontvanger; nergens is meer of minder te zien dan het beleid zegt, en niets buiten de matrix.\n", len(views))
 	return views, nil
 }
 
