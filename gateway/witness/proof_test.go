@@ -228,3 +228,41 @@ func TestFaultyWitnesses(t *testing.T) {
 		}
 	})
 }
+
+// The cosignature of one witness does not stand for that of another, and one of two
+// is not enough.
+func TestOneWitnessIsNotTwo(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := three(t)
+		pass(time.Minute)
+		before := statuses(t, f, gt.Smile)
+		f.Net.Break(gt.Fault{Witness: func(from, to gateway.OIN, a *witness.Answer) error {
+			if from != gt.Smile || to != gt.Dordrecht {
+				return nil
+			}
+			var request witness.Request
+			for _, asked := range f.Net.Asked() {
+				if asked.From == from && asked.To == to {
+					request = asked.Request
+				}
+			}
+			key, _ := f.Key(gt.Alblasserdam).Ed25519()
+			var err error
+			a.Cosignature, err = journal.Cosign([]byte(request.Checkpoint), witness.Name(gt.Alblasserdam), key, time.Now())
+			return err
+		}})
+		f.Publish(gt.Smile, gt.Offer("een"))
+		pass(2 * time.Minute)
+		if round(t, f, gt.Smile) {
+			t.Error("got enough witnesses, want one of two")
+		}
+		after := statuses(t, f, gt.Smile)
+		if s := after[gt.Dordrecht]; s.Size != before[gt.Dordrecht].Size || s.Problem == "" {
+			t.Errorf("in the name of another: got %+v, want a problem and no new size", s)
+		}
+		if s := after[gt.Alblasserdam]; s.Size <= before[gt.Alblasserdam].Size || s.Problem != "" {
+			t.Errorf("the other: got %+v, want a new size", s)
+		}
+	})
+}
