@@ -120,6 +120,7 @@ type followedRow struct {
 	Recovering string         `json:"recovering,omitempty"`
 	Orphan     bool           `json:"orphan,omitempty"`    // its request is unknown here: a backup was put back
 	Forgotten  bool           `json:"forgotten,omitempty"` // its provider says that it knows none such
+	Failed     string         `json:"failed,omitempty"`    // how the last request ended that never came to its provider
 }
 
 func newSalt() []byte {

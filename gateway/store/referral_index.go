@@ -29,6 +29,7 @@ type ReferralFacts struct {
 	Waits      uint64              // its number on the waiting list; 0: it is on none
 	Orphan     bool                // a state came of a referral that is unknown here
 	Forgotten  bool                // its provider says that it knows none such
+	Failed     string              // how the last request ended that its provider never had: refused, withdrawn
 	Recovering bool                // its provider was told what it lost, and has not answered
 	Conflict   bool                // its places were taken when it was recovered
 	Pseudonym  string              // by which an export may say that it counts the participant
@@ -66,7 +67,7 @@ func (r *providedRow) facts() ReferralFacts {
 func (r *followedRow) facts() ReferralFacts {
 	f := factsOf(r.Follow.Referral, r.Revision)
 	f.Side, f.Party, f.Reference = gateway.ReferrerSide, r.Follow.Provider, r.Reference
-	f.AnswerBy, f.Orphan, f.Forgotten, f.Recovering = r.AnswerBy, r.Orphan, r.Forgotten, r.Recovering != ""
+	f.Failed, f.AnswerBy, f.Orphan, f.Forgotten, f.Recovering = r.Failed, r.AnswerBy, r.Orphan, r.Forgotten, r.Recovering != ""
 	if r.Follow.Open != nil {
 		f.Open = r.Follow.Open.Act
 	}

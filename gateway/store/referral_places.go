@@ -208,6 +208,9 @@ func noPlace(offer gateway.Offer, dagdelen []gateway.Dagdeel, pools []string, ta
 // movePlaces books, reserves and frees what the step from the state of row to
 // next needs, and puts row on or takes it off the waiting list.
 func (t *txn) movePlaces(row *providedRow, next *gateway.Referral, c *Commitment) error {
+	if c.Reserve && next.Status != gateway.IntroPlanned {
+		return gateway.Errorf(gateway.Invalid, "places are reserved for an introduction only")
+	}
 	before := row.Referral
 	promised := row.Reserved != nil && gateway.DateOf(t.now) <= row.Reserved.Until
 	if err := t.dropReservation(row, next); err != nil {
@@ -260,9 +263,6 @@ func (t *txn) dropReservation(row *providedRow, next *gateway.Referral) error {
 func (t *txn) reserveFor(row *providedRow, next *gateway.Referral, c *Commitment) error {
 	if !c.Reserve {
 		return nil
-	}
-	if next.Status != gateway.IntroPlanned {
-		return gateway.Errorf(gateway.Invalid, "places are reserved for an introduction only")
 	}
 	allotment, err := t.fit(row, next, c.Terms)
 	if err != nil {

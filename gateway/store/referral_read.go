@@ -30,6 +30,7 @@ type FollowedReferral struct {
 	Recovering bool
 	Orphan     bool
 	Forgotten  bool
+	Failed     string
 	Digest     string
 }
 
@@ -70,7 +71,7 @@ func (s *Store) FollowedReferral(ctx context.Context, id string) (f FollowedRefe
 		}
 		f = FollowedReferral{
 			Follow: row.Follow, Need: row.Need, Reference: row.Reference, AnswerBy: row.AnswerBy, Recovering: row.Recovering != "",
-			Orphan: row.Orphan, Forgotten: row.Forgotten, Digest: digestOf(row.Salt, key),
+			Orphan: row.Orphan, Forgotten: row.Forgotten, Failed: row.Failed, Digest: digestOf(row.Salt, key),
 		}
 		return err
 	})

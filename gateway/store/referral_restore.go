@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"slices"
 	"time"
 
@@ -199,4 +201,49 @@ func (t *txn) isLost(row *followedRow) (bool, error) {
 	in, key := slotOf(row.Follow.Provider, kind, keyOf(row.Follow.ID).subject())
 	_, waits, err := t.slot(in, key)
 	return !waits, err
+}
+
+// letterEnded is told of the end of a message about a referral. A request that its
+// provider does not take, or that may not be sent, is open no longer; what was
+// given up is gone through again with the party.
+func (t *txn) letterEnded(party gateway.OIN, kind, subject string, state gateway.DeliveryState) error {
+	switch {
+	case state == gateway.Unconfirmed:
+		row, err := t.peer(party)
+		if err == nil {
+			row.Referrals = true
+		}
+		return err
+	case kind != gateway.KindReferral && kind != gateway.KindHandover, state != gateway.RefusedBy && state != gateway.Withdrawn:
+		return nil
+	}
+	row, err := t.followedBySubject(subject)
+	if err != nil || row == nil {
+		return err
+	}
+	open := row.Follow.Open
+	if open == nil && row.Recovering == "" || open != nil && row.Recovering == "" && (open.Act == gateway.ActHandover) != (kind == gateway.KindHandover) {
+		return nil
+	}
+	row.Follow.Open, row.AnswerBy, row.Recovering, row.Failed = nil, "", "", string(state)
+	return t.putFollowed(row)
+}
+
+// followedBySubject finds a referral by the subject of its messages.
+func (t *txn) followedBySubject(subject string) (row *followedRow, err error) {
+	prefix, err := hex.DecodeString(subject)
+	if err != nil || len(prefix) != subjectBytes {
+		return nil, nil // none of ours
+	}
+	var found []byte
+	err = t.ascend(table{name: tableFollowed}, prefix, func(key, _ []byte) (bool, error) {
+		if bytes.HasPrefix(key, prefix) {
+			found = key
+		}
+		return false, nil
+	})
+	if err != nil || len(found) != len(referralKey{}) {
+		return nil, err
+	}
+	return t.followed(referralKey(found))
 }

@@ -212,3 +212,27 @@ func (n *node) gone(t *testing.T, id, name string) {
 }
 
 func errOf[T any](_ T, err error) error { return err }
+
+// TestRequestThatNeverArrived is open no longer when it was refused for good, and
+// is asked again when it was given up.
+func TestRequestThatNeverArrived(t *testing.T) {
+	r := newRegion(t)
+	r.greet(t)
+	refused := r.refer(t)
+	deliver(t, r.referrer.testStore, r.now, peerA, 10, gateway.Refused)
+	if got := get(r.referrer.FollowedReferral(ctx, refused.ID))(t); got.Follow.Open != nil || got.Failed != "refused" {
+		t.Errorf("got %+v, want that it was refused", got)
+	}
+	given := r.refer(t)
+	r.now = r.now.Add(15 * 24 * time.Hour)
+	get(r.referrer.Expire(ctx, r.now))(t)
+	unanswered := r.referrer.UnansweredReferrals(gateway.DateOf(r.now))
+	if len(unanswered) != 1 || unanswered[0].ID != given.ID || len(r.referrer.OverdueReferrals(gateway.DateOf(r.now))) != 1 {
+		t.Errorf("got %+v, want the one that was given up", unanswered)
+	}
+	r.greet(t)
+	if got := r.agree(t, given.ID); got.Status != gateway.Requested {
+		t.Errorf("got %+v, want it asked again", got)
+	}
+	r.sound(t)
+}

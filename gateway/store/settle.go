@@ -124,6 +124,11 @@ func (t *txn) settle(peer gateway.OIN, w *settling) error {
 		}
 		w.slot.answered(digest, state == gateway.Delivered && w.Item.Outcome != gateway.Superseded)
 	}
+	if gateway.Confidential(w.kind) {
+		if err := t.letterEnded(peer, w.kind, w.subject, state); err != nil {
+			return err
+		}
+	}
 	return t.keepSlot(w.in, w.key, w.kind, w.slot)
 }
 
