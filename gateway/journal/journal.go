@@ -77,6 +77,7 @@ const (
 	KindHandoverErased      = "handover-erased"      // the handover data of a referral with Party; Outcome is why
 	KindOverride            = "guard-override"       // somebody said that what looked like personal data in Fields is none; Outcome is what it looked like
 	KindReferralsReconciled = "referrals-reconciled" // Count messages were queued to get in step with Party again
+	KindAllotmentRequest    = "allotment-request"    // a request to shift places between allotments was made, signed by Party, committed or ended; Outcome is where it stands
 	KindClockAlarm          = "clock-alarm"          // the clock ran back by more than the skew
 	KindClockLeap           = "clock-leap"           // it went ahead by more than the skew, or the computer slept
 )

@@ -26,6 +26,7 @@ func entryX() journal.Entry { return journal.Entry{Kind: "x"} }
 
 func writes() map[string]write {
 	all := referralWrites()
+	maps.Copy(all, breakGlassWrites())
 	maps.Copy(all, map[string]write{
 		"Accept": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			_, err := s.Accept(ctx, now, self, peerA, []store.Inbound{inbound(peerA, "new", 1000, "a")})
@@ -137,6 +138,43 @@ func writes() map[string]write {
 		}},
 	})
 	return all
+}
+
+// glassBroken has somebody read what their role does not give.
+func glassBroken(t *testing.T, s *testStore, now time.Time) store.BreakGlass {
+	return get(s.OpenBreakGlass(ctx, now, store.BreakGlass{
+		Caller: "c1", Name: "A. Test", Reason: "storing", Key: []byte("k"), Since: now, Until: now.Add(time.Hour),
+	}, entryX()))(t)
+}
+
+func breakGlassWrites() map[string]write {
+	first := func(t *testing.T, s *testStore, now time.Time) { glassBroken(t, s, now) }
+	return map[string]write{
+		"OpenBreakGlass": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
+			_, err := s.OpenBreakGlass(ctx, now, store.BreakGlass{Caller: "c1", Name: "A. Test", Reason: "storing", Since: now, Until: now.Add(time.Hour)}, entryX())
+			return err
+		}},
+		"UnderBreakGlass": {first, func(_ *testing.T, s *testStore, now time.Time) error {
+			return s.UnderBreakGlass(ctx, now, "c1", entryX())
+		}},
+		"EndBreakGlass": {first, func(_ *testing.T, s *testStore, now time.Time) error {
+			_, err := s.EndBreakGlass(ctx, now, "c1", entryX())
+			return err
+		}},
+		"BreakGlassOver": {first, func(_ *testing.T, s *testStore, now time.Time) error {
+			return s.BreakGlassOver(ctx, now.Add(2*time.Hour))
+		}},
+		"AcknowledgeBreakGlass": {func(t *testing.T, s *testStore, now time.Time) {
+			glassBroken(t, s, now)
+			get(s.EndBreakGlass(ctx, now, "c1", entryX()))(t)
+		}, func(_ *testing.T, s *testStore, now time.Time) error {
+			_, err := s.AcknowledgeBreakGlass(ctx, now, 1, entryX())
+			return err
+		}},
+		"CountMissing": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
+			return s.CountMissing(ctx, now, alblasserdam, []string{"groen"}, entryX())
+		}},
+	}
 }
 
 // Every method that writes fails once before its transaction takes effect and

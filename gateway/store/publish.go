@@ -74,15 +74,19 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 	err = write(ctx, now, func(t *txn) error {
 		t.traced = s.traced
 		defer func() { queued = t.queued }()
-		for i := range p.Put {
-			t.put(table{name: tableOwn}, []byte(p.Put[i].Offer.ID), encodeOwn(&p.Put[i]))
+		put, err := t.shiftOwn(&p)
+		if err != nil {
+			return err
+		}
+		for i := range put {
+			t.put(table{name: tableOwn}, []byte(put[i].Offer.ID), encodeOwn(&put[i]))
 		}
 		for _, id := range p.Delete {
 			if err := t.deleteOwn(id); err != nil {
 				return err
 			}
 		}
-		if err := t.offersChanged(&p, s.referrals.byPseudonym); err != nil {
+		if err := t.offersChanged(put, p.Counted, s.referrals.byPseudonym); err != nil {
 			return err
 		}
 		refused, err := t.enqueue(messages, s.maxQueue)

@@ -27,6 +27,9 @@ func (t *txn) wasErased(key referralKey) (bool, error) {
 func (s *Store) EraseReferral(ctx context.Context, now time.Time, id, reason string, entry journal.Entry) error {
 	key := keyOf(id)
 	err := s.update(ctx, now, func(t *txn) error {
+		if erased, err := t.wasErased(key); err != nil || erased {
+			return err // the keys are still to do, perhaps
+		}
 		provided, err := t.provided(key)
 		if err != nil {
 			return err

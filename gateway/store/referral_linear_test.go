@@ -104,6 +104,11 @@ func TestConcurrentAccepts(t *testing.T) {
 				t.Errorf("got %s, want that some order explains all answers", got)
 			}
 			s.sound(t)
+			for _, f := range s.Referrals(nil) { // listings are as late as the rows
+				if row := get(s.ProvidedReferral(ctx, f.ID))(t).Referral; row.Status != f.Status || row.Number != f.Number {
+					t.Errorf("listed: got %+v, want %+v", f, row)
+				}
+			}
 			if !freeing {
 				wantFair(t, s, demand)
 			}

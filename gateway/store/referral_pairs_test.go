@@ -117,6 +117,24 @@ func referralWrites() map[string]write {
 		}, func(_ *testing.T, s *testStore, now time.Time) error {
 			return s.EraseHandover(ctx, now, id, "verzoek", entryX())
 		}},
+		"ProposeShift": {referred, func(_ *testing.T, s *testStore, now time.Time) error {
+			_, err := s.ProposeShift(ctx, now, shiftOfPairs(), signers, entryX())
+			return err
+		}},
+		"SignShift": {func(t *testing.T, s *testStore, now time.Time) {
+			referred(t, s, now)
+			id = get(s.ProposeShift(ctx, now, shiftOfPairs(), signers, entryX()))(t).ID
+		}, func(_ *testing.T, s *testStore, now time.Time) error {
+			_, err := s.SignShift(ctx, now, id, self, "signed", entryX())
+			return err
+		}},
+		"DropShift": {func(t *testing.T, s *testStore, now time.Time) {
+			referred(t, s, now)
+			id = get(s.ProposeShift(ctx, now, shiftOfPairs(), signers, entryX()))(t).ID
+		}, func(_ *testing.T, s *testStore, now time.Time) error {
+			_, err := s.DropShift(ctx, now, id, entryX())
+			return err
+		}},
 		"ReconcileReferrals": {func(t *testing.T, s *testStore, now time.Time) {
 			referred(t, s, now)
 			heard(t, s, now, gateway.Accepted)
@@ -126,5 +144,11 @@ func referralWrites() map[string]write {
 			_, err := s.ReconcileReferrals(ctx, now, peerA, now, terms())
 			return err
 		}},
+	}
+}
+
+func shiftOfPairs() gateway.AllotmentRequest {
+	return gateway.AllotmentRequest{
+		Offer: greenPairs, Asked: self, Shifts: []gateway.Shift{{From: "alblasserdam", Dagdeel: "di-ochtend", Places: 1}},
 	}
 }

@@ -277,13 +277,13 @@ func (t *txn) reserveFor(row *providedRow, next *gateway.Referral, c *Commitment
 
 // offersChanged brings what is counted of own offers in step with a publication:
 // whom their export counts itself, and which have fewer places now than are taken.
-func (t *txn) offersChanged(p *Publication, find func(offer, pseudonym string) string) error {
-	for offer, pseudonyms := range p.Counted {
+func (t *txn) offersChanged(put []OwnOffer, counted map[string][]string, find func(offer, pseudonym string) string) error {
+	for offer, pseudonyms := range counted {
 		if err := t.setCounted(offer, pseudonyms, find); err != nil {
 			return err
 		}
 	}
-	if len(p.Put) == 0 {
+	if len(put) == 0 {
 		return nil
 	}
 	rows := map[string]*takenRow{}
@@ -297,8 +297,8 @@ func (t *txn) offersChanged(p *Publication, find func(offer, pseudonym string) s
 		return err
 	}
 	today := gateway.DateOf(t.now)
-	for i := range p.Put {
-		offer := &p.Put[i].Offer
+	for i := range put {
+		offer := &put[i].Offer
 		row := rows[offer.ID]
 		if row == nil {
 			continue

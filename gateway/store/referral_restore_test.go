@@ -63,6 +63,10 @@ func TestProviderRestored(t *testing.T) {
 	r.provider.putBack(t, backup, r.now)
 	wantTaken(t, r, gateway.Taken{})
 	r.commit(t, known, gateway.ActInvestigate) // staff go on from what they see
+	r.deliver(t, r.provider, r.referrer)
+	if got := get(r.referrer.FollowedReferral(ctx, known))(t); got.Follow.Status != gateway.Accepted || !got.Recovering {
+		t.Errorf("got %+v, want what was lost given back, not taken over", got)
+	}
 	r.greet(t)
 	for id, want := range map[string]gateway.ReferralStatus{
 		known: gateway.Accepted, lost: gateway.CancelAsked, declined: gateway.Declined, fresh.ID: gateway.Requested,
