@@ -134,12 +134,6 @@ type Mandate struct {
 	ValidUntil Date     `json:"validUntil,omitempty"`
 }
 
-// Closing is a stretch of days on which a party is closed, both ends included.
-type Closing struct {
-	From  Date `json:"from"`
-	Until Date `json:"until"`
-}
-
 // GemeentenOn are the gemeente codes that this party is on a day.
 func (p Party) GemeentenOn(day Date) []Gemeente {
 	var codes []Gemeente

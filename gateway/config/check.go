@@ -35,6 +35,9 @@ func check(d *decoder, c Config) {
 	address(d, "listen.ops", c.Listen.Ops, false)
 	checkDrop(d, c.Drop)
 	checkCallers(d, c.Callers)
+	if _, err := c.Closings(); err != nil {
+		d.failAt("closed", "%s; expected periods such as 2026-07-20/2026-08-07", gateway.SafeMessage(err))
+	}
 	checkACME(d, c.TLS.ACME)
 	checkBackup(d, c.Backup)
 	checkWitnesses(d, c)

@@ -37,6 +37,7 @@ type Config struct {
 	Drop      Drop        `yaml:"drop"`
 	Capacity  Capacity    `yaml:"capacity"`
 	Callers   []Caller    `yaml:"callers" reload:"yes"`
+	Closed    []string    `yaml:"closed" reload:"yes"` // periods, as Closings reads them
 	TLS       TLS         `yaml:"tls"`
 	Backup    Backup      `yaml:"backup"`
 	Witnesses Witnesses   `yaml:"witnesses"`
@@ -49,6 +50,17 @@ type Config struct {
 	Limits    Limits      `yaml:"limits"`
 	Log       Log         `yaml:"log"`
 	Trace     Trace       `yaml:"trace"`
+}
+
+// Closings are the periods in which this party is closed, written as ISO 8601
+// writes them: 2026-07-20/2026-08-07, both days included.
+func (c Config) Closings() ([]gateway.Closing, error) {
+	var all []gateway.Closing
+	for _, period := range c.Closed {
+		from, until, _ := strings.Cut(period, "/")
+		all = append(all, gateway.Closing{From: gateway.Date(from), Until: gateway.Date(until)})
+	}
+	return all, gateway.CheckClosings(all)
 }
 
 // Listen holds addresses, host:port. An empty Public or Ops means that the node

@@ -29,3 +29,19 @@ func TestJournalRetentionIsAtLeastAYear(t *testing.T) {
 		}
 	}
 }
+
+func TestClosings(t *testing.T) {
+	for text, want := range map[string]int{"[]": 0, "[2026-07-20/2026-08-07]": 1, `["2026-12-24/2027-01-03", 2026-07-20/2026-08-07]`: 2,
+		"[2026-07-20]": -1, "[2026-07-20/2026-12-07]": -1, "[2026-08-07/2026-07-20]": -1, "[zomer]": -1, "[2026-07-20/2026-08-07/]": -1} {
+		c, err := config.Parse("x.yaml", []byte(minimal+"\nclosed: "+text+"\n"))
+		if want < 0 {
+			if !strings.Contains(gateway.SafeMessage(err), "closed: ") || !strings.Contains(gateway.SafeMessage(err), "2026-07-20/2026-08-07") {
+				t.Errorf("%s: got %v, want it refused", text, err)
+			}
+			continue
+		}
+		if closed, bad := c.Closings(); err != nil || bad != nil || len(closed) != want {
+			t.Errorf("%s: got %v, %v, %v, want %d periods", text, closed, err, bad, want)
+		}
+	}
+}

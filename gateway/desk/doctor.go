@@ -44,7 +44,7 @@ func (d *Desk) TryPolicy(now time.Time) (policy.Problems, error) {
 // Peers joins the register with what is known of contact.
 func (d *Desk) Peers(ctx context.Context) ([]Peer, error) {
 	known, err := d.Store.Peers(ctx)
-	return d.peers(known), err
+	return d.peers(known, d.now()), err
 }
 
 // Approvals are by which rule the policies of the parties of the register come in

@@ -5,18 +5,24 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/approval"
 	"github.com/doorstroom/doorstroom/gateway/store"
 )
 
-// notes tell that a party is run by one person, what it cannot take yet if it can
+// notes tell that a party is run by one person, that it is closed today, what it cannot take yet if it can
 // be reached, and how many messages wait for that.
-func (d *Desk) notes(name string, p store.PeerStatus) []string {
+func (d *Desk) notes(name string, p store.PeerStatus, now time.Time) []string {
 	var all []string
 	if p.Hello.Approval() == string(approval.OnePerson) {
 		all = append(all, name+" has one person who decides what it shows; what widens that waits 72 hours there")
+	}
+	for _, c := range p.Hello.Closed() {
+		if gateway.DateOf(now).Within(c.From, c.Until) {
+			all = append(all, fmt.Sprintf("%s is closed until %s", name, c.Until))
+		}
 	}
 	if p.Later == gateway.ReasonOverload && p.Queued > 0 {
 		all = append(all, fmt.Sprintf("%s has no room for more of what we send: %s", name, waiting(p.Queued)))

@@ -116,7 +116,7 @@ func (d *Desk) fillStatus(ctx context.Context, s *Status, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("read peers: %w", err)
 	}
-	s.Peers = d.peers(known)
+	s.Peers = d.peers(known, now)
 	if err := d.fillWitnessed(ctx, s); err != nil {
 		return fmt.Errorf("read what is witnessed: %w", err)
 	}
@@ -141,7 +141,7 @@ func (d *Desk) fillWitnessed(ctx context.Context, s *Status) (err error) {
 
 // peers joins the register with what is known of contact: parties never met
 // are listed too, and parties that left while messages wait.
-func (d *Desk) peers(known []store.PeerStatus) []Peer {
+func (d *Desk) peers(known []store.PeerStatus, now time.Time) []Peer {
 	byOIN := map[gateway.OIN]store.PeerStatus{}
 	for _, p := range known {
 		byOIN[p.OIN] = p
@@ -155,7 +155,7 @@ func (d *Desk) peers(known []store.PeerStatus) []Peer {
 			status := byOIN[p.OIN]
 			status.OIN = p.OIN
 			peers = append(peers, Peer{
-				Name: p.Name, Kind: p.Kind, PeerStatus: status, Approval: status.Hello.Approval(), Notes: d.notes(p.Name, status),
+				Name: p.Name, Kind: p.Kind, PeerStatus: status, Approval: status.Hello.Approval(), Notes: d.notes(p.Name, status, now),
 			})
 			delete(byOIN, p.OIN)
 		}

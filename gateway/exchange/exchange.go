@@ -38,7 +38,7 @@ type Sender interface {
 // Protocol is the version of docs/protocol.md that this program speaks.
 const Protocol = 1
 
-// Options is what an exchange works with; all fields are required but Trace.
+// Options is what an exchange works with; all fields are required but Trace and Closed.
 type Options struct {
 	Self gateway.OIN
 	Key  *seal.Key
@@ -53,6 +53,7 @@ type Options struct {
 	Protocols  []int // versions of the protocol that are served
 	Publisher  *publication.Publisher
 	Rules      func() publication.Rules
+	Closed     func() []gateway.Closing // when this party is closed; hellos tell it
 	// FetchedRegister verifies the registers that a peer gave, from version first
 	// on, and installs the last.
 	FetchedRegister func(ctx context.Context, from gateway.OIN, first uint64, files [][]byte) error

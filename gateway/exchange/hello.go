@@ -97,6 +97,7 @@ func (e *Exchange) helloFor(rules publication.Rules, peer gateway.OIN, now time.
 	if rules.Approval != "" {
 		h.CodeLists[gateway.HelloApproval] = rules.Approval
 	}
+	h.TellClosed(e.closings(), gateway.DateOf(now))
 	if rules.Register == nil {
 		return h
 	}
@@ -118,21 +119,30 @@ func (e *Exchange) kinds() []string {
 	})
 }
 
+func (e *Exchange) closings() []gateway.Closing {
+	if e.Options.Closed == nil {
+		return nil
+	}
+	return e.Options.Closed()
+}
+
 // fingerprint is what a hello says of us, under the rules of a day.
 type fingerprint struct {
-	rules publication.Rules
-	day   gateway.Date
-	hash  string
+	rules  publication.Rules
+	day    gateway.Date
+	closed []gateway.Closing
+	hash   string
 }
 
 // fingerprint tells whether a hello would say something new.
 func (w *worker) fingerprint(rules publication.Rules, now time.Time) string {
-	if day := gateway.DateOf(now); w.print.hash == "" || w.print.rules != rules || w.print.day != day {
+	day, closed := gateway.DateOf(now), w.e.closings()
+	if w.print.hash == "" || w.print.rules != rules || w.print.day != day || !slices.Equal(w.print.closed, closed) {
 		b, err := json.Marshal(w.e.helloFor(rules, w.peer, now))
 		if err != nil {
 			panic("a hello is plain data: " + err.Error())
 		}
-		w.print = fingerprint{rules, day, gateway.Hash(b)}
+		w.print = fingerprint{rules, day, closed, gateway.Hash(b)}
 	}
 	return w.print.hash
 }

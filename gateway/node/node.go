@@ -193,6 +193,7 @@ func (n *Node) assemble(ctx context.Context) error {
 		Encryption: func(kid string) *seal.EncryptionKey { return n.keys.reading[kid] },
 		Publisher:  n.Desk.Publisher(), Rules: n.Desk.Rules, FetchedRegister: n.Desk.FetchedRegister,
 		Sender: sender, Sent: n.meters.sent, Trace: n.trace, Log: n.log,
+		Closed:     n.closed,
 		KeyOverlap: keyOverlap, Timeout: c.Delivery.Timeout, Parallel: c.Delivery.Parallel,
 	})
 	n.Witness = witness.New(witness.Options{
@@ -224,6 +225,17 @@ func (n *Node) retention() config.Term {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.config.Retention.Referrals
+}
+
+// closed is when the configuration in force says that this party is closed.
+func (n *Node) closed() []gateway.Closing {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	closed, err := n.config.Closings()
+	if err != nil { // as config.Load does not let through
+		return nil
+	}
+	return closed
 }
 
 func quotaOf(l config.Limits) store.Quota {
