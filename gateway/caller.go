@@ -57,6 +57,10 @@ const (
 	OpBackup         Operation = "backup"          // write an encrypted copy of the database
 	OpDoctor         Operation = "doctor"          // examine the node and its machine
 
+	OpProposePolicy  Operation = "propose-policy"  // send the policy on disk to another party to be approved there
+	OpListProposals  Operation = "list-proposals"  // what is proposed, here and elsewhere
+	OpAnswerProposal Operation = "answer-proposal" // send what one signed for another party, or that one refuses
+
 	OpBreakGlass            Operation = "break-glass" // take, for a bounded time, the reading that one's roles lack; and end it
 	OpListBreakGlass        Operation = "list-break-glass"
 	OpAcknowledgeBreakGlass Operation = "acknowledge-break-glass" // mark that one has seen it
@@ -80,6 +84,7 @@ func Operations() []Operation {
 		OpDiffPolicy, OpReplayPolicy, OpPolicyHistory, OpPolicyRollback,
 		OpSearchJournal, OpExportJournal, OpArchiveJournal, OpProveJournal, OpWitnessJournal,
 		OpBreakGlass, OpListBreakGlass, OpAcknowledgeBreakGlass,
+		OpProposePolicy, OpListProposals, OpAnswerProposal,
 		OpSearchPlaces, OpReportMissing, OpMissingPlaces,
 		OpRefer, OpAskReferral, OpHandOver, OpCommitReferral, OpListReferrals, OpReadReferral, OpWaitingList,
 		OpEraseReferral, OpRetentionReport,
@@ -122,7 +127,11 @@ func allowed(op Operation) []Role {
 		return []Role{PrivacyOfficer, Beheerder}
 	case OpBackup, OpDoctor, OpWitnessJournal, OpBreakGlass:
 		return []Role{Beheerder}
-	case OpListBreakGlass, OpAcknowledgeBreakGlass:
+	case OpProposePolicy:
+		return []Role{Coordinator, Beheerder}
+	case OpListProposals:
+		return []Role{Coordinator, PrivacyOfficer, Beheerder}
+	case OpListBreakGlass, OpAcknowledgeBreakGlass, OpAnswerProposal:
 		return []Role{PrivacyOfficer}
 	}
 	return allowedReferral(op)

@@ -39,7 +39,7 @@ which purpose and on which legal basis. What no rule shows, nobody sees.`,
 	}, newPolicyCheckCommand(a), newPolicyTestCommand(a), newPolicyExplainCommand(a), newPolicyReloadCommand(a),
 		newPolicyMatrixCommand(a), newPolicyReportCommand(a), newPolicyDiffCommand(a), newPolicyReplayCommand(a),
 		newPolicyLogCommand(a), newPolicyAtCommand(a), newPolicyRollbackCommand(a),
-		newPolicyStatusCommand(a), newPolicyKeyCommand(a), newPolicySignCommand(a), newPolicyApproveCommand(a))
+		newPolicyStatusCommand(a), newPolicyKeyCommand(a), newPolicySignCommand(a), newPolicyApproveCommand(a), newPolicyProposeCommand(a), newPolicyProposalsCommand(a), newPolicyRefuseCommand(a), newPolicyWithdrawCommand(a))
 }
 
 // policyReport is what policy check --json writes.

@@ -228,6 +228,7 @@ type approvalFiles struct {
 
 func newPolicyApproveCommand(a *app) *cobra.Command {
 	var f approvalFiles
+	var proposal uint64
 	cmd := &cobra.Command{
 		Use:   "approve [FILE...]",
 		Short: "Approve a policy that another has signed",
@@ -238,12 +239,16 @@ shows it.
 
 You need no node: the author sends you the policy files, the list of approvers
 and the signatures, and you send the signatures back. Without FILE and flags this
-takes the files of the configuration. When the list itself changes, give the new
-list and the one in force, each with --approvers, the new one first.`,
+takes the files of the configuration. With --proposal it is about what another
+party's node sent to yours: see policy proposals. When the list itself changes,
+give the new list and the one in force, each with --approvers, the new one first.`,
 		Example: `  doorstroom policy approve --key fg.pem
+  doorstroom policy approve --key fg.pem --proposal 3
   doorstroom policy approve --key fg.pem --signatures a.json --approvers list.yaml policy.yaml`,
 		RunE: func(cmd *cobra.Command, files []string) error {
-			f.policy = files
+			if f.policy = files; proposal != 0 {
+				return a.approveProposal(cmd, proposal, f.key)
+			}
 			if len(files) == 0 || len(f.lists) == 0 || f.signatures == "" {
 				c, err := a.loadConfig(cmd)
 				if err != nil {
@@ -254,10 +259,12 @@ list and the one in force, each with --approvers, the new one first.`,
 			return a.approve(f)
 		},
 	}
-	a.configFlags(cmd)
+	a.nodeFlags(cmd)
 	flags := cmd.Flags()
+	flags.Uint64Var(&proposal, "proposal", 0, "number of a proposal of another party at your node; what you sign is sent back")
 	flags.StringVar(&f.key, "key", "", "your key; see policy key")
 	flags.StringVar(&f.signatures, "signatures", "", "what the author signed; your signature is added to it (default: policy.signatures of the configuration)")
+	cmd.MarkFlagsMutuallyExclusive("proposal", "signatures")
 	flags.StringSliceVar(&f.lists, "approvers", nil, "list of who may sign and approve (default: policy.approvers of the configuration)")
 	_ = cmd.MarkFlagRequired("key") // fails only for a flag that does not exist
 	return cmd
@@ -297,6 +304,20 @@ func (f approvalFiles) persons() (all []approval.Person, digest string, err erro
 	return all, digest, nil
 }
 
+// mayApprove finds the person whose key it is, who may approve what another signed.
+func mayApprove(persons []approval.Person, key *seal.Key, s approval.Statement) (approval.Person, error) {
+	you, err := approval.ByKey(persons, key.KID())
+	switch {
+	case err != nil:
+		return you, err
+	case you.Name == s.Author:
+		return you, gateway.Errorf(gateway.Denied, "you are the author: another person approves")
+	case !you.Approve:
+		return you, gateway.Errorf(gateway.Denied, "%s may sign policies as author, not approve them", you.Name)
+	}
+	return you, nil
+}
+
 func (a *app) approve(f approvalFiles) error {
 	key, err := readKey(f.key)
 	if err != nil {
@@ -318,14 +339,10 @@ func (a *app) approve(f approvalFiles) error {
 	if err != nil {
 		return err
 	}
-	you, err := approval.ByKey(persons, key.KID())
+	you, err := mayApprove(persons, key, s)
 	switch {
 	case err != nil:
 		return err
-	case you.Name == s.Author:
-		return gateway.Errorf(gateway.Denied, "you are the author: another person approves")
-	case !you.Approve:
-		return gateway.Errorf(gateway.Denied, "%s may sign policies as author, not approve them", you.Name)
 	case s.Policy != policy.VersionOf(files):
 		return gateway.Errorf(gateway.Denied, "these files are not the policy that was signed")
 	case s.Expectations != policy.ExpectationsVersionOf(files):

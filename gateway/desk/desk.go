@@ -54,7 +54,8 @@ type Options struct {
 	Retention      func() config.Term                                // how long referrals are kept after their end; nil: the default
 	WriteBackup    func(context.Context) (BackupReport, error)
 	BackupEvery    func() time.Duration // 0: nobody counts on backups
-	Witness        func() Witness       // nil: the node does not run
+	Post           Post
+	Witness        func() Witness // nil: the node does not run
 	Trace          *trace.Tracer
 	Examine        func(context.Context) []Finding
 	Map            *search.Map // for how far places are; nil: no distance is known

@@ -57,6 +57,10 @@ func operations(f *gt.Federation) map[gateway.Operation]func(gateway.Caller) err
 			_, err := d.BreakGlass(ctx, c, "om te proberen of het mag", time.Minute)
 			return err
 		},
+		gateway.OpProposePolicy:  func(c gateway.Caller) error { _, err := d.ProposePolicy(ctx, c, "niemand"); return err },
+		gateway.OpListProposals:  func(c gateway.Caller) error { _, err := d.Proposals(ctx, c); return err },
+		gateway.OpAnswerProposal: func(c gateway.Caller) error { return d.AnswerProposal(ctx, c, 1000, "") },
+
 		gateway.OpListBreakGlass:        func(c gateway.Caller) error { _, err := d.ListBreakGlass(ctx, c); return err },
 		gateway.OpAcknowledgeBreakGlass: func(c gateway.Caller) error { _, err := d.AcknowledgeBreakGlass(ctx, c, 9); return err },
 

@@ -35,6 +35,11 @@ func purposes() map[string]struct {
 		"BreakGlass":            {gateway.OpBreakGlass, changes},
 		"EndBreakGlass":         {gateway.OpBreakGlass, changes},
 		"ListBreakGlass":        {gateway.OpListBreakGlass, reads},
+		"AnswerProposal":        {gateway.OpAnswerProposal, marks}, // here it marks; what was signed counts at the other party, by its rules
+		"Proposal":              {gateway.OpListProposals, reads},
+		"Proposals":             {gateway.OpListProposals, reads},
+		"ProposePolicy":         {gateway.OpProposePolicy, changes},
+		"WithdrawProposal":      {gateway.OpProposePolicy, changes},
 		"ArchiveJournal":        {gateway.OpArchiveJournal, reads},
 		"Backup":                {gateway.OpBackup, changes},
 		"ConfirmImport":         {gateway.OpConfirmImport, changes},

@@ -85,6 +85,11 @@ func (d *Desk) Status(ctx context.Context, caller gateway.Caller) (Status, error
 		return Status{}, fmt.Errorf("read the journals of others: %w", err)
 	}
 	s.Alarms = append(s.Alarms, watch...)
+	proposed, err := d.proposalAlarms(ctx)
+	if err != nil {
+		return Status{}, fmt.Errorf("read proposals: %w", err)
+	}
+	s.Alarms = append(s.Alarms, proposed...)
 	s.BreakGlass, err = d.breakGlassShown(ctx, caller, now)
 	return s, err
 }

@@ -208,7 +208,7 @@ func (f *Federation) Start(oin gateway.OIN) *node.Node {
 	if f.ages[oin].Protocols != nil {
 		f.Net.Attach(oin, n.Exchange) // from before journals were witnessed
 	} else {
-		f.Net.Attach(oin, whole{n.Exchange, n.Witness})
+		f.Net.Attach(oin, whole{n.Exchange, n.Witness, n.Desk})
 	}
 	return n
 }
@@ -217,6 +217,7 @@ func (f *Federation) Start(oin gateway.OIN) *node.Node {
 type whole struct {
 	*exchange.Exchange
 	*witness.Witness
+	lettered
 }
 
 // Stop stops a node; its files stay.

@@ -42,6 +42,12 @@ type witnessing interface {
 	Heads(ctx context.Context, peer gateway.OIN) (witness.Heads, error)
 }
 
+// lettered is a Peer that takes letters about policies; one of an older version
+// does not.
+type lettered interface {
+	ReceiveLetter(ctx context.Context, peer gateway.OIN, token string) error
+}
+
 // Fault decides what happens to one batch: before it arrives, or after it took
 // effect and before the answer arrives. A nil error lets it pass.
 type Fault struct {
@@ -210,6 +216,19 @@ func (s sender) Witness(ctx context.Context, to gateway.Party, request witness.R
 		err = lie(s.from, to.OIN, &answer)
 	}
 	return answer, err
+}
+
+// Letter delivers a letter about a policy.
+func (s sender) Letter(ctx context.Context, to gateway.Party, token string) error {
+	e, _, err := s.peer(to.OIN)
+	if err != nil {
+		return err
+	}
+	l, ok := e.(lettered)
+	if !ok {
+		return gateway.Errorf(gateway.NotFound, "the peer answered status 404")
+	}
+	return l.ReceiveLetter(ctx, s.from, token)
 }
 
 // Heads asks the peer what it witnessed.

@@ -87,7 +87,7 @@ func (w *network) listen(ctx context.Context) error {
 		return err
 	}
 	n.serve("peer API", tls.NewListener(w.limits.Limit(peers), serverTLS),
-		rest.Observe(rest.NewPeerHandler(n.Exchange, n.Witness, w.peerOf, w.limits, n.log), n.meters.request), w.limits)
+		rest.Observe(rest.NewPeerHandler(n.Exchange, n.Witness, n.Desk, w.peerOf, w.limits, n.log), n.meters.request), w.limits)
 	n.running.push("peer client", func(context.Context) error { w.client.Close(); return nil })
 	for _, l := range []struct {
 		name, address string

@@ -62,6 +62,8 @@ type Options struct {
 type Network interface {
 	exchange.Sender
 	witness.Sender
+	// Letter sends a letter about a proposal.
+	Letter(ctx context.Context, to gateway.Party, token string) error
 }
 
 // Node is one party's gateway. Its parts are for the commands, the scenarios
@@ -175,6 +177,7 @@ func (n *Node) assemble(ctx context.Context) error {
 		Trace:        n.trace,
 		Witness:      func() desk.Witness { return n.Witness },
 		Terms:        n.terms, Retention: n.retention,
+		Post:        desk.Post{Send: n.sendLetter, Enter: n.enterApproval},
 		WriteBackup: n.writeBackup, BackupEvery: n.backupEvery, Examine: n.examine,
 		Log: n.log,
 	})

@@ -133,7 +133,7 @@ func serve(t *testing.T, h http.Handler, limits rest.Limits, logger *slog.Logger
 func startNode(t *testing.T, ex rest.Exchange, limits rest.Limits) node {
 	t.Helper()
 	l := &log{}
-	h := rest.NewPeerHandler(ex, nil, peerOf, limits, l.logger())
+	h := rest.NewPeerHandler(ex, nil, nil, peerOf, limits, l.logger())
 	return node{party: gateway.Party{OIN: dordt, Endpoint: serve(t, h, limits, l.logger())}, log: l}
 }
 

@@ -49,6 +49,11 @@ const (
 	pathBackup        = "/v1/backup"
 	pathDoctor        = "/v1/doctor"
 	pathBreakGlass    = "/v1/break-glass"
+	pathPropose       = "/v1/policies/propose"
+	pathWithdraw      = "/v1/policies/withdraw"
+	pathProposals     = "/v1/policies/proposals"
+	pathProposal      = "/v1/policies/proposals/show"
+	pathAnswer        = "/v1/policies/proposals/answer"
 	pathEndBreakGlass = "/v1/break-glass/end"
 	pathAcknowledge   = "/v1/break-glass/acknowledge"
 
@@ -90,7 +95,7 @@ func NewLocalHandler(d *desk.Desk, callers func() []LocalCaller, log *slog.Logge
 // request is there: our own person waits for it.
 func unhurried(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if slices.Contains([]string{pathBackup, pathDoctor, pathVerify, pathAgainst, pathWitnessNow}, r.URL.Path) {
+		if slices.Contains([]string{pathBackup, pathDoctor, pathVerify, pathAgainst, pathWitnessNow, pathPropose, pathWithdraw, pathAnswer}, r.URL.Path) {
 			control := http.NewResponseController(w)
 			_ = errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})) // else it may be cut off
 		}
@@ -150,6 +155,7 @@ func newLocalAPI(mux *http.ServeMux, d *desk.Desk, log *slog.Logger) api {
 	doctorRoutes(a, d)
 	breakGlassRoutes(a, d)
 	referralRoutes(a, d)
+	proposalRoutes(a, d)
 	return a
 }
 

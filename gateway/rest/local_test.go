@@ -160,6 +160,28 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 			_, end := c.EndBreakGlass(ctx)
 			return errors.Join(err, end)
 		},
+		gateway.OpProposePolicy: func(ctx context.Context, c *rest.LocalClient) error {
+			if _, err := c.ProposePolicy(ctx, "niemand"); gateway.KindOf(err) != gateway.NotFound {
+				return err
+			}
+			if err := c.WithdrawProposal(ctx, 1000); gateway.KindOf(err) != gateway.NotFound {
+				return err
+			}
+			return nil
+		},
+		gateway.OpListProposals: func(ctx context.Context, c *rest.LocalClient) error {
+			if _, err := c.Proposal(ctx, 1000); gateway.KindOf(err) != gateway.NotFound {
+				return err
+			}
+			_, err := c.Proposals(ctx)
+			return err
+		},
+		gateway.OpAnswerProposal: func(ctx context.Context, c *rest.LocalClient) error {
+			if err := c.AnswerProposal(ctx, 1000, ""); gateway.KindOf(err) != gateway.NotFound {
+				return err
+			}
+			return nil
+		},
 		gateway.OpListBreakGlass: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.ListBreakGlass(ctx); return err },
 		gateway.OpAcknowledgeBreakGlass: func(ctx context.Context, c *rest.LocalClient) error {
 			if _, err := c.AcknowledgeBreakGlass(ctx, 1000); gateway.KindOf(err) != gateway.NotFound {

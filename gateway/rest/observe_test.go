@@ -20,7 +20,7 @@ func TestObserve(t *testing.T) {
 	limits.RequestsPerSecond = 3
 	var seen []rest.Observed
 	who := smile
-	h := rest.Observe(rest.NewPeerHandler(&exchange{}, nil, func(*tls.ConnectionState) (gateway.OIN, error) {
+	h := rest.Observe(rest.NewPeerHandler(&exchange{}, nil, nil, func(*tls.ConnectionState) (gateway.OIN, error) {
 		if who == stranger {
 			return "", gateway.Errorf(gateway.Unauthenticated, "not in the register")
 		}
@@ -60,7 +60,7 @@ func TestObservedSlowBody(t *testing.T) {
 	limits := testLimits()
 	limits.ReadTimeout = 50 * time.Millisecond
 	statuses := make(chan int, 1)
-	address := serve(t, rest.Observe(rest.NewPeerHandler(&exchange{}, nil, peerOf, limits, l.logger()),
+	address := serve(t, rest.Observe(rest.NewPeerHandler(&exchange{}, nil, nil, peerOf, limits, l.logger()),
 		func(ctx context.Context) (context.Context, func(rest.Observed)) {
 			return ctx, func(o rest.Observed) { statuses <- o.Status }
 		}), testLimits(), l.logger())

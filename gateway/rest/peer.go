@@ -34,13 +34,13 @@ type HelloToken struct {
 
 // NewPeerHandler is the API that other nodes call. Who calls is known from the
 // connection before anything of the request is read.
-func NewPeerHandler(ex Exchange, wit Witness, peerOf PeerOf, limits Limits, log *slog.Logger) http.Handler {
+func NewPeerHandler(ex Exchange, wit Witness, letters Letters, peerOf PeerOf, limits Limits, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	newPeerAPI(mux, ex, wit, limits, log)
+	newPeerAPI(mux, ex, wit, letters, limits, log)
 	return frame(log, identified(peerOf, log, perPeer(limits, bodies(limits, routes(mux)))))
 }
 
-func newPeerAPI(mux *http.ServeMux, ex Exchange, wit Witness, limits Limits, log *slog.Logger) api {
+func newPeerAPI(mux *http.ServeMux, ex Exchange, wit Witness, letters Letters, limits Limits, log *slog.Logger) api {
 	a := newAPI(mux, log, peerDocument())
 	post(a, huma.Operation{
 		OperationID: "sendMessages",
@@ -103,6 +103,7 @@ func newPeerAPI(mux *http.ServeMux, ex Exchange, wit Witness, limits Limits, log
 	}
 	a.OpenAPI().Paths[pathVersion].Get.Parameters[0].Schema = &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0)}
 	witnessRoutes(a, wit)
+	letterRoutes(a, letters)
 	return a
 }
 
@@ -164,6 +165,7 @@ func peerDocument() *huma.OpenAPI {
 			{Name: "exchange", Description: "messages, receipts and hello"},
 			{Name: "register", Description: "who takes part"},
 			{Name: "witness", Description: "parties keep each other's journals honest"},
+			{Name: "policy", Description: "policies that a person at another party approves"},
 		},
 	}
 }
@@ -171,8 +173,9 @@ func peerDocument() *huma.OpenAPI {
 // peerDescriptions explains what the types of the domain cannot.
 func peerDescriptions() map[string]map[string]string {
 	return map[string]map[string]string{
-		"Batch":      {"messages": "compact JWS (RFC 7515), one per message: an NL GOV CloudEvent signed with a key of the register"},
-		"HelloToken": {"hello": "compact JWS over what the node serves and holds"},
+		"Batch":       {"messages": "compact JWS (RFC 7515), one per message: an NL GOV CloudEvent signed with a key of the register"},
+		"LetterToken": {"letter": "compact JWS over a letter (section 12 of the protocol)"},
+		"HelloToken":  {"hello": "compact JWS over what the node serves and holds"},
 		"Receipts": {
 			"head":  "compact JWS over issuer, audience, size, root and time; root is the RFC 6962 tree hash over items",
 			"items": "one per message, in the order of the batch",
@@ -226,6 +229,6 @@ func peerDescriptions() map[string]map[string]string {
 // OpenAPI is the description of the peer API, as openapi.json in this package
 // holds it.
 func OpenAPI() ([]byte, error) {
-	a := newPeerAPI(http.NewServeMux(), nil, nil, Limits{}, slog.New(slog.DiscardHandler))
+	a := newPeerAPI(http.NewServeMux(), nil, nil, nil, Limits{}, slog.New(slog.DiscardHandler))
 	return a.openAPI(peerDescriptions())
 }

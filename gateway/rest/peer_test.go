@@ -386,7 +386,7 @@ func FuzzBody(f *testing.F) {
 		r := httptest.NewRequest(http.MethodPost, "/v1/messages", bytes.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
-		rest.NewPeerHandler(ex, nil, trust, testLimits(), l.logger()).ServeHTTP(w, r)
+		rest.NewPeerHandler(ex, nil, nil, trust, testLimits(), l.logger()).ServeHTTP(w, r)
 		switch w.Code {
 		case 400, 413:
 			checkProblem(t, answer{w.Code, w.Header(), w.Body.String()})

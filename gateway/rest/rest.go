@@ -29,6 +29,7 @@ const (
 	pathRegister = "/v1/register"
 	pathVersion  = "/v1/register/{version}"
 	pathWitness  = "/v1/witness"
+	pathLetters  = "/v1/policy-letters"
 
 	typeJSON    = "application/json"
 	typeProblem = "application/problem+json"

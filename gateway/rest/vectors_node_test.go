@@ -173,7 +173,7 @@ func TestHelloVectors(t *testing.T) {
 	t.Parallel()
 	atRecipient(t, recipientFiles(t, newWorld(t)), vectorTime(), func(t *testing.T, n *recipient) {
 		for _, v := range readVectors[helloVector](t, "hellos.json") {
-			h := rest.NewPeerHandler(n.Exchange, n.Witness, func(*tls.ConnectionState) (gateway.OIN, error) { return v.Peer, nil },
+			h := rest.NewPeerHandler(n.Exchange, n.Witness, n.Desk, func(*tls.ConnectionState) (gateway.OIN, error) { return v.Peer, nil },
 				testLimits(), slog.New(slog.DiscardHandler))
 			body, err := json.Marshal(rest.HelloToken{Hello: v.Hello})
 			if err != nil {

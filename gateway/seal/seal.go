@@ -33,6 +33,7 @@ const (
 	KeyStatement Purpose = "doorstroom-keys+json"
 
 	PolicyApproval Purpose = "doorstroom-policy-approval+json" // of a person; it never leaves as a message
+	PolicyLetter   Purpose = "doorstroom-policy-letter+json"   // of a node, about what persons sign
 )
 
 const (

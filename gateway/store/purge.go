@@ -8,8 +8,8 @@ import (
 )
 
 // Purge forgets what no longer matters: the items of messages that expired
-// gateway.DedupeMargin ago, subjects that are gone as long, receipts older
-// than 30 days, who broke the glass and why, a year after that was acknowledged,
+// gateway.DedupeMargin ago, subjects that are gone as long, receipts and
+// proposals older than 30 days, who broke the glass and why, a year after that was acknowledged,
 // and counts of missing places of five years ago. It gives the number of rows. It reads beside other transactions
 // and deletes a thousand rows in each of its own. While now lies more than
 // gateway.ClockSkew behind the highest committed time it does nothing but give
@@ -59,6 +59,12 @@ func overBy(in table, now time.Time) func(key, value []byte) (bool, error) {
 		return func(_, value []byte) (bool, error) {
 			held, err := decodeSnapshot(in, value)
 			return held.gone() && now.After(held.until), err
+		}
+	case tablePartyProposals:
+		return func(_, value []byte) (bool, error) {
+			var p PartyProposal
+			err := readJSON(in, value, &p)
+			return now.After(p.At.Add(proposalLife)), err
 		}
 	case tableBreakGlassSaid:
 		return func(_, value []byte) (bool, error) {

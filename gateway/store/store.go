@@ -150,6 +150,7 @@ const (
 	tableWitnessed   = "witnessed"   // OIN → what else is known of a party's journal that this node witnesses
 	tableHeads       = "heads"       // * incarnation, size → head of its journal that was cosigned here
 
+	tablePartyProposals = "party-proposals"  // number → PartyProposal
 	tableBreakGlass     = "break-glass"      // number → BreakGlass
 	tableBreakGlassSaid = "break-glass-said" // number → by whom and why, until that is erased
 
