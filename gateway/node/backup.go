@@ -18,6 +18,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/seal"
 	"github.com/doorstroom/doorstroom/gateway/store"
+	"github.com/doorstroom/doorstroom/gateway/vault"
 )
 
 const (
@@ -74,7 +75,11 @@ func (n *Node) writeBackup(ctx context.Context) (store.BackupReport, error) {
 	n.mu.Lock()
 	c := n.config
 	n.mu.Unlock()
-	return backUp(ctx, c, n.keys, n.Store)
+	report, err := backUp(ctx, c, n.keys, n.Store)
+	if err == nil && n.vault != nil {
+		err = backUpKeys(c, n.keys, n.vault.Snapshot())
+	}
+	return report, err
 }
 
 // backUp writes one backup and deletes those that are one too many.
@@ -167,7 +172,14 @@ func BackupStopped(ctx context.Context, c config.Config) (report desk.BackupRepo
 	if err := s.Append(ctx, now, entry); err != nil {
 		return report, fmt.Errorf("journal backup: %w", err)
 	}
-	return backUp(ctx, c, k, s)
+	snapshot, err := vault.ReadSnapshot(vaultPath(c))
+	if err != nil {
+		return report, err
+	}
+	if report, err = backUp(ctx, c, k, s); err != nil {
+		return report, err
+	}
+	return report, backUpKeys(c, k, snapshot)
 }
 
 // RestoreOptions is what a person may choose.
@@ -199,14 +211,19 @@ func Restore(ctx context.Context, c config.Config, opt RestoreOptions) (store.Re
 			return store.RestoreReport{}, err
 		}
 	}
-	if sealing.Decrypt, err = decrypterFor(opt.Backup, sealing); err != nil {
+	database := sealing
+	if database.Decrypt, err = decrypterFor(opt.Backup, sealing); err != nil {
 		return store.RestoreReport{}, err
 	}
-	return store.Restore{
-		Backup: opt.Backup, Path: filepath.Join(c.Data, databaseFile), Sealing: sealing,
+	report, err := store.Restore{
+		Backup: opt.Backup, Path: filepath.Join(c.Data, databaseFile), Sealing: database,
 		Caller: desk.Pseudonym(k.secret, operator), Await: opt.Await, DryRun: opt.DryRun,
 		TrustClock: opt.TrustClock,
 	}.Run(ctx, time.Now())
+	if err == nil && !opt.DryRun {
+		err = restoreKeys(c, sealing)
+	}
+	return report, err
 }
 
 // decrypterFor reads a database that an earlier restore kept as it is.

@@ -340,6 +340,13 @@ func (x *examination) ownKeys() {
 			x.fail("keys", "see Back up in docs/operators.md", "%s", gateway.SafeMessage(err))
 		}
 	}
+	if _, err := readVaultKey(x.c); gateway.KindOf(err) == gateway.NotFound && !exists(vaultPath(x.c)) {
+		sound = false
+		x.warn("keys", "the node makes it when it starts; then copy it to a safe place", "there is no vault key yet: %s", x.c.Vault)
+	} else if err != nil {
+		sound = false
+		x.fail("keys", "put back your copy of it; see Back up in docs/operators.md", "%s", gateway.SafeMessage(err))
+	}
 	leaf, err := x509.ParseCertificate(x.keys.tls.Certificate[0])
 	switch {
 	case err != nil:

@@ -1,11 +1,13 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/config"
 	"github.com/doorstroom/doorstroom/gateway/identity"
+	"github.com/doorstroom/doorstroom/gateway/store"
 	"github.com/doorstroom/doorstroom/gateway/vault"
 )
 
@@ -22,6 +25,12 @@ import (
 const VaultKeyFile = "vault.key"
 
 func vaultPath(c config.Config) string { return filepath.Join(c.Data, vaultFile) }
+
+// exists tells whether a file is there, or may be.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, os.ErrNotExist)
+}
 
 // writeVaultKey makes the secret.
 func writeVaultKey(path string) error {
@@ -53,7 +62,7 @@ func (n *Node) openVault(ctx context.Context) error {
 	c := n.opt.Config
 	secret, err := readVaultKey(c)
 	if gateway.KindOf(err) == gateway.NotFound {
-		if _, err := os.Stat(vaultPath(c)); err == nil {
+		if exists(vaultPath(c)) {
 			return gateway.Errorf(gateway.NotFound, "there is no %s, without which no personal data can be read: put back your copy of it", c.Vault)
 		}
 		if err := writeVaultKey(c.Vault); err != nil {
@@ -72,10 +81,94 @@ func (n *Node) openVault(ctx context.Context) error {
 	if damaged := n.vault.Damaged(); damaged > 0 {
 		n.log.Warn("some keys of personal data could not be read: a power cut left them unfinished, or the file is damaged", "keys", damaged)
 	}
-	if err := n.Store.UseVault(ctx, n.vault); err != nil {
+	if err := n.Store.UseVault(ctx, nodeVault{n.vault, n}); err != nil {
 		return errors.Join(fmt.Errorf("bring vault and database in step: %w", err), n.closeVault())
 	}
 	return nil
+}
+
+// nodeVault is the vault with the backup of its keys, of which there is one: what
+// is erased goes from there too.
+type nodeVault struct {
+	*vault.Vault
+	n *Node
+}
+
+func (v nodeVault) Erase(names ...string) error {
+	before := v.Len()
+	if err := v.Vault.Erase(names...); err != nil || v.Len() == before {
+		return err
+	}
+	v.n.mu.Lock()
+	c := v.n.config
+	v.n.mu.Unlock()
+	path := keysBackup(c)
+	if !exists(path) {
+		return nil
+	}
+	err := backUpKeys(c, v.n.keys, v.Snapshot())
+	if err == nil {
+		return nil
+	}
+	v.n.log.Error("the backup of keys could not be written anew after something was erased; it is deleted", "file", path, "error", err)
+	if err := os.Remove(path); err != nil {
+		return gateway.Wrap(gateway.Internal, err, "what was erased may still be in the backup of keys, which can be neither written nor deleted: "+path)
+	}
+	return nil
+}
+
+// keysBackup is the one backup of the keys of personal payloads. There is no older
+// one: it would have keys that were erased since.
+func keysBackup(c config.Config) string {
+	return filepath.Join(c.Backup.Folder, strings.TrimSuffix(backupPrefix(c), "-")+".keys")
+}
+
+// backUpKeys writes a snapshot of the vault, encrypted as backups are.
+func backUpKeys(c config.Config, k keys, snapshot []byte) error {
+	if snapshot == nil {
+		return nil
+	}
+	sealing, err := sealingOf(c, k, filepath.Join(c.Keys, backupKey), true)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	w, err := sealing.Encrypt(&b)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(snapshot); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return vault.Replace(keysBackup(c), b.Bytes())
+}
+
+// restoreKeys puts the backup of the keys back where there are none. Keys that are
+// there are newer than any backup.
+func restoreKeys(c config.Config, sealing store.Sealing) error {
+	if exists(vaultPath(c)) {
+		return nil
+	}
+	f, err := os.Open(keysBackup(c))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return gateway.Wrap(gateway.Internal, err, "the backup of keys cannot be read: "+keysBackup(c))
+	}
+	defer f.Close()
+	plain, err := sealing.Decrypt(f)
+	if err != nil {
+		return err
+	}
+	snapshot, err := io.ReadAll(plain)
+	if err != nil {
+		return gateway.Wrap(gateway.Invalid, err, "the backup of keys is damaged: "+keysBackup(c))
+	}
+	return vault.Restore(vaultPath(c), snapshot)
 }
 
 func (n *Node) closeVault() error {

@@ -3,10 +3,12 @@ package vault
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -178,21 +180,48 @@ func remove(path string) error {
 	return nil
 }
 
+// A snapshot is the length of the keys, in 8 bytes, the file of keys, and the list.
+
 // Snapshot is the keys and the list as they are now, for a backup of their own.
 // Keys are in it as they are in the file: wrapped.
-func (v *Vault) Snapshot() (keys, list []byte) {
+func (v *Vault) Snapshot() []byte {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
+	var list []byte
 	for h := range v.erased {
 		list = append(list, h[:]...)
 	}
-	return v.encode(), list
+	return snapshot(v.encode(), list)
+}
+
+// ReadSnapshot is Snapshot of a vault that nobody has open; nil if there is none.
+func ReadSnapshot(path string) ([]byte, error) {
+	keys, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	list, err2 := os.ReadFile(ListPath(path))
+	if errors.Is(err2, fs.ErrNotExist) {
+		err2 = nil
+	}
+	if err := errors.Join(err, err2); err != nil {
+		return nil, diskError(err)
+	}
+	return snapshot(keys, list), nil
+}
+
+func snapshot(keys, list []byte) []byte {
+	return slices.Concat(binary.BigEndian.AppendUint64(nil, uint64(len(keys))), keys, list)
 }
 
 // Restore puts a snapshot in the place of a vault that nobody has open. What the
 // list that is there says was erased stays so: the two lists become one, on disk
 // before the keys are.
-func Restore(path string, keys, list []byte) error {
+func Restore(path string, from []byte) error {
+	if len(from) < 8 || binary.BigEndian.Uint64(from) > uint64(len(from)-8) {
+		return gateway.Errorf(gateway.Invalid, "this is no backup of keys, or it is damaged")
+	}
+	keys, list := from[8:8+binary.BigEndian.Uint64(from)], from[8+binary.BigEndian.Uint64(from):]
 	there, err := os.ReadFile(ListPath(path))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return diskError(err)
@@ -201,14 +230,23 @@ func Restore(path string, keys, list []byte) error {
 	for _, one := range []struct {
 		path    string
 		content []byte
-	}{{ListPath(path), append(there, list...)}, {path, keys}} {
-		f, err := writeNew(one.path+".new", one.content)
-		if err == nil {
-			err = errors.Join(f.Close(), os.Rename(one.path+".new", one.path), syncDir(folder(path)))
+	}{{ListPath(path), slices.Concat(there, list)}, {path, keys}} {
+		if err := Replace(one.path, one.content); err != nil {
+			return err
 		}
-		if err != nil {
-			return diskError(errors.Join(err, remove(one.path+".new")))
-		}
+	}
+	return nil
+}
+
+// Replace puts content in the place of a file that only its owner can read, on
+// disk when it returns: at any moment there is the one or the other.
+func Replace(path string, content []byte) error {
+	f, err := writeNew(path+".new", content)
+	if err == nil {
+		err = errors.Join(f.Close(), os.Rename(path+".new", path), syncDir(folder(path)))
+	}
+	if err != nil {
+		return diskError(errors.Join(err, remove(path+".new")))
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func TestErasedIsErased(t *testing.T) {
 	all := sealed(t, v, "a", "b", "c")
 	before, err := os.ReadFile(path)
 	fatal(t, err)
-	oldKeys, oldList := v.Snapshot()
+	old := v.Snapshot()
 	fatal(t, v.Erase("b", "never was"))
 	after := func(when string, v *vault.Vault) {
 		t.Helper()
@@ -87,7 +87,12 @@ func TestErasedIsErased(t *testing.T) {
 	after("opened again", reopened(t, path))
 	fatal(t, os.WriteFile(path, before, 0o600)) // an older copy of the file
 	after("older file", reopened(t, path))
-	fatal(t, vault.Restore(path, oldKeys, oldList))
+	fatal(t, vault.Restore(path, old))
+	for _, bad := range [][]byte{nil, old[:7], old[:40]} {
+		if err := vault.Restore(path, bad); gateway.KindOf(err) != gateway.Invalid {
+			t.Errorf("a damaged snapshot: got %v, want Invalid", err)
+		}
+	}
 	v = reopened(t, path)
 	after("older snapshot", v)
 	// The name may be used again: what was sealed before stays closed.
