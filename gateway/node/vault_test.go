@@ -67,8 +67,8 @@ func decline(t *testing.T, n *node.Node, id string) {
 	}
 }
 
-// search looks for texts in every file below a folder, backups decrypted.
-func search(t *testing.T, c config.Config, dir string, texts ...string) {
+// searchFiles looks for texts in every file below a folder, backups decrypted.
+func searchFiles(t *testing.T, c config.Config, dir string, texts ...string) {
 	t.Helper()
 	key, err := os.ReadFile(filepath.Join(c.Keys, "backup.key"))
 	if err != nil {
@@ -171,7 +171,7 @@ func TestErasedIsNowhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		backUp()
-		search(t, c, f.Dir(gt.Alblasserdam), gone...)
+		searchFiles(t, c, f.Dir(gt.Alblasserdam), gone...)
 
 		// An older database, and an older file of keys.
 		f.Stop(gt.Alblasserdam)
@@ -183,7 +183,7 @@ func TestErasedIsNowhere(t *testing.T) {
 		}
 		n = f.Start(gt.Alblasserdam)
 		wantGone("after a restore", n)
-		search(t, c, f.Dir(gt.Alblasserdam), gone...)
+		searchFiles(t, c, f.Dir(gt.Alblasserdam), gone...)
 		f.Stop(gt.Alblasserdam)
 
 		// The keys are lost; the backup of them, as erasing left it, has not what was erased.
