@@ -21,6 +21,7 @@ func (d *Desk) ReferralTerms(trajectsoort string) store.ReferralTerms {
 	}
 	return store.ReferralTerms{
 		Due:     func(r gateway.Referral) gateway.Date { return dueOf(r, trajectsoort, terms) },
+		DueIn:   func(r gateway.Referral, trajectsoort string) gateway.Date { return dueOf(r, trajectsoort, terms) },
 		Subject: d.publisher.Subject,
 		Recipient: func(oin gateway.OIN) gateway.Recipient {
 			if reg != nil {

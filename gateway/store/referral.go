@@ -36,6 +36,19 @@ type ReferralTerms struct {
 	Due       func(gateway.Referral) gateway.Date // of the next step; not asked of an end
 	Recipient func(gateway.OIN) gateway.Recipient // a party with its gemeenten that day
 	Subject   func(offer string) string           // under which an own offer is shown; nil: its id
+	// DueIn is Due for a trajectsoort, which the store knows of every referral that
+	// it has; nil: Due is for all.
+	DueIn func(r gateway.Referral, trajectsoort string) gateway.Date
+}
+
+func (t ReferralTerms) due(r gateway.Referral, need *gateway.Need) (gateway.Date, error) {
+	switch {
+	case t.DueIn != nil && need != nil:
+		return t.DueIn(r, need.Trajectsoort), nil
+	case t.Due == nil:
+		return "", gateway.Errorf(gateway.Internal, "nobody says when a referral is due")
+	}
+	return t.Due(r), nil
 }
 
 // Everything that is known of a referral is one row under the hash of its id,

@@ -86,10 +86,10 @@ func (t *txn) commit(row *providedRow, next gateway.Referral, c *Commitment, kin
 func (t *txn) keep(row *providedRow, next gateway.Referral, c *Commitment, kind, outcome string, fields []gateway.Field) (gateway.Referral, error) {
 	next.Due = ""
 	if !next.Status.Final() {
-		if c.Terms.Due == nil {
-			return next, gateway.Errorf(gateway.Internal, "nobody says when a referral is due")
+		var err error
+		if next.Due, err = c.Terms.due(next, &row.Need); err != nil {
+			return next, err
 		}
-		next.Due = c.Terms.Due(next)
 	}
 	row.Referral = next
 	if err := t.putProvided(row); err != nil {

@@ -119,11 +119,10 @@ func (t *txn) ask(row *followedRow, a Asking) error {
 // by when it must be answered. The caller writes row.
 func (t *txn) queueOpen(row *followedRow, terms ReferralTerms, basis Basis) error {
 	q, key := *row.Follow.Open, keyOf(row.Follow.ID)
-	row.AnswerBy = ""
-	if terms.Due != nil {
-		r := row.Follow.Referral
-		r.Status, r.Since, r.Date = gateway.Requested, t.now.Truncate(time.Second), ""
-		row.AnswerBy = terms.Due(r)
+	r, err := row.Follow.Referral, error(nil)
+	r.Status, r.Since, r.Date = gateway.Requested, t.now.Truncate(time.Second), ""
+	if row.AnswerBy, err = terms.due(r, row.Need); err != nil {
+		return err
 	}
 	m := queuedReferral{
 		to: row.Follow.Provider, principal: row.Follow.Principal, kind: gateway.KindReferral, subject: key.subject(), basis: basis,

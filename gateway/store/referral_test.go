@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/store"
 )
 
 // TestReferralBothSides follows one referral from request to start.
@@ -28,4 +29,25 @@ func TestReferralBothSides(t *testing.T) {
 		t.Errorf("taken: got %v, want one place", taken)
 	}
 	r.sound(t)
+}
+
+// TestDueByTrajectsoort knows the term of a trajectsoort also where a message does
+// not say which it is.
+func TestDueByTrajectsoort(t *testing.T) {
+	s := newNode(t, self, store.Options{NoSync: true}).testStore
+	now := start()
+	referred(t, s, now)
+	cancel := request(peerA, referralOf, gateway.ActCancel, 2)
+	cancel.Effect.Referral.Terms.DueIn = func(r gateway.Referral, trajectsoort string) gateway.Date {
+		if trajectsoort == need().Trajectsoort && r.Status == gateway.CancelAsked {
+			return "2026-12-24"
+		}
+		return ""
+	}
+	must(t, committed(t, s, now, gateway.ActAccept))
+	acceptAll(t, s, now, cancel)
+	if got := get(s.ProvidedReferral(ctx, referralOf))(t).Referral; got.Due != "2026-12-24" {
+		t.Errorf("got %+v, want it due by the term of its trajectsoort", got)
+	}
+	s.sound(t)
 }
