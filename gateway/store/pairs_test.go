@@ -171,6 +171,15 @@ func breakGlassWrites() map[string]write {
 			_, err := s.AcknowledgeBreakGlass(ctx, now, 1, entryX())
 			return err
 		}},
+		"AddProposal": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
+			_, err := s.AddProposal(ctx, now, store.PartyProposal{Party: peerA, ID: "p", Body: []byte("{}")}, entryX())
+			return err
+		}},
+		"AnswerProposal": {func(t *testing.T, s *testStore, now time.Time) {
+			get(s.AddProposal(ctx, now, store.PartyProposal{Party: peerA, ID: "p", Body: []byte("{}")}, entryX()))(t)
+		}, func(_ *testing.T, s *testStore, now time.Time) error {
+			return s.AnswerProposal(ctx, now, 1, "refused", entryX())
+		}},
 		"CountMissing": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			return s.CountMissing(ctx, now, alblasserdam, []string{"groen"}, entryX())
 		}},
