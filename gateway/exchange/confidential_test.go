@@ -48,11 +48,8 @@ func post(t *testing.T, f *gt.Federation) string {
 	return follow.ID
 }
 
-// opened tells whether a message about a person came to the last step: it took
-// effect, or the node does not take referrals yet.
-func opened(item gateway.ReceiptItem) bool {
-	return item.Outcome == gateway.Received || item.Outcome == gateway.Unsupported && item.Reason == gateway.ReasonType
-}
+// opened tells whether a message about a person came to the last step.
+func opened(item gateway.ReceiptItem) bool { return item.Outcome == gateway.Received }
 
 // reading is the private encryption key of a node.
 func reading(t *testing.T, f *gt.Federation, oin gateway.OIN) *seal.EncryptionKey {
@@ -119,6 +116,13 @@ func TestConfidentialFromNodeToNode(t *testing.T) {
 		// The same message again: other bytes around the same payload.
 		if last := len(tokens) - 1; tokens[last] == tokens[0] || items[last].Digest != items[0].Digest {
 			t.Error("got the same token again, or another payload")
+		}
+		// And the answer came back as well covered.
+		if back, items := onTheWire(f, gt.Smile, gt.Alblasserdam); len(back) == 0 || !opened(items[0]) {
+			t.Errorf("got answers %+v, want one that was received", items)
+		}
+		if got, err := f.Node(gt.Alblasserdam).Store.FollowedReferral(t.Context(), id); err != nil || got.Follow.Open != nil {
+			t.Errorf("got %+v, %v, want the request answered", got.Follow, err)
 		}
 		for _, one := range f.Net.Wire() {
 			wantNoSecret(t, "a token", []byte(strings.Join(one.Batch.Messages, "\n")))
