@@ -186,7 +186,7 @@ func (d *Desk) HandOver(ctx context.Context, caller gateway.Caller, n NewHandove
 		return ReferralAsked{}, err
 	}
 	handover := n.Handover.Without(told.Fields)
-	handover.Referral, handover.Request, handover.Seen = sampleID, sampleID, f.Number
+	handover.Referral, handover.Request, handover.Seen = sampleID, sampleRequest, f.Number
 	if err := d.valid(gateway.KindHandover, handover, day); err != nil {
 		return ReferralAsked{}, err
 	}

@@ -286,10 +286,13 @@ func (d *Desk) basis(told policy.Told, day gateway.Date) store.Basis {
 
 // Ids that stand for those that the store makes, so that what they belong to can
 // be held against the schema before.
-const sampleID = "00000000-0000-7000-8000-000000000000"
+const (
+	sampleID      = "00000000-0000-4000-8000-000000000000"
+	sampleRequest = "00000000-0000-7000-8000-000000000000"
+)
 
 func request(need gateway.Need) gateway.ReferralRequest {
-	return gateway.ReferralRequest{Referral: sampleID, Request: sampleID, Act: gateway.ActRefer, Need: &need}
+	return gateway.ReferralRequest{Referral: sampleID, Request: sampleRequest, Act: gateway.ActRefer, Need: &need}
 }
 
 // valid holds a message to its schema and code lists before it is queued.

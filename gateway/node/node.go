@@ -193,10 +193,10 @@ func (n *Node) assemble(ctx context.Context) error {
 	}
 	n.Exchange = exchange.New(exchange.Options{
 		Self: c.Party, Key: n.keys.signing, Store: n.Store, Schema: validator, Protocols: protocols,
-		Referrals:  n.Desk.ReferralTerms,
 		Encryption: func(kid string) *seal.EncryptionKey { return n.keys.reading[kid] },
 		Publisher:  n.Desk.Publisher(), Rules: n.Desk.Rules, FetchedRegister: n.Desk.FetchedRegister,
-		Sender: sender, Sent: n.meters.sent, Trace: n.trace, Log: n.log,
+		Referrals: n.Desk.ReferralTerms,
+		Sender:    sender, Sent: n.meters.sent, Trace: n.trace, Log: n.log,
 		Closed:     n.closed,
 		KeyOverlap: keyOverlap, Timeout: c.Delivery.Timeout, Parallel: c.Delivery.Parallel,
 	})
