@@ -187,3 +187,13 @@ func (s *Store) PagesWritten() int64 {
 
 // SealedName is that of the vault's key of a referral to a node.
 func SealedName(id string) string { return keyOf(id).name(tableProvided) }
+
+// IndexIn puts facts of one referral into an index in the order of these revisions
+// and gives the number that it lists.
+func IndexIn(revisions ...uint64) (number uint64) {
+	x := newIndex()
+	for _, revision := range revisions {
+		x.put([]ReferralFacts{{Side: gateway.ProviderSide, Number: revision, revision: revision}})
+	}
+	return x.all[indexKey{side: gateway.ProviderSide}].Number
+}

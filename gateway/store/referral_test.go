@@ -51,3 +51,11 @@ func TestDueByTrajectsoort(t *testing.T) {
 	}
 	s.sound(t)
 }
+
+// TestListingsNeverGoBack has the writer of an earlier change come after that of a
+// later one.
+func TestListingsNeverGoBack(t *testing.T) {
+	if got := store.IndexIn(1, 3, 2); got != 3 {
+		t.Errorf("got %d, want the later change", got)
+	}
+}
