@@ -133,17 +133,17 @@ func (s ReferralStatus) Reasons() string {
 	return ""
 }
 
-// Check holds a state that came in to what a schema cannot say: its reason is of
-// the code list of its status.
+// Check holds a state that came in to what a schema cannot say: its reason, where
+// policy let it go with it, is of the code list of its status.
 func (r Referral) Check(lists CodeLists, day Date) error {
 	list := r.Status.Reasons()
 	switch {
-	case (r.Reason != "") != (list != ""):
-		return Errorf(Invalid, "a referral %s has a reason only where one belongs to it", r.Status)
-	case list != "":
-		return lists.Check(list, r.Reason, day)
+	case r.Reason == "":
+		return nil
+	case list == "":
+		return Errorf(Invalid, "a referral %s has no reason", r.Status)
 	}
-	return nil
+	return lists.Check(list, r.Reason, day)
 }
 
 // Check holds a request that came in to what a schema cannot say: a reason where

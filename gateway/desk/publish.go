@@ -279,6 +279,16 @@ func (d *Desk) Renew(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("renew what is shown: %w", err)
 	}
+	return d.refreshTaken(ctx, now)
+}
+
+// refreshTaken shows the places that referrals have booked or freed.
+func (d *Desk) refreshTaken(ctx context.Context, now time.Time) error {
+	result, err := d.publisher.Refresh(ctx, now)
+	d.wake(result)
+	if err != nil {
+		return fmt.Errorf("show what referrals take: %w", err)
+	}
 	return nil
 }
 

@@ -250,6 +250,9 @@ func (d *Desk) CommitReferral(ctx context.Context, caller gateway.Caller, c Refe
 		return ReferralLine{}, err
 	}
 	d.Wake([]gateway.OIN{f.Party})
+	if err := d.refreshTaken(ctx, now); err != nil {
+		d.Log.Error("the places of offers were not shown again after a step in a referral", "error", err)
+	}
 	if f, err = d.findReferral(f.ID); err != nil {
 		return ReferralLine{}, err
 	}

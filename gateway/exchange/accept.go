@@ -66,6 +66,9 @@ func (e *Exchange) accept(ctx context.Context, span trace.Span, peer gateway.OIN
 			e.Trace.Accepted(ctx, inbound[j].Message.TraceParent, string(item.Outcome))
 		}
 	}
+	if slices.ContainsFunc(inbound, func(in store.Inbound) bool { return in.Effect.Referral != nil }) {
+		e.moved.Store(true)
+	}
 	span.Text("peer", string(peer))
 	span.Count("messages", len(items))
 	e.counters.accepted(peer, items)

@@ -191,9 +191,18 @@ func (w *worker) due(ctx context.Context, now time.Time) ([]store.Outgoing, time
 	if now.Before(w.full) {
 		wait = min(wait, w.full.Sub(now))
 	}
+	if err := w.refresh(ctx, now); err != nil {
+		return nil, w.trouble("plan offers again", err)
+	}
+	if err := w.reconcile(ctx, now); err != nil {
+		return nil, w.trouble("go through referrals", err)
+	}
 	due, err := w.read(ctx, now, nil)
 	if err != nil {
 		return nil, w.trouble("read queue", err)
+	}
+	if due, err = w.tellAgain(ctx, now, due); err != nil {
+		return nil, w.trouble("decide again about persons", err)
 	}
 	return due, wait
 }

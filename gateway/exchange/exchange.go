@@ -16,10 +16,12 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/journal"
+	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/gateway/publication"
 	"github.com/doorstroom/doorstroom/gateway/schema"
 	"github.com/doorstroom/doorstroom/gateway/seal"
@@ -45,6 +47,9 @@ type Options struct {
 	// Referrals are the terms under which a message about a referral of a
 	// trajectsoort, "" if it does not say, takes effect; nil: none is taken.
 	Referrals func(trajectsoort string) store.ReferralTerms
+	// Tell says what policy in force lets a peer be told of a person in a message
+	// that waits for it, and by which rule not; nil: everything.
+	Tell func(ctx context.Context, peer gateway.OIN, kind string, data []byte) (policy.Told, error)
 	// Encryption finds an own private key, present or past, to read what was
 	// encrypted to this node; nil for one that it does not have.
 	Encryption func(kid string) *seal.EncryptionKey
@@ -75,6 +80,7 @@ type Exchange struct {
 	strangers   strangers
 	unjournaled bool // the last that were counted; used by flushStrangers only
 	counters    Counters
+	moved       atomic.Bool // messages about referrals came in since offers were last planned for what they take
 	lanes       *lanes
 	slots       chan struct{} // one per peer that may be dialled at the same time
 

@@ -56,6 +56,9 @@ func (e *door) referralEffect(m gateway.Message, signed string) (store.Effect, g
 	if err := json.Unmarshal(m.Data, to); err != nil {
 		return store.Effect{}, gateway.ReasonSchema
 	}
+	if reason := e.checkReferral(effect, m); reason != "" {
+		return store.Effect{}, reason
+	}
 	trajectsoort := ""
 	if q := effect.Request; q != nil {
 		if q.State != "" {
@@ -67,6 +70,17 @@ func (e *door) referralEffect(m gateway.Message, signed string) (store.Effect, g
 	}
 	effect.Terms = e.Referrals(trajectsoort)
 	return store.Effect{Subject: m.Subject, Referral: &effect}, ""
+}
+
+// checkReferral holds a message about a referral to what its schema cannot say.
+func (e *door) checkReferral(effect store.ReferralEffect, m gateway.Message) gateway.Reason {
+	switch {
+	case effect.Request != nil && effect.Request.Check() != nil:
+		return gateway.ReasonSchema
+	case effect.State != nil && effect.State.Check(e.Schema.Lists(), e.day) != nil:
+		return gateway.ReasonCode
+	}
+	return ""
 }
 
 // recovered reads a state that this node once sent to the peer, and may have lost

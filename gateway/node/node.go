@@ -194,6 +194,7 @@ func (n *Node) assemble(ctx context.Context) error {
 	n.Exchange = exchange.New(exchange.Options{
 		Self: c.Party, Key: n.keys.signing, Store: n.Store, Schema: validator, Protocols: protocols,
 		Encryption: func(kid string) *seal.EncryptionKey { return n.keys.reading[kid] },
+		Tell:       n.Desk.TellAgain,
 		Publisher:  n.Desk.Publisher(), Rules: n.Desk.Rules, FetchedRegister: n.Desk.FetchedRegister,
 		Referrals: n.Desk.ReferralTerms,
 		Sender:    sender, Sent: n.meters.sent, Trace: n.trace, Log: n.log,

@@ -46,8 +46,9 @@ type Publisher struct {
 	trace  *trace.Tracer
 	lists  string // versions of the code lists
 
-	planning sync.Mutex // held while a plan is made and committed
-	heard    struct {   // guarded by planning; the audience of the last plan
+	planning sync.Mutex        // held while a plan is made and committed
+	taken    map[string]string // guarded by planning; what referrals took of offers when Refresh last looked
+	heard    struct {          // guarded by planning; the audience of the last plan
 		rules    Rules
 		key      string
 		audience audience
@@ -103,9 +104,13 @@ func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Resul
 	defer p.planning.Unlock()
 	items := make([]item, 0, len(c.Put)+len(c.Delete))
 	subjects := p.namer()
+	taken, err := p.readTaken(ctx, now)
+	if err != nil {
+		return Result{}, err
+	}
 	for i := range c.Put {
 		one := item{OwnOffer: c.Put[i], subject: subjects.offer(c.Put[i].Offer.ID), put: true}
-		if err := p.sample(ctx, now, &one.OwnOffer); err != nil {
+		if err := p.sample(ctx, now, &one.OwnOffer, taken); err != nil {
 			return Result{}, err
 		}
 		items = append(items, one)
@@ -124,19 +129,19 @@ func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Resul
 		r.progress = func(done int) { c.Progress(done, len(items)) }
 	}
 	r.last = store.Publication{Import: c.Import, Fresh: c.Fresh}
-	err := r.send(ctx, items)
+	err = r.send(ctx, items)
 	return r.result(), err
 }
 
 // sample brings the sampling of an offer up to now; one that was deleted not long
 // ago goes on with its own.
-func (p *Publisher) sample(ctx context.Context, now time.Time, o *store.OwnOffer) (err error) {
+func (p *Publisher) sample(ctx context.Context, now time.Time, o *store.OwnOffer, taken map[string]gateway.Taken) (err error) {
 	if o.Sampling.Current.At.IsZero() {
 		if o.Sampling, err = p.store.GoneSampling(ctx, o.Offer.ID); err != nil {
 			return fmt.Errorf("read earlier sampling: %w", err)
 		}
 	}
-	o.Sampling = o.Sampling.Advance(o.Offer, now)
+	o.Sampling = o.Sampling.Advance(o.Offer.With(taken[o.Offer.ID]), now)
 	return nil
 }
 
@@ -398,6 +403,10 @@ func (p *Publisher) replan(ctx context.Context, plan *plan) (_ Result, err error
 // the next sample is due.
 func (p *Publisher) replanOffers(ctx context.Context, r *run) (own *subjects, next time.Time, err error) {
 	next = r.plan.now.AddDate(0, 0, 1) // at the latest: an offer may be added without a plan
+	taken, err := p.readTaken(ctx, r.plan.now)
+	if err != nil {
+		return nil, next, err
+	}
 	own = &subjects{}
 	names := p.namer()
 	for after := ""; ; {
@@ -414,7 +423,7 @@ func (p *Publisher) replanOffers(ctx context.Context, r *run) (own *subjects, ne
 			items[i] = item{OwnOffer: o, subject: names.offer(o.Offer.ID)}
 			own.add(items[i].subject)
 			if r.plan.everyone {
-				items[i].Sampling = o.Sampling.Advance(o.Offer, r.plan.now)
+				items[i].Sampling = o.Sampling.Advance(o.Offer.With(taken[o.Offer.ID]), r.plan.now)
 				items[i].put = items[i].Sampling.Current.At != o.Sampling.Current.At
 			}
 			if due := items[i].Sampling.NextSample(); due.Before(next) {

@@ -39,7 +39,8 @@ type run struct {
 	next     store.Publication // what the next commit starts with
 	last     store.Publication // Import and Fresh of the last commit
 	correct  bool
-	pending  *commit // under way; nil if none
+	taken    map[string]gateway.Taken // by referrals, of offers
+	pending  *commit                  // under way; nil if none
 
 	done     int // offers committed
 	messages int
@@ -83,7 +84,10 @@ func (r *run) result() Result {
 
 // send plans items and commits them with what must be sent of them. When it
 // returns nothing is under way.
-func (r *run) send(ctx context.Context, items []item) error {
+func (r *run) send(ctx context.Context, items []item) (err error) {
+	if r.taken, err = r.p.readTaken(ctx, r.plan.now); err != nil {
+		return err
+	}
 	slices.SortFunc(items, func(a, b item) int { return strings.Compare(a.subject, b.subject) })
 	size := min(maxOffers, max(1, maxQueued/max(1, len(r.plan.recipients))))
 	left := len(items)
@@ -151,7 +155,9 @@ func (r *run) planSome(part []item, first int, last [][]store.Last) *commit {
 			c.pub.Undecided = true
 			continue // nothing is sent, and nothing taken back
 		}
-		o := r.p.newOfferPlan(r.plan, &part[at])
+		shows := part[at]
+		shows.Offer = shows.Offer.With(r.taken[shows.Offer.ID])
+		o := r.p.newOfferPlan(r.plan, &shows)
 		o.decide(func(recipient int) store.Last {
 			if last[recipient] == nil {
 				return store.Last{}

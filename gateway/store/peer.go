@@ -97,7 +97,8 @@ func (s *Store) Peer(ctx context.Context, peer gateway.OIN) (status PeerStatus, 
 func (s *Store) readStatus(r reader, peer gateway.OIN, row peerRow) (PeerStatus, error) {
 	status := PeerStatus{
 		OIN: peer, LastContact: row.LastContact, LastAttempt: row.LastAttempt, NextAttempt: row.NextAttempt,
-		Failures: row.Failures, Reason: row.Reason, Queued: row.Queued, Held: row.Held, Confidential: row.Confidential, Later: row.Later,
+		Failures: row.Failures, Reason: row.Reason, Queued: row.Queued, Held: row.Held, Confidential: row.Confidential, Referrals: row.Referrals,
+		Later: row.Later,
 	}
 	for _, in := range []table{{tableOut, peer}, {tableHeld, peer}} {
 		err := eachMessage(r, in, func(_ uint64, e *entry) (bool, error) {

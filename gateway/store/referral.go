@@ -39,6 +39,8 @@ type ReferralTerms struct {
 	// DueIn is Due for a trajectsoort, which the store knows of every referral that
 	// it has; nil: Due is for all.
 	DueIn func(r gateway.Referral, trajectsoort string) gateway.Date
+	// Tell is what of a state its referrer may be told; false: nothing. Nil: all.
+	Tell func(gateway.Referral) (gateway.Referral, bool)
 }
 
 func (t ReferralTerms) due(r gateway.Referral, need *gateway.Need) (gateway.Date, error) {
@@ -131,6 +133,7 @@ type followedRow struct {
 	Signed     string         `json:"signed,omitempty"`   // the last state as its provider signed it
 	AnswerBy   gateway.Date   `json:"answerBy,omitempty"` // to the open request
 	Recovering string         `json:"recovering,omitempty"`
+	Withheld   string         `json:"withheld,omitempty"`  // the rule by which policy took the last request out of the queue
 	Orphan     bool           `json:"orphan,omitempty"`    // its request is unknown here: a backup was put back
 	Forgotten  bool           `json:"forgotten,omitempty"` // its provider says that it knows none such
 	Failed     string         `json:"failed,omitempty"`    // how the last request ended that never came to its provider

@@ -95,14 +95,22 @@ func (t *txn) keep(row *providedRow, next gateway.Referral, c *Commitment, kind,
 	if err := t.putProvided(row); err != nil {
 		return next, err
 	}
-	if err := t.sendState(next); err != nil {
+	if err := t.sendState(next, c.Terms); err != nil {
 		return next, err
 	}
 	key := keyOf(next.ID)
 	return next, t.recordReferral(c.Entry, kind, next.Referrer, next.Principal, outcome, digestOf(row.Salt, key), fields)
 }
 
-func (t *txn) sendState(r gateway.Referral) error {
+// sendState queues as much of a state as policy lets its referrer know.
+func (t *txn) sendState(r gateway.Referral, terms ReferralTerms) error {
+	if terms.Tell != nil {
+		told, ok := terms.Tell(r)
+		if !ok {
+			return nil
+		}
+		r = told
+	}
 	return t.queueSealed(queuedReferral{
 		to: r.Referrer, principal: r.Principal, kind: gateway.KindReferralState, subject: keyOf(r.ID).subject(), value: r,
 	})

@@ -47,7 +47,7 @@ func (t *txn) adopt(m gateway.Message, row *providedRow, q gateway.ReferralReque
 		row = &providedRow{Need: *q.Need, Salt: newSalt()}
 		row.Referral.ID, row.Referral.Offer = signed.ID, signed.Offer
 	case row.Referral.Answer.Request == q.Request:
-		return t.sendState(row.Referral)
+		return t.sendState(row.Referral, e.Terms)
 	case !mine:
 		next := row.Referral.Reply(gateway.Answer{Request: q.Request, Result: gateway.NotDone, Why: gateway.WhyNotNow})
 		_, err := t.keep(row, next, c, journal.KindReferralTaken, string(gateway.NotDone), nil)
@@ -144,7 +144,7 @@ func (s *Store) ReconcileReferrals(ctx context.Context, now time.Time, party gat
 			return err
 		}
 		for _, r := range stated {
-			if err := t.sendState(r); err != nil {
+			if err := t.sendState(r, terms); err != nil {
 				return err
 			}
 		}

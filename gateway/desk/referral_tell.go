@@ -1,0 +1,56 @@
+package desk
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/policy"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// TellAgain is what the policy of now lets a party be told by a message about a
+// person that waits for it.
+func (d *Desk) TellAgain(ctx context.Context, peer gateway.OIN, kind string, data []byte) (policy.Told, error) {
+	var about struct {
+		Referral string `json:"referral"`
+		Status   string `json:"status"`
+	}
+	if err := json.Unmarshal(data, &about); err != nil {
+		return policy.Told{}, gateway.Wrap(gateway.Internal, err, "a message about a person is not what it was")
+	}
+	day := gateway.DateOf(d.now())
+	q := policy.Personal{Kind: kind, Day: day}
+	all := d.Store.Referrals(func(f store.ReferralFacts) bool { return f.ID == about.Referral && f.Party == peer })
+	if len(all) > 0 {
+		var err error
+		if q, err = d.personal(ctx, kind, all[0]); err != nil {
+			return policy.Told{}, err
+		}
+	}
+	if kind == gateway.KindReferralState { // what its referrer knows of it is no secret to him
+		q.Status, q.Classes = gateway.ReferralStatus(about.Status), nil
+	}
+	return d.told(q, peer), nil
+}
+
+// told asks the policy in force; nothing is allowed to a party that is gone.
+func (d *Desk) told(q policy.Personal, to gateway.OIN) policy.Told {
+	rules := d.Rules()
+	none := policy.Told{Decision: gateway.Decision{DeniedBy: "default", Policy: rules.Policy.Version()}}
+	if rules.Register == nil {
+		return none
+	}
+	recipient, ok := rules.Register.Recipient(to, q.Kind, q.Day)
+	if !ok {
+		return none
+	}
+	q.Recipient = recipient
+	return rules.Policy.Tell(q)
+}
+
+// tellState is as much of a state as policy lets its referrer know.
+func (d *Desk) tellState(r gateway.Referral, trajectsoort string, day gateway.Date) (gateway.Referral, bool) {
+	told := d.told(policy.Personal{Kind: gateway.KindReferralState, Day: day, Status: r.Status, Trajectsoort: trajectsoort}, r.Referrer)
+	return r.Without(told.Fields), told.Allowed
+}

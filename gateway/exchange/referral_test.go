@@ -1,0 +1,172 @@
+package exchange_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/desk"
+	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
+	"github.com/doorstroom/doorstroom/policies"
+)
+
+// referring is a federation in which Smile shows an offer to two gemeenten.
+type referring struct {
+	*gt.Federation
+	t *testing.T
+}
+
+func newReferring(t *testing.T) referring {
+	t.Helper()
+	f := referring{gt.NewFederation(t, smile(), gemeente(gt.Alblasserdam, "Alblasserdam", "gm0482"), gemeente(gt.Dordrecht, "Dordrecht", "gm0505")), t}
+	f.Publish(gt.Smile, gt.Offer("groen"))
+	f.Settled(time.Hour)
+	return f
+}
+
+func need() gateway.Need {
+	return gateway.Need{
+		Offer: "groen", Contact: gateway.Functional{Name: "Brughuis"}, Fits: true,
+		Informed:  gateway.Informed{On: gateway.DateOf(time.Now()), How: "gesprek"},
+		Grondslag: "participatiewet", Trajectsoort: "participatieplaats", Werksoorten: []string{"groen"}, Fase: 2, Trede: 3,
+		Dagdelen: []gateway.Dagdeel{"ma-ochtend"}, From: gateway.DateOf(time.Now().AddDate(0, 0, 7)), Note: "Komt graag buiten aan de slag.",
+	}
+}
+
+// refer asks for a place and waits until both sides know.
+func (f referring) refer(by gateway.OIN, reference string) string {
+	f.t.Helper()
+	asked, err := f.Node(by).Desk.Refer(f.t.Context(), gt.Everyone(), desk.NewReferral{Provider: gt.Smile, Reference: reference, Need: need()})
+	if err != nil {
+		f.t.Fatalf("refer: %v", err)
+	}
+	f.wake(by)
+	f.status(by, asked.Referral.ID, gateway.Requested)
+	return asked.Referral.ID
+}
+
+func (f referring) wake(from gateway.OIN) {
+	all := []gateway.OIN{gt.Smile, gt.Alblasserdam, gt.Dordrecht}
+	f.Node(from).Exchange.Wake(all)
+	time.Sleep(time.Minute)
+}
+
+func (f referring) commit(c desk.ReferralCommit) {
+	f.t.Helper()
+	if _, err := f.Node(gt.Smile).Desk.CommitReferral(f.t.Context(), gt.Everyone(), c); err != nil {
+		f.t.Fatalf("%s: %v", c.Act, err)
+	}
+	f.wake(gt.Smile)
+}
+
+func (f referring) read(at gateway.OIN, id string) desk.ReferralDetail {
+	f.t.Helper()
+	detail, err := f.Node(at).Desk.ReadReferral(f.t.Context(), gt.Everyone(), id)
+	if err != nil {
+		f.t.Fatalf("%s reads: %v", at, err)
+	}
+	return detail
+}
+
+// status holds that both sides say the same of a referral.
+func (f referring) status(by gateway.OIN, id string, want gateway.ReferralStatus) {
+	f.t.Helper()
+	at, mine := f.read(gt.Smile, id), f.read(by, id)
+	if at.Status != want || mine.Status != want || at.Number != mine.Number || mine.Asked != "" {
+		f.t.Fatalf("got %q (%d) at the provider and %q (%d, open: %s) at the referrer, want %q at both",
+			at.Status, at.Number, mine.Status, mine.Number, mine.Asked, want)
+	}
+	if !want.Final() && (at.NextStep == nil || mine.NextStep == nil || at.NextStep.Party != mine.NextStep.Party || at.NextStep.Due == "") {
+		f.t.Fatalf("%q: got next steps %+v and %+v, want one owner with a term", want, at.NextStep, mine.NextStep)
+	}
+}
+
+// TestReferralFromRequestToStart: an inhabitant is referred, accepted, handed over
+// warmly, starts, and moves on; both sides always know whose step it is, and
+// nobody else learns of it.
+func TestReferralFromRequestToStart(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newReferring(t)
+		id := f.refer(gt.Alblasserdam, "K-2026-17")
+		got := f.read(gt.Smile, id)
+		if got.Need == nil || got.Need.Note == "" || got.Need.Trede != 0 || got.Reference != "" {
+			t.Errorf("got need %+v, want what policy lets go: a note, no trede, no reference", got.Need)
+		}
+		f.commit(desk.ReferralCommit{Referral: id, Act: gateway.ActAccept})
+		f.status(gt.Alblasserdam, id, gateway.Accepted)
+		if got := f.read(gt.Smile, id); got.Allotment != "alblasserdam" {
+			t.Errorf("got allotment %q, want Alblasserdam's", got.Allotment)
+		}
+		shown := f.Received(gt.Alblasserdam, gt.Smile)["groen"]
+		if free := shown.Allotments[0].Places[0].Available; free == nil || *free != 4 {
+			t.Errorf("got %v places free in its own allotment, want 4 of 5", free)
+		}
+		f.commit(desk.ReferralCommit{Referral: id, Act: gateway.ActAskHandover})
+		_, err := f.Node(gt.Alblasserdam).Desk.HandOver(t.Context(), gt.Everyone(), desk.NewHandover{Referral: id, Handover: gateway.Handover{
+			Name: "Kim Verzinsel", Phone: "06 12345678", Postcode: "2952AB", Contact: gateway.Contact{Name: "Robin Verzonnen"},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.wake(gt.Alblasserdam)
+		f.status(gt.Alblasserdam, id, gateway.HandedOver)
+		if got := f.read(gt.Smile, id).Handover; got == nil || got.Name != "Kim Verzinsel" || got.Phone == "" || got.Postcode != "" {
+			t.Errorf("got handover %+v, want a name and a number, and no postcode: policy names none", got)
+		}
+		f.commit(desk.ReferralCommit{Referral: id, Act: gateway.ActStart, Date: gateway.DateOf(time.Now())})
+		f.commit(desk.ReferralCommit{Referral: id, Act: gateway.ActEnd, Reason: "uitstroom-betaald-werk"})
+		f.status(gt.Alblasserdam, id, gateway.Ended)
+		for _, one := range f.Net.Wire() {
+			for _, token := range one.Batch.Messages {
+				if strings.Contains(token, id) {
+					t.Error("the id of the referral can be read on the wire")
+				}
+			}
+		}
+		if list, err := f.Node(gt.Dordrecht).Desk.ListReferrals(t.Context(), gt.Everyone(), desk.ReferralFilter{}); err != nil || len(list) != 0 {
+			t.Errorf("Dordrecht: got %v, %v, want nothing", list, err)
+		}
+		for _, oin := range []gateway.OIN{gt.Smile, gt.Alblasserdam, gt.Dordrecht} {
+			f.Stop(oin)
+			searchFor(t, f.Dir(oin), []byte("Kim Verzinsel"), []byte("12345678"), []byte("K-2026-17"), []byte(id))
+		}
+	})
+}
+
+// TestNarrowedPolicyWithholdsReferrals: what waits for a provider that is away is
+// decided again before it goes.
+func TestNarrowedPolicyWithholdsReferrals(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newReferring(t)
+		f.Net.Break(gt.Fault{Before: func(from, to gateway.OIN) error {
+			if to == gt.Smile {
+				return gateway.Errorf(gateway.Unavailable, "away")
+			}
+			return nil
+		}})
+		asked, err := f.Node(gt.Alblasserdam).Desk.Refer(t.Context(), gt.Everyone(), desk.NewReferral{Provider: gt.Smile, Need: need()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.wake(gt.Alblasserdam)
+		file, _, err := policies.Template("gemeente", string(gt.Alblasserdam), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.SetPolicy(gt.Alblasserdam, strings.Replace(string(file), ", note]", "]", 1)); err != nil {
+			t.Fatal(err)
+		}
+		f.Net.Break(gt.Fault{})
+		time.Sleep(2 * time.Hour)
+		if list, err := f.Node(gt.Smile).Desk.ListReferrals(t.Context(), gt.Everyone(), desk.ReferralFilter{}); err != nil || len(list) != 0 {
+			t.Errorf("Smile: got %v, %v, want nothing: the note may not go any more", list, err)
+		}
+		mine := f.read(gt.Alblasserdam, asked.Referral.ID)
+		if mine.Asked != "" || mine.Status != "" {
+			t.Errorf("got %+v, want a request that is no longer open", mine.ReferralLine)
+		}
+	})
+}

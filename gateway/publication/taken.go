@@ -1,0 +1,83 @@
+package publication
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// What is available is what neither others, by the export, nor referrals take. An
+// offer is stored as the admin brought it; what referrals take is counted in when
+// it is sampled and planned.
+
+// readTaken reads what referrals take of the own offers on a day.
+func (p *Publisher) readTaken(ctx context.Context, now time.Time) (map[string]gateway.Taken, error) {
+	taken, err := p.store.TakenOffers(ctx, gateway.DateOf(now))
+	if err != nil {
+		return nil, fmt.Errorf("read what referrals take: %w", err)
+	}
+	return taken, nil
+}
+
+// Refresh plans the offers again of which referrals take other places than when it
+// was last called: booked or freed ones, and reservations that lapsed. It is cheap
+// when there are none.
+func (p *Publisher) Refresh(ctx context.Context, now time.Time) (Result, error) {
+	p.planning.Lock()
+	defer p.planning.Unlock()
+	taken, err := p.readTaken(ctx, now)
+	if err != nil {
+		return Result{}, err
+	}
+	prints := map[string]string{}
+	for id, places := range taken {
+		prints[id] = fmt.Sprint(places)
+	}
+	var moved []string
+	for id := range mergeKeys(prints, p.taken) {
+		if prints[id] != p.taken[id] {
+			moved = append(moved, id)
+		}
+	}
+	if len(moved) == 0 {
+		return Result{}, nil
+	}
+	slices.Sort(moved)
+	var items []item
+	names := p.namer()
+	for _, id := range moved {
+		o, ok, err := p.store.OwnOffer(ctx, id)
+		if err != nil {
+			return Result{}, fmt.Errorf("read own offer: %w", err)
+		}
+		if ok {
+			items = append(items, item{OwnOffer: o, subject: names.offer(id)})
+		}
+	}
+	plan := p.newPlan(now)
+	if err := p.beginUnder(ctx, plan); err != nil {
+		return Result{}, err
+	}
+	r := p.newRun(plan, store.Publication{Correct: true})
+	if err := r.send(ctx, items); err != nil {
+		return r.result(), err
+	}
+	p.taken = prints
+	return r.result(), nil
+}
+
+func mergeKeys(a, b map[string]string) map[string]bool {
+	all := map[string]bool{}
+	for id := range maps.Keys(a) {
+		all[id] = true
+	}
+	for id := range maps.Keys(b) {
+		all[id] = true
+	}
+	return all
+}

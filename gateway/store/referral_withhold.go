@@ -1,0 +1,89 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+)
+
+// Withheld is a message about a person that waits for a party, and that policy no
+// longer lets go as it is.
+type Withheld struct {
+	Kind    string
+	Subject string
+	Rule    string // that forbids it, or "default"
+	Policy  string // version
+}
+
+// Withhold takes messages out of the queue of a party that policy no longer
+// allows. A referrer's request is no longer open then: its staff decide what now.
+// Of a provider's state what is still allowed is queued again.
+func (s *Store) Withhold(ctx context.Context, now time.Time, party gateway.OIN, all []Withheld, terms ReferralTerms) error {
+	return s.update(ctx, now, func(t *txn) error {
+		for _, w := range all {
+			if err := t.unqueue(party, w.Kind, w.Subject); err != nil {
+				return err
+			}
+			err := t.record(journal.Entry{
+				Kind: journal.KindWithdrawn, Party: party, Policy: w.Policy, Rules: []string{w.Rule}, Outcome: w.Kind,
+			})
+			if err != nil {
+				return err
+			}
+			if w.Kind == gateway.KindReferralState {
+				err = t.restate(w.Subject, terms)
+			} else {
+				err = t.closeRequest(w.Subject, w.Rule)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// restate queues the state of a referral as policy allows it now.
+func (t *txn) restate(subject string, terms ReferralTerms) error {
+	key, ok, err := t.bySubject(tableProvided, subject)
+	if err != nil || !ok {
+		return err
+	}
+	row, err := t.provided(key)
+	if err != nil || row == nil {
+		return err
+	}
+	return t.sendState(row.Referral, terms)
+}
+
+func (t *txn) closeRequest(subject, rule string) error {
+	key, ok, err := t.bySubject(tableFollowed, subject)
+	if err != nil || !ok {
+		return err
+	}
+	row, err := t.followed(key)
+	if err != nil || row == nil {
+		return err
+	}
+	row.Follow.Open, row.AnswerBy, row.Withheld = nil, "", rule
+	return t.putFollowed(row)
+}
+
+// bySubject finds the row of a referral by the subject of its messages.
+func (t *txn) bySubject(in, subject string) (key referralKey, ok bool, err error) {
+	prefix, err := hex.DecodeString(subject)
+	if err != nil {
+		return key, false, nil // of an answer about what is no referral here
+	}
+	err = t.ascend(table{name: in}, prefix, func(k, _ []byte) (bool, error) {
+		if ok = bytes.HasPrefix(k, prefix) && len(k) == len(key); ok {
+			copy(key[:], k)
+		}
+		return false, nil
+	})
+	return key, ok, err
+}
