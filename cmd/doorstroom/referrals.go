@@ -28,7 +28,7 @@ encrypted to the other side alone.`,
   doorstroom referrals act 3f0c9a12 accept
   doorstroom referrals handover 3f0c9a12 --file overdracht.yaml`,
 	}, newReferralsListCommand(a), newReferralsShowCommand(a), newReferralsReferCommand(a), newReferralsActCommand(a),
-		newReferralsHandoverCommand(a), newReferralsWaitingCommand(a), newReferralsEraseCommand(a))
+		newReferralsHandoverCommand(a), newReferralsWaitingCommand(a), newReferralsImportCommand(a), newReferralsEraseCommand(a))
 }
 
 // shortReferral is as much of an id as a screen shows, and as finds it again.
