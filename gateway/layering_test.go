@@ -52,6 +52,7 @@ func layers() map[string][]string {
 		"gateway/approval":     {"gateway", "gateway/seal"},
 		"gateway/trace":        {"gateway"},
 		"gateway/guard":        {"gateway"},
+		"gateway/mail":         {"gateway", "gateway/calendar"},
 		"gateway/logbook":      {"gateway", "gateway/journal", "gateway/trace"},
 		"gateway/store":        {"gateway", "gateway/journal"},
 		"gateway/vault":        {"gateway"},

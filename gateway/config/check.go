@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/url"
 	"slices"
 	"strconv"
@@ -43,6 +44,7 @@ func check(d *decoder, c Config) {
 	checkWitnesses(d, c)
 	checkNumbers(d, c)
 	checkTrace(d, c.Trace)
+	checkMail(d, c.Mail)
 	oneOf(d, "policy.approval", c.Policy.Approval, "none", "one-person", "two-person")
 	checkJournal(d, c.Journal)
 	checkTerms(d, c.Terms)
@@ -172,6 +174,35 @@ func checkACME(d *decoder, a ACME) {
 func checkTrace(d *decoder, t Trace) {
 	between(d, "trace.percent", t.Percent, 0, 100)
 	receiver(d, "trace.endpoint", t.Endpoint)
+}
+
+func checkMail(d *decoder, m Mail) {
+	if t, err := time.Parse("15:04", m.At); err != nil || t.Format("15:04") != m.At {
+		d.failAt("mail.at", "expected a time of day in quotes, such as \"08:30\"")
+	}
+	if m.Server == "" {
+		return
+	}
+	if host, _, err := net.SplitHostPort(m.Server); err != nil || host == "" {
+		d.failAt("mail.server", "expected a host and a port, such as mail.example.nl:587")
+	}
+	mailbox(d, "mail.from", m.From)
+	if len(m.To) == 0 {
+		d.failAt("mail.to", "missing: give at least one address")
+	}
+	for i, to := range m.To {
+		mailbox(d, index("mail.to", i), to)
+	}
+	if (m.User == "") != (m.Password == "") {
+		d.failAt("mail.password", "give both a user and the file with the password, or neither")
+	}
+}
+
+// mailbox checks one address, without a name before it.
+func mailbox(d *decoder, key, s string) {
+	if a, err := mail.ParseAddress(s); err != nil || a.Address != s || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		d.failAt(key, "expected one e-mail address, such as doorstroom@example.nl")
+	}
 }
 
 func checkLogboek(d *decoder, l Logboek) {

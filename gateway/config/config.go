@@ -50,6 +50,7 @@ type Config struct {
 	Limits    Limits      `yaml:"limits"`
 	Log       Log         `yaml:"log"`
 	Trace     Trace       `yaml:"trace"`
+	Mail      Mail        `yaml:"mail"`
 }
 
 // Closings are the periods in which this party is closed, written as ISO 8601
@@ -202,6 +203,18 @@ type Log struct {
 	Format string `yaml:"format"`
 }
 
+// Mail is where a summary of what waits goes on working days, at a time of day in
+// the Netherlands. An empty Server means none. User and Password (a file) are for
+// a server that asks for them.
+type Mail struct {
+	Server   string   `yaml:"server" reload:"yes"`
+	From     string   `yaml:"from" reload:"yes"`
+	To       []string `yaml:"to" reload:"yes"`
+	At       string   `yaml:"at" reload:"yes"`
+	User     string   `yaml:"user" reload:"yes"`
+	Password string   `yaml:"password" path:"yes" reload:"yes"`
+}
+
 // Trace names an OTLP/HTTP receiver for traces, and how many of a hundred
 // operations and messages are traced. An empty Endpoint means none.
 type Trace struct {
@@ -242,6 +255,7 @@ func Default() Config {
 		},
 		Log:   Log{Level: "info", Format: "text"},
 		Trace: Trace{Percent: 100},
+		Mail:  Mail{At: "08:30"},
 	}
 }
 

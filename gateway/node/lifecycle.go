@@ -77,6 +77,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.running.push("witnesses", func(context.Context) error { n.Witness.Stop(); return nil })
 	n.background("clock", n.clock)
 	n.background("backups", n.backups)
+	n.background("mail", n.mails)
 	if n.opt.Config.Logboek.Endpoint != "" {
 		n.background("logboek", n.sendJournal)
 	}
