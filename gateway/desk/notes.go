@@ -65,7 +65,7 @@ func (d *Desk) lacks(p store.PeerStatus) string {
 	}
 	var parts, kinds, lists []string
 	for _, kind := range d.Schema.Kinds() {
-		if p.Held > 0 && !slices.Contains(h.Kinds, kind) {
+		if p.Held > 0 && !slices.Contains(h.Kinds, kind) && (p.Confidential > 0 || !gateway.Confidential(kind)) {
 			kinds = append(kinds, kind)
 		}
 	}
