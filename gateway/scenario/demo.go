@@ -76,6 +76,9 @@ func (d Demo) Run(ctx context.Context) (err error) {
 		return err
 	}
 	first := slices.IndexFunc(running, func(p *process) bool { return p.Source != "" })
+	if err := d.referrals(ctx, running, running[first]); err != nil {
+		return err
+	}
 	if err := d.audit(ctx, running[first]); err != nil || d.Once {
 		return err
 	}

@@ -94,6 +94,15 @@ func TestDemoOnce(t *testing.T) {
 					t.Errorf("got no %q in\n%s", audited, out.String())
 				}
 			}
+			if name == "drechtsteden" {
+				for _, told := range []string{
+					"Kim: Gestart; nu aan Smile", "op de wachtlijst", "Sam: Op de wachtlijst; nu aan Smile", "Robin: Annulering verzocht", "Robin: Beëindigd",
+				} {
+					if !strings.Contains(out.String(), told) {
+						t.Errorf("got no %q in\n%s", told, out.String())
+					}
+				}
+			}
 			left, err := os.ReadDir(tmp)
 			if err != nil {
 				t.Fatal(err)
