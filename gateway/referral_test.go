@@ -24,7 +24,6 @@ type world struct {
 	referrer    gateway.Follow
 	requests    []gateway.ReferralRequest
 	states      []sent
-	backups     [2]any // of provider and referrer
 	ids         int
 }
 
