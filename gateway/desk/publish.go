@@ -24,7 +24,8 @@ type ImportReport struct {
 	Bad       int                  `json:"bad"`                 // offers that could not be read or published
 	Kept      []string             `json:"kept,omitempty"`      // of those, whose last good version stays
 	Withdrawn []string             `json:"withdrawn,omitempty"` // no longer in a full export
-	Held      []string             `json:"held,omitempty"`      // would vanish: nothing was done until somebody confirms
+	Held      []string             `json:"held,omitempty"`      // nothing was done until somebody confirms: these would vanish, or are in Short
+	Short     []string             `json:"short,omitempty"`     // get fewer places than are taken
 	Messages  int                  `json:"messages"`            // queued for other parties
 	Denied    []publication.Denial `json:"denied,omitempty"`
 	Problems  []gateway.RowProblem `json:"problems,omitempty"`
@@ -124,7 +125,10 @@ func (d *Desk) take(ctx context.Context, caller gateway.Caller, imp gateway.Impo
 	if err := d.fits(ctx, report.New, len(vanished)); err != nil {
 		return report, err
 	}
-	if d.tooMany(len(vanished), total) && !confirmed {
+	if report.Short, err = d.lowered(ctx, put, known, now); err != nil {
+		return report, err
+	}
+	if (d.tooMany(len(vanished), total) || len(report.Short) > 0) && !confirmed {
 		return d.hold(ctx, caller, now, imp, vanished, report)
 	}
 	for _, gone := range vanished {
@@ -245,13 +249,36 @@ func (d *Desk) hold(ctx context.Context, caller gateway.Caller, now time.Time, i
 	state.Source = imp.Source
 	state.Taken = taken(state, imp)
 	state.Held = &store.HeldImport{At: now, Import: imp, Vanished: report.Held}
+	report.Held = append(slices.Clone(report.Held), report.Short...)
 	entry := d.entry(caller, journal.KindImportHeld, now)
-	entry.Count = len(vanished)
+	entry.Count = len(report.Held)
 	if err := d.Store.SaveImport(ctx, now, state, []journal.Entry{entry}); err != nil {
 		return report, fmt.Errorf("hold import: %w", err)
 	}
-	d.Log.Warn("import held: too many offers would vanish", "source", imp.Source, "vanishing", len(vanished))
+	d.Log.Warn("import held: too many offers would vanish, or have fewer places than are taken",
+		"source", imp.Source, "vanishing", len(vanished), "short", len(report.Short))
 	return report, nil
+}
+
+// lowered names the offers to which an import would leave fewer places than
+// referrals and others take.
+func (d *Desk) lowered(ctx context.Context, put []store.OwnOffer, known map[string]*store.KnownOffer, now time.Time) (ids []string, err error) {
+	taken, err := d.Store.TakenOffers(ctx, gateway.DateOf(now))
+	if err != nil || len(taken) == 0 {
+		return nil, err
+	}
+	for _, o := range put {
+		var before store.OwnOffer
+		if old, ok := known[o.Offer.ID]; ok {
+			if before, err = old.Whole(); err != nil {
+				return nil, fmt.Errorf("read own offer: %w", err)
+			}
+		}
+		if o.Offer.Lowers(before.Offer, taken[o.Offer.ID]) {
+			ids = append(ids, o.Offer.ID)
+		}
+	}
+	return ids, nil
 }
 
 func (d *Desk) wake(r publication.Result) {
@@ -371,7 +398,12 @@ func (d *Desk) partyName(oin gateway.OIN) string {
 func (r ImportReport) Text() string {
 	var b strings.Builder
 	if len(r.Held) > 0 {
-		fmt.Fprintf(&b, "VASTGEHOUDEN: %d aanbiedingen staan niet meer in dit bestand. Er is nog niets veranderd.\n", len(r.Held))
+		if gone := len(r.Held) - len(r.Short); gone > 0 {
+			fmt.Fprintf(&b, "VASTGEHOUDEN: %d aanbiedingen staan niet meer in dit bestand. Er is nog niets veranderd.\n", gone)
+		}
+		if len(r.Short) > 0 {
+			fmt.Fprintf(&b, "VASTGEHOUDEN: minder plekken dan er bezet zijn bij %s. Er is nog niets veranderd.\n", strings.Join(r.Short, ", "))
+		}
 		b.WriteString("Klopt het? Geef dan opnieuw door met: doorstroom publish --confirm\n")
 	} else {
 		fmt.Fprintf(&b, "Ingelezen: %d aanbiedingen (%d nieuw, %d gewijzigd, %d ongewijzigd), %d ingetrokken; %d berichten klaargezet.\n",

@@ -170,3 +170,53 @@ func TestNarrowedPolicyWithholdsReferrals(t *testing.T) {
 		}
 	})
 }
+
+// TestImportBelowWhatIsTaken: an export that leaves fewer places than referrals
+// take is held, and names the offer.
+func TestImportBelowWhatIsTaken(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newReferring(t)
+		id := f.refer(gt.Alblasserdam, "K-1")
+		f.commit(desk.ReferralCommit{Referral: id, Act: gateway.ActAccept})
+		imp := func(maximum int) gateway.Import {
+			o := gt.Offer("groen")
+			o.Allotments[0].Places[0].Maximum = maximum
+			return gateway.Import{Source: "test", Offers: []gateway.Offer{o}}
+		}
+		smile := f.Node(gt.Smile).Desk
+		held, err := smile.PublishCapacity(t.Context(), gt.Everyone(), imp(0), false)
+		if err != nil || len(held.Short) != 1 || len(held.Held) != 1 || held.Short[0] != "groen" || !strings.Contains(held.Text(), "bezet zijn bij groen") {
+			t.Errorf("got %+v, %v, want that it is held for groen", held, err)
+		}
+		if taken, err := smile.PublishCapacity(t.Context(), gt.Everyone(), imp(1), false); err != nil || len(taken.Held) != 0 {
+			t.Errorf("as many places as are taken: got %+v, %v, want that it is taken", taken, err)
+		}
+	})
+}
+
+// TestCancellationCrosses: a cancellation that crosses another step is asked again
+// of the new state, and ends with what the provider says of it.
+func TestCancellationCrosses(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newReferring(t)
+		id := f.refer(gt.Alblasserdam, "K-1")
+		f.commit(desk.ReferralCommit{Referral: id, Act: gateway.ActAccept})
+		f.Net.Break(gt.Fault{Before: func(_, _ gateway.OIN) error { return gateway.Errorf(gateway.Unavailable, "away") }})
+		_, err := f.Node(gt.Alblasserdam).Desk.AskReferral(t.Context(), gt.Everyone(), desk.ReferralRequest{Referral: id, Act: gateway.ActCancel, Reason: "verhuisd"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.commit(desk.ReferralCommit{Referral: id, Act: gateway.ActAskHandover})
+		f.Net.Break(gt.Fault{})
+		time.Sleep(2 * time.Hour)
+		f.status(gt.Alblasserdam, id, gateway.CancelAsked)
+		f.commit(desk.ReferralCommit{Referral: id, Act: gateway.ActConfirm})
+		f.status(gt.Alblasserdam, id, gateway.Cancelled)
+		shown := f.Received(gt.Alblasserdam, gt.Smile)["groen"]
+		if free := shown.Allotments[0].Places[0].Available; free == nil || *free != 5 {
+			t.Errorf("got %v places free after the cancellation, want all 5", free)
+		}
+	})
+}
