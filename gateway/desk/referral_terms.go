@@ -20,8 +20,8 @@ func (d *Desk) ReferralTerms(trajectsoort string) store.ReferralTerms {
 		terms = d.Terms()
 	}
 	return store.ReferralTerms{
-		Due:     func(r gateway.Referral) gateway.Date { return dueOf(r, trajectsoort, terms) },
-		DueIn:   func(r gateway.Referral, trajectsoort string) gateway.Date { return dueOf(r, trajectsoort, terms) },
+		Due:     func(r gateway.Referral) gateway.Date { return dueOf(r, trajectsoort, terms, d.closedFor(r)) },
+		DueIn:   func(r gateway.Referral, t string) gateway.Date { return dueOf(r, t, terms, d.closedFor(r)) },
 		Subject: d.publisher.Subject,
 		Tell:    func(r gateway.Referral) (gateway.Referral, bool) { return d.tellState(r, trajectsoort, day) },
 		Recipient: func(oin gateway.OIN) gateway.Recipient {
@@ -37,12 +37,22 @@ func (d *Desk) ReferralTerms(trajectsoort string) store.ReferralTerms {
 
 // dueOf is the last day for the next step: the date of the state, where that says
 // one that is still to come and the step is then, or else the end of its term.
-func dueOf(r gateway.Referral, trajectsoort string, terms []config.ReferralTerm) gateway.Date {
+func dueOf(r gateway.Referral, trajectsoort string, terms []config.ReferralTerm, closed calendar.Closed) gateway.Date {
 	since, step := gateway.DateOf(r.Since), r.Status.NextStep()
 	if step.OnDate && r.Date >= since {
 		return r.Date
 	}
-	return termOf(r.Status, trajectsoort, terms).Due(since, calendar.Closed{})
+	return termOf(r.Status, trajectsoort, terms).Due(since, closed)
+}
+
+// closedFor is when whoever owns the next step is closed, as far as this node
+// says it of itself. That of others is for them: only the provider says when a
+// step is due.
+func (d *Desk) closedFor(r gateway.Referral) (closed calendar.Closed) {
+	if d.Closed != nil && r.Provider == d.Self && r.Status.NextStep().Owner == gateway.ProviderSide {
+		closed.Periods = d.Closed()
+	}
+	return closed
 }
 
 // termOf is the term in a state: that of its trajectsoort before that of all, and

@@ -220,3 +220,20 @@ func TestCancellationCrosses(t *testing.T) {
 		}
 	})
 }
+
+// TestTermsStandStillWhileClosed: the days on which the provider is closed do not
+// count for what it must do.
+func TestTermsStandStillWhileClosed(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newReferring(t)
+		open := f.read(gt.Smile, f.refer(gt.Alblasserdam, "K-1"))
+		until := gateway.DateOf(time.Now().AddDate(0, 0, 13))
+		f.SetConfig(gt.Smile, "closed: []", "closed: ["+string(gateway.DateOf(time.Now()))+"/"+string(until)+"]")
+		time.Sleep(time.Minute)
+		closed := f.read(gt.Smile, f.refer(gt.Alblasserdam, "K-2"))
+		if open.NextStep.Due >= closed.NextStep.Due || closed.NextStep.Due <= until {
+			t.Errorf("got %s while open and %s while closed until %s", open.NextStep.Due, closed.NextStep.Due, until)
+		}
+	})
+}

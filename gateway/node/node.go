@@ -176,7 +176,7 @@ func (n *Node) assemble(ctx context.Context) error {
 		KnowNewer:    func() []gateway.OIN { return n.Exchange.Counters().KnowNewer() },
 		Trace:        n.trace,
 		Witness:      func() desk.Witness { return n.Witness },
-		Terms:        n.terms, Retention: n.retention,
+		Terms:        n.terms, Closed: n.closed, Retention: n.retention,
 		Post:        desk.Post{Send: n.sendLetter, Enter: n.enterApproval},
 		WriteBackup: n.writeBackup, BackupEvery: n.backupEvery, Examine: n.examine,
 		Log: n.log,
