@@ -101,6 +101,12 @@ func referralWrites() map[string]write {
 				_, err := s.AskReferral(ctx, now, store.Asking{Referral: id, Act: gateway.ActWithdraw, Reason: "overig", Terms: terms()})
 				return err
 			}},
+		"Withhold": {func(t *testing.T, s *testStore, now time.Time) {
+			get(s.AskNewReferral(ctx, now, self, store.NewReferral{Provider: peerA, Need: need(), Terms: terms()}))(t)
+			id = due(t, s, now, peerA)[0].Subject
+		}, func(_ *testing.T, s *testStore, now time.Time) error {
+			return s.Withhold(ctx, now, peerA, []store.Withheld{{Kind: gateway.KindReferral, Subject: id, Rule: "default"}}, terms())
+		}},
 		"CommitReferral": {referred, func(t *testing.T, s *testStore, now time.Time) error {
 			return committed(t, s, now, gateway.ActAccept)
 		}},
