@@ -178,6 +178,7 @@ type ReferralCounts struct {
 	Overdue int `json:"overdue"` // of these, the next step was due before today
 	Mine    int `json:"mine"`    // of these, the next step is for this node
 	Late    int `json:"late"`    // of these, overdue by more than LateAfter working days
+	OurLate int `json:"ourLate"` // overdue, and the next step is for this node
 }
 
 // LateAfter is how many working days a step may be overdue before the node warns.
@@ -196,6 +197,9 @@ func (d *Desk) ReferralCounts(day gateway.Date) (c ReferralCounts) {
 		}
 		if step.Overdue {
 			c.Overdue++
+		}
+		if step.Overdue && step.Mine {
+			c.OurLate++
 		}
 		if step.Late > LateAfter {
 			c.Late++

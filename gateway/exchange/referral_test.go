@@ -235,5 +235,9 @@ func TestTermsStandStillWhileClosed(t *testing.T) {
 		if open.NextStep.Due >= closed.NextStep.Due || closed.NextStep.Due <= until {
 			t.Errorf("got %s while open and %s while closed until %s", open.NextStep.Due, closed.NextStep.Due, until)
 		}
+		day := open.NextStep.Due.Next() // for Smile's daily mail: both wait for it, one too long
+		if got := f.Node(gt.Smile).Desk.ReferralCounts(day); got.Mine != 2 || got.OurLate != 1 {
+			t.Errorf("got %+v on %s, want two to do, of which one is overdue", got, day)
+		}
 	})
 }

@@ -115,5 +115,7 @@ func (n *Node) summary(ctx context.Context, now time.Time) (mail.Summary, error)
 		return sum, fmt.Errorf("count refused messages: %w", err)
 	}
 	sum.Refused = len(page.Records)
+	counts := n.Desk.ReferralCounts(gateway.DateOf(now))
+	sum.Waiting, sum.Overdue = counts.Mine, counts.OurLate
 	return sum, nil
 }
