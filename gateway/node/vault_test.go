@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/config"
+	"github.com/doorstroom/doorstroom/gateway/desk"
 	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
 	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/node"
@@ -161,6 +163,16 @@ func TestErasedIsNowhere(t *testing.T) {
 			for _, o := range due {
 				if bytes.Contains(o.Data, []byte(id)) {
 					t.Errorf("%s: it still waits to be sent", when)
+				}
+			}
+			export, err := n.Desk.ExportJournal(t.Context(), gt.Everyone(), desk.JournalSearch{Limit: desk.ExportLimit})
+			if err != nil || len(export.Records) < 3 {
+				t.Fatalf("%s: exported %d entries, %v", when, len(export.Records), err)
+			}
+			text := fmt.Sprintf("%+v", export)
+			for _, word := range gone {
+				if strings.Contains(text, word) {
+					t.Errorf("%s: the export of the journal shows %q", when, word)
 				}
 			}
 		}
