@@ -83,12 +83,11 @@ func TestConcurrentAccepts(t *testing.T) {
 			demand := crowd(t, s, who)
 			var h history
 			var wg sync.WaitGroup
-			client := 0
+			clients := 0
 			for id, in := range demand {
-				client++
-				wg.Add(1)
-				go func() {
-					defer wg.Done()
+				clients++
+				client := clients
+				wg.Go(func() {
 					placed := h.do(client, in, func() bool { return tryAccept(t, s, id) })
 					if placed && freeing {
 						in.free = true
@@ -97,7 +96,7 @@ func TestConcurrentAccepts(t *testing.T) {
 							return err == nil
 						})
 					}
-				}()
+				})
 			}
 			wg.Wait()
 			if got := porcupine.CheckOperationsTimeout(placesModel(), h.all, time.Minute); got != porcupine.Ok {
