@@ -260,6 +260,16 @@ func (d *Desk) tellReferral(n NewReferral, offer ReceivedOffer, day gateway.Date
 
 // tell asks policy about a message about a person; Denied names the rule.
 func (d *Desk) tell(q policy.Personal, to gateway.OIN) (policy.Told, error) {
+	told, err := d.ask(q, to)
+	if err == nil && !told.Allowed {
+		err = gateway.Errorf(gateway.Denied, "the policy of this node does not let it go: rule %s", told.DeniedBy)
+	}
+	return told, err
+}
+
+// ask gives what the policy in force says, whatever it says; a party that is not
+// in the register is a Conflict.
+func (d *Desk) ask(q policy.Personal, to gateway.OIN) (policy.Told, error) {
 	rules := d.Rules()
 	if rules.Register == nil {
 		return policy.Told{}, gateway.Errorf(gateway.Conflict, "no register has been installed yet")
@@ -269,11 +279,7 @@ func (d *Desk) tell(q policy.Personal, to gateway.OIN) (policy.Told, error) {
 		return policy.Told{}, gateway.Errorf(gateway.Conflict, "the provider is not in the register any more")
 	}
 	q.Recipient = recipient
-	told := rules.Policy.Tell(q)
-	if !told.Allowed {
-		return told, gateway.Errorf(gateway.Denied, "the policy of this node does not let it go: rule %s", told.DeniedBy)
-	}
-	return told, nil
+	return rules.Policy.Tell(q), nil
 }
 
 func (d *Desk) basis(told policy.Told, day gateway.Date) store.Basis {

@@ -36,17 +36,11 @@ func (d *Desk) TellAgain(ctx context.Context, peer gateway.OIN, kind string, dat
 
 // told asks the policy in force; nothing is allowed to a party that is gone.
 func (d *Desk) told(q policy.Personal, to gateway.OIN) policy.Told {
-	rules := d.Rules()
-	none := policy.Told{Decision: gateway.Decision{DeniedBy: "default", Policy: rules.Policy.Version()}}
-	if rules.Register == nil {
-		return none
+	told, err := d.ask(q, to)
+	if err != nil {
+		return policy.Told{Decision: gateway.Decision{DeniedBy: "default", Policy: d.Rules().Policy.Version()}}
 	}
-	recipient, ok := rules.Register.Recipient(to, q.Kind, q.Day)
-	if !ok {
-		return none
-	}
-	q.Recipient = recipient
-	return rules.Policy.Tell(q)
+	return told
 }
 
 // tellState is as much of a state as policy lets its referrer know.

@@ -79,8 +79,8 @@ const remembersEnded = 30 * 24 * time.Hour
 // reconcile goes through the referrals with the peer again where one of the two
 // was restored, or messages were given up.
 func (w *worker) reconcile(ctx context.Context, now time.Time) error {
-	status, err := w.e.Store.Peer(ctx, w.peer)
-	if err != nil || !status.Referrals || w.e.Referrals == nil {
+	owed, err := w.e.Store.OwedReferrals(ctx, w.peer)
+	if err != nil || !owed || w.e.Referrals == nil {
 		return err
 	}
 	n, err := w.e.Store.ReconcileReferrals(ctx, now, w.peer, now.Add(-remembersEnded), w.e.Referrals(""))

@@ -124,7 +124,7 @@ func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Resul
 	if err := p.beginUnder(ctx, plan); err != nil {
 		return Result{}, err
 	}
-	r := p.newRun(plan, store.Publication{Journal: []journal.Entry{c.Entry}})
+	r := p.newRun(plan, taken, store.Publication{Journal: []journal.Entry{c.Entry}})
 	if c.Progress != nil {
 		r.progress = func(done int) { c.Progress(done, len(items)) }
 	}
@@ -373,7 +373,11 @@ func (p *Publisher) replan(ctx context.Context, plan *plan) (_ Result, err error
 	if err := p.beginUnder(ctx, plan); err != nil {
 		return Result{}, err
 	}
-	r := p.newRun(plan, store.Publication{Correct: true})
+	taken, err := p.readTaken(ctx, plan.now)
+	if err != nil {
+		return Result{}, err
+	}
+	r := p.newRun(plan, taken, store.Publication{Correct: true})
 	own, next, err := p.replanOffers(ctx, r)
 	if err == nil {
 		err = p.takeBackOrphans(ctx, r, own)
@@ -403,10 +407,6 @@ func (p *Publisher) replan(ctx context.Context, plan *plan) (_ Result, err error
 // the next sample is due.
 func (p *Publisher) replanOffers(ctx context.Context, r *run) (own *subjects, next time.Time, err error) {
 	next = r.plan.now.AddDate(0, 0, 1) // at the latest: an offer may be added without a plan
-	taken, err := p.readTaken(ctx, r.plan.now)
-	if err != nil {
-		return nil, next, err
-	}
 	own = &subjects{}
 	names := p.namer()
 	for after := ""; ; {
@@ -423,7 +423,7 @@ func (p *Publisher) replanOffers(ctx context.Context, r *run) (own *subjects, ne
 			items[i] = item{OwnOffer: o, subject: names.offer(o.Offer.ID)}
 			own.add(items[i].subject)
 			if r.plan.everyone {
-				items[i].Sampling = o.Sampling.Advance(o.Offer.With(taken[o.Offer.ID]), r.plan.now)
+				items[i].Sampling = o.Sampling.Advance(o.Offer.With(r.taken[o.Offer.ID]), r.plan.now)
 				items[i].put = items[i].Sampling.Current.At != o.Sampling.Current.At
 			}
 			if due := items[i].Sampling.NextSample(); due.Before(next) {

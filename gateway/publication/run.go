@@ -58,9 +58,9 @@ type commit struct {
 
 // newRun makes a run. What first holds is part of its first transaction; Correct
 // is so for all.
-func (p *Publisher) newRun(plan *plan, first store.Publication) *run {
+func (p *Publisher) newRun(plan *plan, taken map[string]gateway.Taken, first store.Publication) *run {
 	return &run{
-		p: p, plan: plan, next: first, correct: first.Correct,
+		p: p, plan: plan, taken: taken, next: first, correct: first.Correct,
 		woken: map[gateway.OIN]bool{}, denied: map[string]*Denial{},
 	}
 }
@@ -84,10 +84,7 @@ func (r *run) result() Result {
 
 // send plans items and commits them with what must be sent of them. When it
 // returns nothing is under way.
-func (r *run) send(ctx context.Context, items []item) (err error) {
-	if r.taken, err = r.p.readTaken(ctx, r.plan.now); err != nil {
-		return err
-	}
+func (r *run) send(ctx context.Context, items []item) error {
 	slices.SortFunc(items, func(a, b item) int { return strings.Compare(a.subject, b.subject) })
 	size := min(maxOffers, max(1, maxQueued/max(1, len(r.plan.recipients))))
 	left := len(items)

@@ -39,7 +39,9 @@ func (p *Publisher) Refresh(ctx context.Context, now time.Time) (Result, error) 
 		prints[id] = fmt.Sprint(places)
 	}
 	var moved []string
-	for id := range mergeKeys(prints, p.taken) {
+	known := maps.Clone(prints)
+	maps.Copy(known, p.taken)
+	for id := range known {
 		if prints[id] != p.taken[id] {
 			moved = append(moved, id)
 		}
@@ -63,21 +65,10 @@ func (p *Publisher) Refresh(ctx context.Context, now time.Time) (Result, error) 
 	if err := p.beginUnder(ctx, plan); err != nil {
 		return Result{}, err
 	}
-	r := p.newRun(plan, store.Publication{Correct: true})
+	r := p.newRun(plan, taken, store.Publication{Correct: true})
 	if err := r.send(ctx, items); err != nil {
 		return r.result(), err
 	}
 	p.taken = prints
 	return r.result(), nil
-}
-
-func mergeKeys(a, b map[string]string) map[string]bool {
-	all := map[string]bool{}
-	for id := range maps.Keys(a) {
-		all[id] = true
-	}
-	for id := range maps.Keys(b) {
-		all[id] = true
-	}
-	return all
 }

@@ -97,8 +97,7 @@ func (s *Store) Peer(ctx context.Context, peer gateway.OIN) (status PeerStatus, 
 func (s *Store) readStatus(r reader, peer gateway.OIN, row peerRow) (PeerStatus, error) {
 	status := PeerStatus{
 		OIN: peer, LastContact: row.LastContact, LastAttempt: row.LastAttempt, NextAttempt: row.NextAttempt,
-		Failures: row.Failures, Reason: row.Reason, Queued: row.Queued, Held: row.Held, Confidential: row.Confidential, Referrals: row.Referrals,
-		Later: row.Later,
+		Failures: row.Failures, Reason: row.Reason, Queued: row.Queued, Held: row.Held, Confidential: row.Confidential, Later: row.Later,
 	}
 	for _, in := range []table{{tableOut, peer}, {tableHeld, peer}} {
 		err := eachMessage(r, in, func(_ uint64, e *entry) (bool, error) {
@@ -191,6 +190,16 @@ func (s *Store) Owed(ctx context.Context, peer gateway.OIN) (owed bool, err erro
 	err = s.view(ctx, func(r reader) error {
 		row, err := readPeer(r, peer)
 		owed = row.Owed
+		return err
+	})
+	return owed, err
+}
+
+// OwedReferrals tells whether the referrals with a peer must be gone through again.
+func (s *Store) OwedReferrals(ctx context.Context, peer gateway.OIN) (owed bool, err error) {
+	err = s.view(ctx, func(r reader) error {
+		row, err := readPeer(r, peer)
+		owed = row.Referrals
 		return err
 	})
 	return owed, err

@@ -133,7 +133,6 @@ type followedRow struct {
 	Signed     string         `json:"signed,omitempty"`   // the last state as its provider signed it
 	AnswerBy   gateway.Date   `json:"answerBy,omitempty"` // to the open request
 	Recovering string         `json:"recovering,omitempty"`
-	Withheld   string         `json:"withheld,omitempty"`  // the rule by which policy took the last request out of the queue
 	Orphan     bool           `json:"orphan,omitempty"`    // its request is unknown here: a backup was put back
 	Forgotten  bool           `json:"forgotten,omitempty"` // its provider says that it knows none such
 	Failed     string         `json:"failed,omitempty"`    // how the last request ended that never came to its provider

@@ -27,7 +27,6 @@ type FollowedReferral struct {
 	Need       *gateway.Need // nil of an orphan
 	Reference  string
 	AnswerBy   gateway.Date
-	Withheld   string // the rule by which policy kept back the last request
 	Recovering bool
 	Orphan     bool
 	Forgotten  bool
@@ -71,7 +70,7 @@ func (s *Store) FollowedReferral(ctx context.Context, id string) (f FollowedRefe
 			err = errNoReferral()
 		}
 		f = FollowedReferral{
-			Follow: row.Follow, Need: row.Need, Reference: row.Reference, AnswerBy: row.AnswerBy, Withheld: row.Withheld,
+			Follow: row.Follow, Need: row.Need, Reference: row.Reference, AnswerBy: row.AnswerBy,
 			Recovering: row.Recovering != "", Orphan: row.Orphan, Forgotten: row.Forgotten, Failed: row.Failed,
 			Digest: digestOf(row.Salt, key),
 		}

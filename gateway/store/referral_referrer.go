@@ -96,7 +96,7 @@ func (t *txn) ask(row *followedRow, a Asking) error {
 	if err != nil {
 		return err
 	}
-	row.Follow, row.Failed, row.Withheld = next, "", ""
+	row.Follow, row.Failed = next, ""
 	var fields []gateway.Field
 	switch a.Act {
 	case gateway.ActHandover:

@@ -217,7 +217,11 @@ func (t *txn) letterEnded(party gateway.OIN, kind, subject string, state gateway
 	case kind != gateway.KindReferral && kind != gateway.KindHandover, state != gateway.RefusedBy && state != gateway.Withdrawn:
 		return nil
 	}
-	row, err := t.followedBySubject(subject)
+	key, ok, err := t.bySubject(tableFollowed, subject)
+	if err != nil || !ok {
+		return err
+	}
+	row, err := t.followed(key)
 	if err != nil || row == nil {
 		return err
 	}
@@ -229,21 +233,17 @@ func (t *txn) letterEnded(party gateway.OIN, kind, subject string, state gateway
 	return t.putFollowed(row)
 }
 
-// followedBySubject finds a referral by the subject of its messages.
-func (t *txn) followedBySubject(subject string) (row *followedRow, err error) {
+// bySubject finds the row of a referral by the subject of its messages.
+func (t *txn) bySubject(in, subject string) (key referralKey, ok bool, err error) {
 	prefix, err := hex.DecodeString(subject)
 	if err != nil || len(prefix) != subjectBytes {
-		return nil, nil // none of ours
+		return key, false, nil // none of ours
 	}
-	var found []byte
-	err = t.ascend(table{name: tableFollowed}, prefix, func(key, _ []byte) (bool, error) {
-		if bytes.HasPrefix(key, prefix) {
-			found = key
+	err = t.ascend(table{name: in}, prefix, func(k, _ []byte) (bool, error) {
+		if ok = bytes.HasPrefix(k, prefix) && len(k) == len(key); ok {
+			copy(key[:], k)
 		}
 		return false, nil
 	})
-	if err != nil || len(found) != len(referralKey{}) {
-		return nil, err
-	}
-	return t.followed(referralKey(found))
+	return key, ok, err
 }

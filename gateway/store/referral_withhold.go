@@ -1,9 +1,7 @@
 package store
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -37,7 +35,7 @@ func (s *Store) Withhold(ctx context.Context, now time.Time, party gateway.OIN, 
 			if w.Kind == gateway.KindReferralState {
 				err = t.restate(w.Subject, terms)
 			} else {
-				err = t.closeRequest(w.Subject, w.Rule)
+				err = t.letterEnded(party, w.Kind, w.Subject, gateway.Withdrawn)
 			}
 			if err != nil {
 				return err
@@ -58,32 +56,4 @@ func (t *txn) restate(subject string, terms ReferralTerms) error {
 		return err
 	}
 	return t.sendState(row.Referral, terms)
-}
-
-func (t *txn) closeRequest(subject, rule string) error {
-	key, ok, err := t.bySubject(tableFollowed, subject)
-	if err != nil || !ok {
-		return err
-	}
-	row, err := t.followed(key)
-	if err != nil || row == nil {
-		return err
-	}
-	row.Follow.Open, row.AnswerBy, row.Withheld = nil, "", rule
-	return t.putFollowed(row)
-}
-
-// bySubject finds the row of a referral by the subject of its messages.
-func (t *txn) bySubject(in, subject string) (key referralKey, ok bool, err error) {
-	prefix, err := hex.DecodeString(subject)
-	if err != nil {
-		return key, false, nil // of an answer about what is no referral here
-	}
-	err = t.ascend(table{name: in}, prefix, func(k, _ []byte) (bool, error) {
-		if ok = bytes.HasPrefix(k, prefix) && len(k) == len(key); ok {
-			copy(key[:], k)
-		}
-		return false, nil
-	})
-	return key, ok, err
 }

@@ -153,7 +153,6 @@ type PeerStatus struct {
 	Held        int
 	// Confidential is how many of those that are queued or held are about persons.
 	Confidential int
-	Referrals    bool           // must be gone through again with it
 	Oldest       time.Time      // of all that waits or is held
 	Later        gateway.Reason // why it takes some of what waits only later, by its last receipts
 	Kept         Kept           // of what it sent
