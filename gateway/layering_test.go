@@ -80,6 +80,7 @@ func layers() map[string][]string {
 func homes() map[string]string {
 	return map[string]string{
 		"filippo.io/age":                           "gateway/seal",
+		"filippo.io/edwards25519":                  "gateway/seal",
 		"github.com/caddyserver/certmagic":         "gateway/identity",
 		"github.com/go-jose/go-jose/v4":            "gateway/seal",
 		"github.com/santhosh-tekuri/jsonschema/v6": "gateway/schema",
@@ -93,6 +94,7 @@ func homes() map[string]string {
 		"github.com/spf13/cobra":                   "cmd",
 		"github.com/cedar-policy/cedar-go":         "", // a second opinion on what policy decides
 		"github.com/letsencrypt/pebble/v2":         "",
+		"github.com/hdevalence/ed25519consensus":   "", // a second opinion on which signatures hold
 		"github.com/rogpeppe/go-internal":          "",
 		"github.com/Shopify/toxiproxy/v2":          "",
 		"github.com/rs/zerolog":                    "", // what toxiproxy logs to

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -85,7 +86,7 @@ func (e *Exchange) inspectAll(ctx context.Context, now time.Time, peer gateway.O
 	defer done()
 	door := e.door(e.Rules(), now, peer)
 	all := make([]inspected, len(batch.Messages))
-	each(len(all), func(i int) { all[i] = door.inspect(batch.Messages[i]) })
+	eachShare(len(all), func(from, to int) { door.inspectSome(batch.Messages[from:to], all[from:to]) })
 	return all, nil
 }
 
@@ -127,17 +128,25 @@ func (e *door) serves(kind string) bool {
 	return ok
 }
 
-// inspect is the inbound pipeline up to the transaction, in its only order.
-func (e *door) inspect(token string) inspected {
+// inspectSome opens several tokens together, and inspects each.
+func (e *door) inspectSome(tokens []string, seen []inspected) {
+	signed, outer, failed := make([]string, len(tokens)), make([]*seal.Outer, len(tokens)), make([]error, len(tokens))
+	for i, token := range tokens {
+		signed[i], outer[i], failed[i] = e.uncover(token)
+	}
+	for i, opened := range e.keys.OpenAll(signed, seal.Message, e.key) {
+		if err := cmp.Or(failed[i], opened.Err); err != nil {
+			seen[i] = e.unattributed(e.rules, e.peer, tokens[i], seal.ReasonOf(err))
+			continue
+		}
+		seen[i] = e.inspect(tokens[i], signed[i], outer[i], opened.Payload)
+	}
+}
+
+// inspect is the inbound pipeline from the signature, which is good, up to the
+// transaction, in its only order.
+func (e *door) inspect(token, signed string, outer *seal.Outer, payload []byte) inspected {
 	rules, now, peer := e.rules, e.now, e.peer
-	signed, outer, err := e.uncover(token)
-	if err != nil {
-		return e.unattributed(rules, peer, token, seal.ReasonOf(err))
-	}
-	payload, _, err := e.keys.Open(signed, seal.Message, e.key)
-	if err != nil {
-		return e.unattributed(rules, peer, token, seal.ReasonOf(err))
-	}
 	m, reason, _ := e.Schema.Envelope(payload)
 	if reason != "" {
 		return e.unattributed(rules, peer, token, reason)

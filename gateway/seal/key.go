@@ -229,7 +229,8 @@ type jwkMembers struct {
 }
 
 // CheckSigningKey says whether k can verify signatures: a public Ed25519 or
-// P-256 JWK, meant for signing, whose thumbprint is its id.
+// P-256 JWK, meant for signing, whose thumbprint is its id. An Ed25519 key is a
+// point in its only spelling (RFC 8032 section 5.1.3) and not of small order.
 func CheckSigningKey(k gateway.Key) error {
 	_, err := signingKey(k)
 	return err
@@ -296,7 +297,14 @@ func (k *Keys) remember(known gateway.Key, key any, use string) {
 	k.read[known.KID] = readKey{use, bytes.Clone(known.JWK), key}
 }
 
-func signingKey(k gateway.Key) (any, error) { return parsePublic(k, useSign) }
+// signingKey gives *edKey or *ecdsa.PublicKey.
+func signingKey(k gateway.Key) (any, error) {
+	public, err := parsePublic(k, useSign)
+	if ed, ok := public.(ed25519.PublicKey); ok && err == nil {
+		return readEd25519(ed)
+	}
+	return public, err
+}
 
 func parsePublic(k gateway.Key, use string) (any, error) {
 	var members jwkMembers

@@ -21,6 +21,9 @@ func Ed25519(k gateway.Key) (ed25519.PublicKey, bool) {
 	if err != nil {
 		return nil, false
 	}
-	public, ok := key.(ed25519.PublicKey)
-	return public, ok
+	ed, ok := key.(*edKey)
+	if !ok {
+		return nil, false
+	}
+	return ed.public, true
 }
