@@ -15,6 +15,8 @@ const (
 	warmUp    = 2000  // messages that are drained before the clock starts
 	drained   = 20000 // of a long queue, at the most
 	fewRounds = 5     // a short queue is soon empty: it is filled so often, but in a trial
+
+	draining, another, storing = "draining them", "another party's", "the sender's store alone"
 )
 
 // depth is what one message costs with so many queued: microseconds of CPU of
@@ -49,9 +51,9 @@ type backlogFigures struct {
 // deep measures what needs a long queue: backlog, memory with it, and the start
 // of a node that has drained it.
 func deep(ctx context.Context, b *bench) error {
-	var figures backlogFigures
-	figures.Few.Queued, figures.Many.Queued = few, b.queued
+	figures := &backlogFigures{Few: depth{Queued: few}, Many: depth{Queued: b.queued}}
 	if b.wants("backlog") {
+		b.figures.Backlog = figures
 		if err := b.shortQueue(ctx, &figures.Few); err != nil {
 			return err
 		}
@@ -67,12 +69,26 @@ func deep(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	few, many := figures.Few, figures.Many
-	figures.DrainRatio, figures.DrainTimeRatio = many.DrainCPU/few.DrainCPU, many.DrainTime/few.DrainTime
-	figures.LiveRatio, figures.LiveTimeRatio = many.LiveCPU/few.LiveCPU, many.LiveTime/few.LiveTime
-	figures.StoreRatio, figures.StoreCPURatio = many.StoreTime/few.StoreTime, many.StoreCPU/few.StoreCPU
-	b.figures.Backlog = &figures
 	return nil
+}
+
+// compared shows some more of what was measured with a queue, and works out the
+// ratios of which both sides are known.
+func (b *bench) compared(d *depth, what string, cpu, time float64) {
+	b.say("with %d queued, %s: %.1f µs of CPU and %.1f µs of time per message", d.Queued, what, cpu, time)
+	f := b.figures.Backlog
+	for _, one := range []struct {
+		ratio     *float64
+		many, few float64
+	}{
+		{&f.DrainRatio, f.Many.DrainCPU, f.Few.DrainCPU}, {&f.DrainTimeRatio, f.Many.DrainTime, f.Few.DrainTime},
+		{&f.LiveRatio, f.Many.LiveCPU, f.Few.LiveCPU}, {&f.LiveTimeRatio, f.Many.LiveTime, f.Few.LiveTime},
+		{&f.StoreRatio, f.Many.StoreTime, f.Few.StoreTime}, {&f.StoreCPURatio, f.Many.StoreCPU, f.Few.StoreCPU},
+	} {
+		if one.few > 0 {
+			*one.ratio = one.many / one.few
+		}
+	}
 }
 
 func bigShape() shape {
@@ -121,6 +137,8 @@ func (b *bench) shortQueue(ctx context.Context, d *depth) error {
 	}
 	d.DrainCPU, d.DrainTime = each(sum.total(), sum.messages), each(sum.wall, sum.messages)
 	d.StoreCPU, d.StoreTime = each(cpu, rounds*few), each(wall, rounds*few)
+	b.compared(d, draining, d.DrainCPU, d.DrainTime)
+	b.compared(d, storing, d.StoreCPU, d.StoreTime)
 	return nil
 }
 
@@ -152,6 +170,7 @@ func (b *bench) longQueue(ctx context.Context, d *depth) error {
 			return err
 		}
 		d.DrainCPU, d.DrainTime = each(s.total(), s.messages), each(s.wall, s.messages)
+		b.compared(d, draining, d.DrainCPU, d.DrainTime)
 		if err := b.countDrained(ctx, f, 0); err != nil {
 			return err
 		}
@@ -160,6 +179,7 @@ func (b *bench) longQueue(ctx context.Context, d *depth) error {
 			return err
 		}
 		d.StoreCPU, d.StoreTime = each(cpu, n), each(wall, n)
+		b.compared(d, storing, d.StoreCPU, d.StoreTime)
 	}
 	if b.wants("coldstart") {
 		return b.coldDrained(ctx, f)
@@ -256,6 +276,7 @@ func (b *bench) liveBeside(ctx context.Context, d *depth) error {
 		return err
 	}
 	d.LiveCPU, d.LiveTime = each(s.total(), s.messages), each(s.wall, s.messages)
+	b.compared(d, another, d.LiveCPU, d.LiveTime)
 	b.figures.Messages += p.admin.messages
 	a, err := count(ctx, f, p.admin.messages, p.admin.versions)
 	b.figures.Lost += a.lost

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +58,68 @@ func TestSmoke(t *testing.T) {
 	}
 	if size, _ := got["message_bytes"].(float64); size < 1100 || size > 1300 {
 		t.Errorf("message_bytes: got %v, want about %d", size, messageSize)
+	}
+}
+
+// TestInterrupted: who ends a run gets what was measured until then, and is told
+// what is missing and what was not counted.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stderr := &trap{word: "sustaining a load", then: cancel}
+	var stdout bytes.Buffer
+	args := []string{"--dir", t.TempDir(), "--json", "--seconds", "1", "--only", "single,throughput,import"}
+	if code := run(ctx, args, strings.NewReader(""), &stdout, stderr); code != 1 {
+		t.Errorf("got exit code %d, want 1", code)
+	}
+	got := document(t, stdout.String())
+	if n, _ := got["single_p99_ms"].(float64); n <= 0 {
+		t.Errorf("single_p99_ms: got %v, want what was measured before the interruption", got["single_p99_ms"])
+	}
+	if want := []any{"throughput", "import"}; !reflect.DeepEqual(got["missing"], want) {
+		t.Errorf("missing: got %v, want %v", got["missing"], want)
+	}
+	if got["uncounted"] != true {
+		t.Errorf("uncounted: got %v, want true: nothing was counted", got["uncounted"])
+	}
+	if !strings.HasSuffix(stderr.all.String(), "doorstroom-bench: interrupted\n") {
+		t.Errorf("got %q, want it to say that it was interrupted", stderr.all.String())
+	}
+}
+
+// trap calls then when a word is written.
+type trap struct {
+	word string
+	then func()
+	all  bytes.Buffer
+}
+
+func (t *trap) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), t.word) {
+		t.then()
+	}
+	return t.all.Write(b)
+}
+
+// TestHalfABacklog: what is known of one side is shown without the other.
+func TestHalfABacklog(t *testing.T) {
+	b := bench{progress: io.Discard}
+	b.figures.Backlog = &backlogFigures{Few: depth{Queued: few, DrainCPU: 100, DrainTime: 200}, Many: depth{Queued: 4000}}
+	b.compared(&b.figures.Backlog.Few, draining, 100, 200)
+	shown := func() string {
+		var out bytes.Buffer
+		if err := b.figures.markdown(&out); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	if got, want := shown(), "? (? beside 100 µs)"; !strings.Contains(got, want) || strings.Contains(got, "another party") {
+		t.Errorf("got %s, want %q and nothing of another party", got, want)
+	}
+	b.figures.Backlog.Many.DrainCPU, b.figures.Backlog.Many.DrainTime = 150, 210
+	b.compared(&b.figures.Backlog.Many, draining, 150, 210)
+	if got, want := shown(), "1.50 × (150 beside 100 µs)"; !strings.Contains(got, want) {
+		t.Errorf("got %s, want %q", got, want)
 	}
 }
 

@@ -38,6 +38,11 @@ type figures struct {
 	FsyncP99         float64 `json:"fsync_p99_ms"`
 	RoundTrip        float64 `json:"round_trip_ms,omitzero"`
 
+	// Missing are the parts that were asked for and not measured to their end.
+	// Uncounted: what such a part had sent is not among the lost and duplicated.
+	Missing   []string `json:"missing,omitempty"`
+	Uncounted bool     `json:"uncounted,omitzero"`
+
 	Messages     int         `json:"messages"` // published in all
 	Lost         int         `json:"lost"`
 	Duplicated   int         `json:"duplicated"`
@@ -72,6 +77,29 @@ type perMessage struct {
 type both struct {
 	Sender   float64 `json:"sender"`
 	Receiver float64 `json:"receiver"`
+}
+
+// has tells whether a part was measured to its end.
+func (f figures) has(part string) bool {
+	switch part {
+	case "throughput":
+		return f.PerSecond > 0
+	case "latency":
+		return f.P99 > 0
+	case "single":
+		return f.SingleP99 > 0
+	case "backlog":
+		return f.Backlog != nil && f.Backlog.DrainRatio > 0 && f.Backlog.LiveRatio > 0 && f.Backlog.StoreRatio > 0
+	case "memory":
+		return f.MemoryIdle != nil && f.MemoryQueued != nil
+	case "coldstart":
+		return f.Cold != nil && f.Cold.JournalKilled > 0 && f.Cold.DrainedKilled > 0
+	case "import":
+		return f.Import != nil
+	case "isolation":
+		return f.Isolation != nil
+	}
+	return false
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -129,6 +157,9 @@ func (f figures) rows() []row {
 			row{"batches that had to be sent again", fmt.Sprint(f.Failures), ""},
 		)
 	}
+	if f.Uncounted {
+		rows = append(rows, row{"lost, doubled, in what was broken off", "not counted", "0, 0"})
+	}
 	rows = append(rows,
 		row{"messages in a batch, mean", number(f.MeanBatch, 0, ""), ""},
 		row{"fsyncs under the sustained load", number(float64(f.Fsyncs), 0, ""), ""},
@@ -142,7 +173,8 @@ func (f figures) rows() []row {
 	if r := f.RSS; r != nil {
 		rows = append(rows, row{"anonymous memory after it: sender, receiver", fmt.Sprintf("%.0f, %.0f MB", r.Sender, r.Receiver), ""})
 	}
-	return slices.Concat(rows, f.backlogRows(), f.otherRows(), f.Isolation.rows())
+	rows = slices.Concat(rows, f.backlogRows(), f.otherRows(), f.Isolation.rows())
+	return append(rows, row{"not measured", strings.Join(f.Missing, ", "), ""})
 }
 
 func (f figures) backlogRows() []row {
@@ -154,7 +186,19 @@ func (f figures) backlogRows() []row {
 		return what + ": " + group(float64(b.Many.Queued), 0) + " beside " + group(few, 0) + " queued"
 	}
 	pair := func(ratio, many, few float64, digits int) string {
-		return fmt.Sprintf("%.2f × (%.*f beside %.*f µs)", ratio, digits, many, digits, few)
+		switch {
+		case ratio > 0:
+			return fmt.Sprintf("%.2f × (%.*f beside %.*f µs)", ratio, digits, many, digits, few)
+		case few > 0:
+			return fmt.Sprintf("? (? beside %.*f µs)", digits, few)
+		case many > 0:
+			return fmt.Sprintf("? (%.*f µs beside ?)", digits, many)
+		}
+		return ""
+	}
+	started := ""
+	if b.Many.StartedIn > 0 {
+		started = fmt.Sprintf("%.1f, %.1f s", b.Many.StartedIn, b.Many.FirstIn)
 	}
 	return []row{
 		{name("draining, CPU of both nodes per message"), pair(b.DrainRatio, b.Many.DrainCPU, b.Few.DrainCPU, 0), "≤ 1.2 ×"},
@@ -163,7 +207,7 @@ func (f figures) backlogRows() []row {
 		{name("another party, time per message"), pair(b.LiveTimeRatio, b.Many.LiveTime, b.Few.LiveTime, 0), "≤ 1.2 ×"},
 		{name("the sender's store alone, time per message"), pair(b.StoreRatio, b.Many.StoreTime, b.Few.StoreTime, 1), "≤ 1.6 ×"},
 		{name("the sender's store alone, CPU per message"), pair(b.StoreCPURatio, b.Many.StoreCPU, b.Few.StoreCPU, 1), ""},
-		{"start of a node with " + group(float64(b.Many.Queued), 0) + " queued, warm: until it listens, and from then until the first are settled", fmt.Sprintf("%.1f, %.1f s", b.Many.StartedIn, b.Many.FirstIn), ""},
+		{"start of a node with " + group(float64(b.Many.Queued), 0) + " queued, warm: until it listens, and from then until the first are settled", started, ""},
 	}
 }
 

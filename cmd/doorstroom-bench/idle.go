@@ -44,7 +44,10 @@ func (b *bench) idle(ctx context.Context, m *member) (*usedMemory, error) {
 		return sleep(ctx, b.rest())
 	})
 	end, err2 := p.rssAnon()
-	return &usedMemory{mb(end), mb(peak)}, errors.Join(err, err2, p.stop())
+	if err = errors.Join(err, err2, p.stop()); err != nil {
+		return nil, err
+	}
+	return &usedMemory{mb(end), mb(peak)}, nil
 }
 
 // peak is the most anonymous memory that was seen while do ran.

@@ -68,7 +68,9 @@ func importing(ctx context.Context, b *bench) (err error) {
 	s, err := p.stats(ctx)
 	figures.CPU = time.Duration(s.CPU - before.CPU).Seconds()
 	figures.PeakMB, figures.FileMB = mb(peak), mb(s.FileBytes)
-	b.figures.Import = figures
+	if err == nil {
+		b.figures.Import = figures
+	}
 	return err
 }
 

@@ -52,18 +52,19 @@ func parts() []part {
 
 // step measures some parts at once.
 type step struct {
-	run   func(context.Context, *bench) error
-	parts []string
+	run    func(context.Context, *bench) error
+	parts  []string
+	counts bool // at its end, what became of the messages that it sent
 }
 
 func steps() []step {
 	return []step{
-		{live, []string{"single", "latency", "throughput"}},
-		{fresh, []string{"memory"}},
-		{importing, []string{"import"}},
-		{isolating, []string{"isolation"}},
-		{journalled, []string{"coldstart"}},
-		{deep, []string{"backlog", "memory", "coldstart"}},
+		{live, []string{"single", "latency", "throughput"}, true},
+		{fresh, []string{"memory"}, false},
+		{importing, []string{"import"}, false},
+		{isolating, []string{"isolation"}, true},
+		{journalled, []string{"coldstart"}, false},
+		{deep, []string{"backlog", "memory", "coldstart"}, true},
 	}
 }
 
@@ -84,8 +85,9 @@ own, and this program as the admin that publishes through the local API.
 
 What can be measured:
 ` + help + `
-docs/performance.md explains the figures. Exit code 1: something could not be
-measured, or a message was lost or arrived twice.`,
+docs/performance.md explains the figures. When it is interrupted, or something
+cannot be measured, it shows what it has, and says what is missing. Exit code 1:
+something was not measured, or a message was lost or arrived twice.`,
 		Example: `  doorstroom-bench --only throughput --seconds 10 --profile
   doorstroom-bench --json > figures.json
   doorstroom-bench --dir /srv/slow-disk --only single,latency`,
@@ -93,13 +95,15 @@ measured, or a message was lost or arrived twice.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := b.measure(cmd.Context(), names); err != nil {
+			err := b.measure(cmd.Context(), names)
+			if b.figures.Machine == "" {
 				return err
 			}
-			if err := b.write(stdout); err != nil {
-				return err
+			if cmd.Context().Err() != nil { // whatever else went wrong then is because of it
+				err = cmd.Context().Err()
 			}
-			return b.figures.verdict()
+			b.figures.Missing = b.missing()
+			return errors.Join(err, b.write(stdout), b.figures.verdict())
 		},
 	}
 	f := root.Flags()
@@ -139,10 +143,22 @@ func (b *bench) measure(ctx context.Context, names []string) error {
 			continue
 		}
 		if err := s.run(ctx, b); err != nil {
+			b.figures.Uncounted = s.counts
 			return fmt.Errorf("%s: %w", strings.Join(s.parts, ", "), err)
 		}
 	}
 	return nil
+}
+
+// missing names the parts that were asked for and not measured to their end.
+func (b *bench) missing() []string {
+	var all []string
+	for _, p := range parts() {
+		if b.wants(p.name) && !b.figures.has(p.name) {
+			all = append(all, p.name)
+		}
+	}
+	return all
 }
 
 func (b *bench) wants(name string) bool { return len(b.only) == 0 || slices.Contains(b.only, name) }
