@@ -22,6 +22,7 @@ type Diff struct {
 	Day     gateway.Date   `json:"day"` // from which it holds
 	Offers  bool           `json:"offers,omitempty"`
 	Changes []Change       `json:"changes"`
+	People  []PersonChange `json:"people"` // what somebody is told of persons
 	Accept  []AcceptChange `json:"accept"`
 }
 
@@ -85,14 +86,16 @@ type AcceptChange struct {
 }
 
 // Empty tells whether nothing changes.
-func (d Diff) Empty() bool { return len(d.Changes) == 0 && len(d.Accept) == 0 }
+func (d Diff) Empty() bool { return len(d.Changes) == 0 && len(d.People) == 0 && len(d.Accept) == 0 }
 
 // Widens tells whether anything is shown, or may be used, that was not: whatever
 // does not only narrow. What is accepted does not count: it shows nobody anything.
 func (d Diff) Widens() bool {
-	return slices.ContainsFunc(d.Changes, func(c Change) bool {
+	widens := func(c Change) bool {
 		return slices.ContainsFunc(c.Effects, func(e Effect) bool { return e != Narrower })
-	})
+	}
+	return slices.ContainsFunc(d.Changes, widens) ||
+		slices.ContainsFunc(d.People, func(c PersonChange) bool { return widens(c.Change) })
 }
 
 // NewDiff compares two policies of one party, read in one world, for some
@@ -155,6 +158,7 @@ func gather(d *Diff, first int, change Change, who Who, offer string) {
 
 func newDiff(old, next *policy.Policy, day gateway.Date, recipients []gateway.Recipient) Diff {
 	d := Diff{Party: next.Env().Self, Old: old.Version(), New: next.Version(), Day: day, Changes: []Change{}, Accept: []AcceptChange{}}
+	d.People = newPersonChanges(old, next, day, recipients)
 	for _, r := range recipients {
 		if !r.Public {
 			d.Accept = append(d.Accept, accepts(old, next, day, r)...)
@@ -167,7 +171,7 @@ func accepts(old, next *policy.Policy, day gateway.Date, from gateway.Recipient)
 	var all []AcceptChange
 	names := append([]gateway.Recipient{from}, from.ActsFor...)
 	for i, in := range names {
-		for _, kind := range []string{gateway.KindCapacity, gateway.KindCapacityState} {
+		for _, kind := range gateway.Kinds() {
 			was, is := old.Admit(from, in.Party, kind, day).Allowed, next.Admit(from, in.Party, kind, day).Allowed
 			if was == is {
 				continue
@@ -257,6 +261,12 @@ func changeOf(p *policy.Policy, old, next *gateway.Decision) (Change, bool) {
 			c.effect(effect)
 		}
 	}
+	c.groundsOf(p, old, next)
+	return c, true
+}
+
+// groundsOf notes other purposes, bases and retention.
+func (c *Change) groundsOf(p *policy.Policy, old, next *gateway.Decision) {
 	both := old.Allowed && next.Allowed
 	if old.Purpose != next.Purpose {
 		c.Purpose = &Terms{purposes(p, old), purposes(p, next)}
@@ -271,7 +281,6 @@ func changeOf(p *policy.Policy, old, next *gateway.Decision) (Change, bool) {
 		c.Retention = &Retention{Old: old.Retention, New: next.Retention, Effect: longer(old, next)}
 		c.effect(c.Retention.Effect)
 	}
-	return c, true
 }
 
 // longer is the effect of another retention.
@@ -354,6 +363,7 @@ func (d *Diff) merge() {
 // sort puts what widens first.
 func (d *Diff) sort() {
 	slices.SortStableFunc(d.Changes, func(a, b Change) int { return cmp.Compare(a.rank(), b.rank()) })
+	slices.SortStableFunc(d.People, func(a, b PersonChange) int { return cmp.Compare(a.rank(), b.rank()) })
 	slices.SortStableFunc(d.Accept, func(a, b AcceptChange) int { return strings.Compare(string(b.Effect), string(a.Effect)) })
 }
 

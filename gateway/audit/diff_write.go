@@ -18,6 +18,12 @@ func (d Diff) Text() string {
 	for _, c := range d.Changes {
 		c.write(&b)
 	}
+	if len(d.People) > 0 {
+		b.WriteString("\nOver personen\n")
+	}
+	for _, c := range d.People {
+		c.write(&b)
+	}
 	if len(d.Accept) > 0 {
 		b.WriteString("\nWat wij aannemen\n")
 	}
@@ -38,10 +44,16 @@ func (d Diff) Text() string {
 
 func (d Diff) summary() string {
 	n := map[Effect]int{}
-	for _, c := range d.Changes {
+	count := func(c Change) {
 		for _, e := range c.Effects {
 			n[e]++
 		}
+	}
+	for _, c := range d.Changes {
+		count(c)
+	}
+	for _, c := range d.People {
+		count(c.Change)
 	}
 	if !d.Widens() {
 		return "Dit beleid toont nergens meer dan het oude."
@@ -62,11 +74,7 @@ func effectText(e Effect) string {
 }
 
 func (c Change) write(b *strings.Builder) {
-	var names []string
-	for _, w := range c.Recipients {
-		names = append(names, w.Name)
-	}
-	fmt.Fprintf(b, "\n%s\n", policy.And(names))
+	fmt.Fprintf(b, "\n%s\n", whoText(c.Recipients))
 	if len(c.Conditions) > 0 {
 		fmt.Fprintf(b, "  als %s\n", strings.Join(c.Conditions, "; "))
 	}
@@ -84,6 +92,20 @@ func (c Change) write(b *strings.Builder) {
 	if len(c.Fields) > 0 {
 		whole = c.Effects[0]
 	}
+	c.writeGrounds(b, whole)
+}
+
+func whoText(recipients []Who) string {
+	var names []string
+	for _, w := range recipients {
+		names = append(names, w.Name)
+	}
+	return policy.And(names)
+}
+
+// writeGrounds tells of other purposes, bases and retention, with the effect of
+// the whole.
+func (c Change) writeGrounds(b *strings.Builder, whole Effect) {
 	if c.Purpose != nil {
 		fmt.Fprintf(b, "  [%s] doel: was %s, wordt %s\n", effectText(whole), c.Purpose.text(c.Purpose.Old), c.Purpose.text(c.Purpose.New))
 	}

@@ -20,171 +20,30 @@ type PersonRow struct {
 	Purpose    []Term          `json:"purpose"`
 	Basis      []Term          `json:"basis"`
 	Retention  string          `json:"retention"`
-
-	cases [4]uint64 // by aspect: a bit for each case for which it holds
-}
-
-// other stands for every code that no rule names, silence for a message that
-// says nothing on a term.
-const (
-	other   = "*"
-	silence = ""
-)
-
-// aspects are what a message about a person can differ in, with all cases: the
-// state of its referral, grondslag, trajectsoort, and the classes of the offer.
-type aspects [4][]string
-
-func personAspects(p *policy.Policy, kind string) aspects {
-	grondslagen, trajectsoorten := p.PersonalCodes()
-	states := []string{silence}
-	if kind != gateway.KindReferral {
-		states = nil
-		for _, s := range gateway.ReferralStatuses() {
-			states = append(states, string(s))
-		}
-	}
-	return aspects{
-		states, append(grondslagen, other, silence), append(trajectsoorten, other, silence),
-		{"", "bijzonder", "strafrechtelijk", "bijzonder strafrechtelijk"},
-	}
 }
 
 // newPeople goes through all cases of all kinds and puts those together that get
 // the same answer: first those of one recipient, then the recipients.
 func newPeople(p *policy.Policy, day gateway.Date, recipients []gateway.Recipient) []PersonRow {
 	rows := []PersonRow{}
-	for _, kind := range gateway.Kinds() {
-		if !gateway.Confidential(kind) || !p.TellsOf(kind) {
-			continue
+	for _, cell := range personCells(day, recipients, func(q policy.Personal) (row PersonRow, ok bool) {
+		t := p.Tell(q)
+		if !t.Allowed {
+			return row, false
 		}
-		all := personAspects(p, kind)
-		var cells []PersonRow
-		for _, r := range recipients {
-			if r.Public {
-				continue
-			}
-			var own []PersonRow
-			all.each(func(at [4]int) {
-				if row, ok := told(p, kind, day, r.Party, all, at); ok {
-					for i, n := range at {
-						row.cases[i] = 1 << n
-					}
-					own = append(own, row)
-				}
-			})
-			for i := len(all) - 1; i >= 0; i-- {
-				own = merge(own, i)
-			}
-			cells = append(cells, own...)
+		of := newRow(p, []*gateway.Decision{&t.Decision})
+		return PersonRow{
+			Kind: q.Kind, Fields: t.Fields, Rules: of.Rules, Purpose: of.Purpose, Basis: of.Basis, Retention: of.Retention,
+		}, true
+	}, p) {
+		row := cell.answer
+		row.Conditions = cell.conditions
+		for _, who := range cell.recipients {
+			row.Recipients = append(row.Recipients, p.PartyName(gateway.OIN(who.Recipient)))
 		}
-		for _, row := range merge(cells, len(all)) {
-			row.describe(p, all)
-			rows = append(rows, row)
-		}
+		rows = append(rows, row)
 	}
 	return rows
-}
-
-// each calls f for every choice of one case of each aspect.
-func (a aspects) each(f func([4]int)) {
-	for i := range a[0] {
-		for j := range a[1] {
-			for k := range a[2] {
-				for l := range a[3] {
-					f([4]int{i, j, k, l})
-				}
-			}
-		}
-	}
-}
-
-func told(p *policy.Policy, kind string, day gateway.Date, to gateway.OIN, all aspects, at [4]int) (PersonRow, bool) {
-	party, _ := p.Env().Lookup(to)
-	q := policy.Personal{
-		Kind: kind, Recipient: party.RecipientOn(day, kind, p.Env().Lookup), Day: day,
-		Status: gateway.ReferralStatus(all[0][at[0]]), Grondslag: all[1][at[1]], Trajectsoort: all[2][at[2]],
-	}
-	for _, class := range strings.Fields(all[3][at[3]]) {
-		q.Classes = append(q.Classes, gateway.DataClass(class))
-	}
-	t := p.Tell(q)
-	if !t.Allowed {
-		return PersonRow{}, false
-	}
-	row := newRow(p, []*gateway.Decision{&t.Decision})
-	return PersonRow{
-		Kind: kind, Recipients: []string{p.PartyName(to)}, Fields: t.Fields, Rules: row.Rules, Purpose: row.Purpose,
-		Basis: row.Basis, Retention: row.Retention,
-	}, true
-}
-
-// merge puts rows together that differ in one aspect only; after the last come
-// the recipients.
-func merge(rows []PersonRow, aspect int) []PersonRow {
-	var merged []PersonRow
-	at := map[string]int{}
-	for _, row := range rows {
-		cases, who := row.cases, fmt.Sprint(row.Recipients)
-		if aspect < len(cases) {
-			cases[aspect] = 0
-		} else {
-			who = ""
-		}
-		key := fmt.Sprint(who, cases, row.Fields, row.Rules, row.Retention, row.Purpose, row.Basis)
-		i, known := at[key]
-		switch {
-		case !known:
-			at[key] = len(merged)
-			merged = append(merged, row)
-		case aspect < len(cases):
-			merged[i].cases[aspect] |= row.cases[aspect]
-		default:
-			merged[i].Recipients = append(merged[i].Recipients, row.Recipients...)
-		}
-	}
-	return merged
-}
-
-// describe says in Dutch for what a row holds.
-func (r *PersonRow) describe(p *policy.Policy, all aspects) {
-	for i, about := range [...]struct{ list, word string }{
-		{"verwijsstatus", "stand"}, {"grondslag", "grondslag"}, {"trajectsoort", "trajectsoort"},
-	} {
-		var labels []string
-		for n, value := range all[i] {
-			switch {
-			case r.cases[i]>>n&1 == 0:
-			case value == other:
-				labels = append(labels, "een andere")
-			case value == silence:
-				labels = append(labels, "niet genoemd")
-			default:
-				labels = append(labels, p.Env().Lists.Label(about.list, value))
-			}
-		}
-		if len(labels) < len(all[i]) {
-			r.Conditions = append(r.Conditions, about.word+": "+policy.Or(labels))
-		}
-	}
-	if text := classText(r.cases[3]); text != "" {
-		r.Conditions = append(r.Conditions, text)
-	}
-}
-
-// classText says to what offers a referral may be; the bits are those of aspects.
-func classText(classes uint64) string {
-	switch classes {
-	case 0b1111:
-		return ""
-	case 0b0001:
-		return "niet naar aanbod dat alleen voor doelgroepen van klasse bijzonder of strafrechtelijk is"
-	case 0b0011:
-		return "niet naar aanbod dat alleen voor doelgroepen van klasse strafrechtelijk is"
-	case 0b0101:
-		return "niet naar aanbod dat alleen voor doelgroepen van klasse bijzonder is"
-	}
-	return "naar aanbod dat alleen voor doelgroepen van klasse bijzonder of strafrechtelijk is"
 }
 
 // kindWord is a kind of message about a person, as people call it.

@@ -42,6 +42,9 @@ func (p *Policy) Gemeenten() []gateway.Gemeente {
 			all = append(all, gateway.Gemeente(g))
 		}
 	}
+	for i := range p.personal {
+		all = append(all, p.personal[i].to.gemeenten...)
+	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }

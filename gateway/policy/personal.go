@@ -223,3 +223,20 @@ func (p *Policy) PersonalCodes() (grondslag, trajectsoort []string) {
 	slices.Sort(trajectsoort)
 	return slices.Compact(grondslag), slices.Compact(trajectsoort)
 }
+
+// PersonalDays are the days from which on other rules on persons hold, from a day
+// on, which is the first of them.
+func (p *Policy) PersonalDays(from gateway.Date) []gateway.Date {
+	days := []gateway.Date{from}
+	for i := range p.personal {
+		r := &p.personal[i]
+		if r.from > from {
+			days = append(days, r.from)
+		}
+		if r.until >= from {
+			days = append(days, r.until.Next())
+		}
+	}
+	slices.Sort(days)
+	return slices.Compact(days)
+}
