@@ -61,24 +61,11 @@ func kindWord(kind string) string {
 	return "Antwoord op een verzoek van een inwoner"
 }
 
-// personField is a field as people call it.
-func personField(f gateway.Field) string {
-	words := map[gateway.Field]string{
-		"accessibility": "toegankelijkheid", "postcode": "postcode", "maxKm": "fietsafstand", "note": "toelichting", "reason": "reden",
-		"date": "datum", "phone": "telefoon", "email": "e-mail", "address": "adres", "reachable": "bereikbaarheid",
-		"guidance": "begeleiding", "explanation": "toelichting",
-	}
-	if word, ok := words[f]; ok {
-		return word
-	}
-	return policy.FieldLabel(f)
-}
-
 // fieldsText names what goes with a message beside the least.
 func (r PersonRow) fieldsText() string {
 	var names []string
 	for _, f := range r.Fields {
-		names = append(names, personField(f))
+		names = append(names, policy.FieldLabel(f))
 	}
 	if len(names) == 0 {
 		return "alleen het minste dat nodig is"

@@ -48,7 +48,7 @@ func personChange(p *policy.Policy, kind string, old, next policy.Told) (PersonC
 		if was == is {
 			continue
 		}
-		one := FieldChange{Field: f, Label: personField(f), Old: gateway.None, New: gateway.Exact, Effect: Wider}
+		one := FieldChange{Field: f, Label: policy.FieldLabel(f), Old: gateway.None, New: gateway.Exact, Effect: Wider}
 		if was {
 			one.Old, one.New, one.Effect = gateway.Exact, gateway.None, Narrower
 		}

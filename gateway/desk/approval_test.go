@@ -100,6 +100,22 @@ func TestOnePersonWaits(t *testing.T) {
 	})
 }
 
+// TestMoreOfPersonsWaits: who is told more of persons is a wider policy, too.
+func TestMoreOfPersonsWaits(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := approving(t, "title", "one-person")
+		wide := showing("title") + `  - {id: s, effect: show, kinds: [referral-state], to: {roles: [gemeente]}, fields: {exact: [date]}, purpose: toeleiding, basis: {avg: avg-6-1-e, wet: participatiewet}, retention: P90D}
+`
+		if err := f.SetPolicy(gt.Smile, wide); err != nil {
+			t.Fatal(err)
+		}
+		if version, problem, waits := status(f); version != versionOf(showing("title")) || !waits {
+			t.Errorf("got policy %.8s, waiting %t (%s), want the narrow one and that the other waits", version, waits, problem)
+		}
+	})
+}
+
 func kinds(f *gt.Federation, kind string) (found []journal.Entry) {
 	for _, r := range f.Journal(gt.Smile) {
 		if r.Kind == kind {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,11 +12,14 @@ import (
 // Text is the explanation in plain Dutch.
 func (x Explanation) Text() string {
 	var b strings.Builder
-	about := "dit bericht"
-	if x.Offer != "" {
-		about = "aanbod " + x.Offer
+	switch {
+	case gateway.Confidential(x.Kind):
+		fmt.Fprintf(&b, "Wat hoort %s over een persoon, in een bericht van soort %s, op %s?\n\n", x.Recipient, x.Kind, x.Day)
+	case x.Offer != "":
+		fmt.Fprintf(&b, "Wat ziet %s van aanbod %s op %s?\n\n", x.Recipient, x.Offer, x.Day)
+	default:
+		fmt.Fprintf(&b, "Wat ziet %s van dit bericht op %s?\n\n", x.Recipient, x.Day)
 	}
-	fmt.Fprintf(&b, "Wat ziet %s van %s op %s?\n\n", x.Recipient, about, x.Day)
 	fmt.Fprintf(&b, "Besluit: %s.\n", x.verdict())
 	if x.Note != "" {
 		fmt.Fprintf(&b, "%s\n", x.Note)
@@ -104,10 +108,28 @@ func formText(f gateway.Field, form gateway.Form) string {
 	return "zoals het is"
 }
 
-// fieldLabel is the title of the field in schemas/capacity.v1.json, as far as it
-// has one of its own.
+// fieldLabel is the title of the field in the schemas, as far as it has one of its
+// own.
 func fieldLabel(f gateway.Field) string {
 	switch f {
+	case "maxKm":
+		return "fietsafstand"
+	case "note", "explanation":
+		return "toelichting"
+	case "reason":
+		return "reden"
+	case "date":
+		return "datum"
+	case "phone":
+		return "telefoon"
+	case "email":
+		return "e-mail"
+	case "address":
+		return "adres"
+	case "reachable":
+		return "bereikbaarheid"
+	case "guidance":
+		return "begeleiding"
 	case gateway.FieldTitle:
 		return "titel"
 	case gateway.FieldTrajectsoort:
@@ -143,7 +165,7 @@ func (p *Policy) termText(k term, r *rule, silent bool) string {
 	asked := r.when[k]
 	labels := make([]string, len(asked))
 	for i, v := range asked {
-		labels[i] = p.label(k.list(), v)
+		labels[i] = p.label(cmp.Or(k.list(), map[term]string{termReferral: "verwijsstatus"}[k]), v)
 	}
 	list := or(labels)
 	switch {
@@ -156,7 +178,7 @@ func (p *Policy) termText(k term, r *rule, silent bool) string {
 	case k == termResponsible:
 		return "de ontvanger vraagt dit niet voor gemeente " + list
 	case k == termReferral:
-		return "de regel gaat over verwijzingen met status " + list
+		return "de regel gaat over verwijzingen in de stand " + list
 	case silent:
 		return "het aanbod zegt niets over " + termLabel(k)
 	case k == termFunctionaliteit:

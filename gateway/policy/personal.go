@@ -83,26 +83,29 @@ func (t *Told) account(r *rule) {
 	r.account(&t.Decision)
 }
 
-// about tells whether a rule matches. A never rule also matches what the request
-// does not say.
+// about tells whether a rule matches.
 func (r *rule) about(q Personal) bool {
-	says := func(k term, value string) bool {
-		values, set := r.when[k]
-		return !set || slices.Contains(values, value) || r.never && value == ""
-	}
-	if !says(termKind, q.Kind) || !says(termReferral, string(q.Status)) || !says(termGrondslag, q.Grondslag) ||
-		!says(termTrajectsoort, q.Trajectsoort) || !q.Day.Within(r.from, r.until) {
-		return false
-	}
-	if r.never {
-		return r.to.reaches(q.Recipient) || slices.ContainsFunc(q.Recipient.ActsFor, r.to.reaches)
-	}
-	for _, c := range q.Classes {
-		if c == gateway.Bijzonder && !r.special || c == gateway.Strafrechtelijk && !r.criminal {
-			return false
-		}
-	}
-	return r.own && r.to.reaches(q.Recipient) || r.mandate && slices.ContainsFunc(q.Recipient.ActsFor, r.to.reaches)
+	return r.says(termKind, q.Kind) && r.says(termReferral, string(q.Status)) && r.says(termGrondslag, q.Grondslag) &&
+		r.says(termTrajectsoort, q.Trajectsoort) && q.Day.Within(r.from, r.until) &&
+		!slices.ContainsFunc(q.Classes, func(c gateway.DataClass) bool { return !r.excepts(c) }) && r.named(q.Recipient)
+}
+
+// says tells whether a rule on persons holds for a value of a term. A never rule
+// also holds for what the request does not say.
+func (r *rule) says(k term, value string) bool {
+	values, set := r.when[k]
+	return !set || slices.Contains(values, value) || r.never && value == ""
+}
+
+// excepts tells whether a rule holds for offers to none but doelgroepen of a
+// class.
+func (r *rule) excepts(c gateway.DataClass) bool {
+	return r.never || (c != gateway.Bijzonder || r.special) && (c != gateway.Strafrechtelijk || r.criminal)
+}
+
+// named tells whether a rule is for a recipient, in its own name or another's.
+func (r *rule) named(to gateway.Recipient) bool {
+	return (r.own || r.never) && r.to.reaches(to) || (r.mandate || r.never) && slices.ContainsFunc(to.ActsFor, r.to.reaches)
 }
 
 // reaches tells whether names are those of a party.

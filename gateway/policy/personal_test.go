@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/policy"
 )
@@ -104,6 +106,47 @@ func TestBadPersonalRules(t *testing.T) {
 		problems, _ := err.(policy.Problems)
 		if !slices.ContainsFunc(problems, func(p policy.Problem) bool { return strings.Contains(p.Dutch, c[2]) && p.Line > 0 }) {
 			t.Errorf("%s: got %v, want a problem about %q with its line", name, err, c[2])
+		}
+	}
+}
+
+// TestExplainPersonal holds that an explanation says of each rule and field what
+// Tell answers, and why not.
+func TestExplainPersonal(t *testing.T) {
+	p := load(t, env(t), policy.File{Name: "p.yaml", Data: []byte(people)})
+	parties := []gateway.OIN{drechtwerk, dordrecht, uwv}
+	rapid.Check(t, func(r *rapid.T) {
+		q := policy.Personal{
+			Kind:      rapid.SampledFrom([]string{gateway.KindReferral, gateway.KindReferralState, gateway.KindHandover}).Draw(r, "kind"),
+			Recipient: recipient(t, rapid.SampledFrom(parties).Draw(r, "to"), today), Day: today,
+			Status:    rapid.SampledFrom([]gateway.ReferralStatus{"", gateway.Requested, gateway.Accepted}).Draw(r, "status"),
+			Grondslag: rapid.SampledFrom([]string{"", "wmo-2015", "participatiewet"}).Draw(r, "grondslag"),
+			Classes:   rapid.SampledFrom([][]gateway.DataClass{nil, {gateway.Bijzonder}, {gateway.Strafrechtelijk}}).Draw(r, "classes"),
+		}
+		told, x := p.Tell(q), p.ExplainPersonal(q)
+		if x.Allowed != told.Allowed || x.DeniedBy != told.DeniedBy || !strings.Contains(x.Text(), "over een persoon") {
+			t.Fatalf("got %+v, want %+v", x, told)
+		}
+		for _, f := range x.Fields {
+			shown := slices.Contains(told.Fields, f.Field)
+			if (f.Form == gateway.Exact) != shown || shown != (f.Needs == "") || shown && len(f.Rules) == 0 {
+				t.Fatalf("%+v: got %+v, want shown %t", q, f, shown)
+			}
+		}
+		for _, rule := range x.Rules {
+			if rule.Applies && rule.Effect == "show" && told.DeniedBy != "nooit-uwv" && !slices.Contains(told.Rules, rule.ID) ||
+				rule.Applies != (len(rule.Because) == 0) || !rule.Applies && slices.Contains(told.Rules, rule.ID) {
+				t.Fatalf("%+v: got %+v, but the answer is by %v", q, rule, told.Rules)
+			}
+		}
+	})
+	x := p.ExplainPersonal(policy.Personal{Kind: gateway.KindHandover, Recipient: recipient(t, drechtwerk, today), Day: today, Status: gateway.Requested})
+	for _, want := range []string{
+		"dit mag niet; geen enkele regel staat het toe", "telefoon, e-mail, adres, postcode, bereikbaarheid, begeleiding: geen regel die hier geldt, toont dit",
+		"Regel overdracht zou dit tonen, maar geldt hier niet: de regel gaat over verwijzingen in de stand Geaccepteerd (geaccepteerd)",
+	} {
+		if !strings.Contains(x.Text(), want) {
+			t.Errorf("got\n%s\nwant %q", x.Text(), want)
 		}
 	}
 }
