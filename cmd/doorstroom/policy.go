@@ -241,21 +241,26 @@ func (a *app) showPolicyReport(r policyReport, asJSON bool) error {
 }
 
 func newPolicyExplainCommand(a *app) *cobra.Command {
-	var recipient, offer string
+	var q desk.Question
+	var state string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "explain",
-		Short: "Explain in Dutch what somebody sees of an offer, and why",
+		Short: "Explain in Dutch what somebody sees of an offer or hears of a person, and why",
 		Long: `Explain, in plain Dutch, which fields of an offer a recipient sees in which form,
-by which rules, and why not the others. The running node answers, with the
-policy and register in force.`,
+by which rules, and why not the others. With --kind: which fields of a message
+about a person it gets, in a referral that is as --state, --grondslag and
+--trajectsoort say. The running node answers, with the policy and register in
+force.`,
 		Example: `  doorstroom policy explain --recipient gm0505 --offer A-1
   doorstroom policy explain --recipient 00000099000000002000 --offer A-1 --json
-  doorstroom policy explain --recipient public --offer A-1`,
+  doorstroom policy explain --recipient public --offer A-1
+  doorstroom policy explain --recipient 00000099000000001000 --kind handover --state geaccepteerd`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			q.State = gateway.ReferralStatus(state)
 			explanation, err := ask(a, cmd, func(ctx context.Context, client *rest.LocalClient) (rest.Explanation, error) {
-				return client.Explain(ctx, recipient, offer)
+				return client.Explain(ctx, q)
 			})
 			if err != nil {
 				return err
@@ -268,12 +273,16 @@ policy and register in force.`,
 		},
 	}
 	a.nodeFlags(cmd)
-	cmd.Flags().StringVar(&recipient, "recipient", "", "gemeente code, OIN or public")
-	cmd.Flags().StringVar(&offer, "offer", "", "id of one of your offers; see doorstroom offers")
+	cmd.Flags().StringVar(&q.Recipient, "recipient", "", "gemeente code, OIN or public")
+	cmd.Flags().StringVar(&q.Offer, "offer", "", "id of one of your offers; see doorstroom offers")
+	cmd.Flags().StringVar(&q.Kind, "kind", "", "message about a person: referral, referral-state, handover, subject-request or subject-answer")
+	cmd.Flags().StringVar(&state, "state", "", "with --kind: state of the referral, such as geaccepteerd")
+	cmd.Flags().StringVar(&q.Grondslag, "grondslag", "", "with --kind: grondslag of the referral, such as wmo-2015")
+	cmd.Flags().StringVar(&q.Trajectsoort, "trajectsoort", "", "with --kind: trajectsoort of the referral, such as leerwerkplek")
 	jsonFlag(cmd, &asJSON)
-	for _, name := range []string{"recipient", "offer"} {
-		_ = cmd.MarkFlagRequired(name) // fails only for a flag that does not exist
-	}
+	_ = cmd.MarkFlagRequired("recipient") // fails only for a flag that does not exist
+	cmd.MarkFlagsOneRequired("offer", "kind")
+	cmd.MarkFlagsMutuallyExclusive("offer", "kind")
 	return cmd
 }
 

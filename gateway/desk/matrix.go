@@ -19,7 +19,7 @@ func (d *Desk) OfferMatrix(ctx context.Context, caller gateway.Caller, recipient
 	env := d.policyEnv(rules.Register, d.now())
 	recipients := audit.Recipients(env, day)
 	if recipient != "" {
-		one, err := findRecipient(rules.Register, recipient, day)
+		one, err := findRecipient(rules.Register, recipient, gateway.KindCapacity, day)
 		if err != nil {
 			return audit.Matrix{}, err
 		}

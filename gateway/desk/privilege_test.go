@@ -154,7 +154,7 @@ func TestBeheerderReadsNoPayloads(t *testing.T) {
 			}
 			return gt.Dump(v)
 		}
-		explained, err := d.Explain(ctx, caller, "gm0482", "groen")
+		explained, err := d.Explain(ctx, caller, desk.Question{Recipient: "gm0482", Offer: "groen"})
 		all := []string{
 			shown(d.Status(ctx, caller)), shown(d.Journal(ctx, caller, 0, 1000)), shown(d.PolicyLog(ctx, caller)),
 			shown(explained, err), explained.Text(), shown(d.ExportJournal(ctx, caller, desk.JournalSearch{Limit: 1000})),

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -280,12 +281,26 @@ func (d *Desk) verifyRegister(current *register.Register, files [][]byte, now ti
 	return register.Follow(current, files, now)
 }
 
-// Explain tells, in plain Dutch, what a recipient sees of an offer and why.
-func (d *Desk) Explain(ctx context.Context, caller gateway.Caller, recipient, offer string) (policy.Explanation, error) {
+// Question asks what a recipient sees of an offer, or hears of a person, and why.
+type Question struct {
+	Recipient    string                 `json:"recipient"`              // an OIN, a gemeente code or "public"
+	Offer        string                 `json:"offer,omitempty"`        // of this node
+	Kind         string                 `json:"kind,omitempty"`         // of a message about a person, in place of an offer
+	State        gateway.ReferralStatus `json:"state,omitempty"`        // of the referral; code list verwijsstatus
+	Grondslag    string                 `json:"grondslag,omitempty"`    // of the referral
+	Trajectsoort string                 `json:"trajectsoort,omitempty"` // of the referral
+}
+
+// Explain tells, in plain Dutch, what a recipient sees of an offer or hears of a
+// person, and why.
+func (d *Desk) Explain(ctx context.Context, caller gateway.Caller, q Question) (policy.Explanation, error) {
 	if err := d.read(ctx, caller, gateway.OpExplainPolicy); err != nil {
 		return policy.Explanation{}, err
 	}
-	own, ok, err := d.Store.OwnOffer(ctx, offer)
+	if q.Kind != "" {
+		return d.explainPersonal(q)
+	}
+	own, ok, err := d.Store.OwnOffer(ctx, q.Offer)
 	if err != nil {
 		return policy.Explanation{}, fmt.Errorf("read offer: %w", err)
 	}
@@ -294,21 +309,46 @@ func (d *Desk) Explain(ctx context.Context, caller gateway.Caller, recipient, of
 	}
 	rules := d.Rules()
 	day := gateway.DateOf(d.now())
-	to, err := findRecipient(rules.Register, recipient, day)
+	to, err := findRecipient(rules.Register, q.Recipient, gateway.KindCapacity, day)
 	if err != nil {
 		return policy.Explanation{}, err
 	}
 	return rules.Policy.Explain(policy.Request{Kind: gateway.KindCapacity, Offer: &own.Offer, Recipient: to, Day: day}), nil
 }
 
+func (d *Desk) explainPersonal(q Question) (policy.Explanation, error) {
+	rules, day := d.Rules(), gateway.DateOf(d.now())
+	if !gateway.Confidential(q.Kind) || q.Offer != "" {
+		return policy.Explanation{}, gateway.Errorf(gateway.Invalid, "name an offer, or a kind of message about a person: %s",
+			strings.Join(slices.DeleteFunc(gateway.Kinds(), func(k string) bool { return !gateway.Confidential(k) }), ", "))
+	}
+	lists := rules.Policy.Env().Lists
+	for _, given := range []struct{ list, code string }{
+		{"verwijsstatus", string(q.State)}, {"grondslag", q.Grondslag}, {"trajectsoort", q.Trajectsoort},
+	} {
+		if given.code != "" {
+			if err := lists.Check(given.list, given.code, day); err != nil {
+				return policy.Explanation{}, err
+			}
+		}
+	}
+	to, err := findRecipient(rules.Register, q.Recipient, q.Kind, day)
+	if err != nil {
+		return policy.Explanation{}, err
+	}
+	return rules.Policy.ExplainPersonal(policy.Personal{
+		Kind: q.Kind, Recipient: to, Day: day, Status: q.State, Grondslag: q.Grondslag, Trajectsoort: q.Trajectsoort,
+	}), nil
+}
+
 // findRecipient understands an OIN, a gemeente code, or "public".
-func findRecipient(reg *register.Register, name string, day gateway.Date) (gateway.Recipient, error) {
+func findRecipient(reg *register.Register, name, kind string, day gateway.Date) (gateway.Recipient, error) {
 	if name == "public" {
 		return gateway.Recipient{Public: true}, nil
 	}
 	if reg != nil {
 		for _, p := range reg.Parties() {
-			r := p.RecipientOn(day, gateway.KindCapacity, reg.Party)
+			r := p.RecipientOn(day, kind, reg.Party)
 			if string(p.OIN) == name || slices.Contains(r.Gemeenten, gateway.Gemeente(name)) {
 				return r, nil
 			}

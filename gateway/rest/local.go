@@ -238,9 +238,9 @@ func registerRoutes(a api, d *desk.Desk) {
 
 func policyRoutes(a api, d *desk.Desk) {
 	post(a, huma.Operation{
-		OperationID: "explainPolicy", Path: pathExplain, Summary: "What a recipient sees of an offer, and why",
-	}, []int{http.StatusNotFound}, func(ctx context.Context, in Question) (Explanation, error) {
-		explanation, err := d.Explain(ctx, callerIn(ctx), in.Recipient, in.Offer)
+		OperationID: "explainPolicy", Path: pathExplain, Summary: "What a recipient sees of an offer, or hears of a person, and why",
+	}, []int{http.StatusNotFound}, func(ctx context.Context, in desk.Question) (Explanation, error) {
+		explanation, err := d.Explain(ctx, callerIn(ctx), in)
 		if err != nil {
 			return Explanation{}, err
 		}

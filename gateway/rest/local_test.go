@@ -106,7 +106,7 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 			return nil
 		},
 		gateway.OpExplainPolicy: func(ctx context.Context, c *rest.LocalClient) error {
-			if _, err := c.Explain(ctx, "gm0505", "none"); gateway.KindOf(err) != gateway.NotFound {
+			if _, err := c.Explain(ctx, desk.Question{Recipient: "gm0505", Offer: "none"}); gateway.KindOf(err) != gateway.NotFound {
 				return err
 			}
 			_, err := c.OfferMatrix(ctx, "")
@@ -288,9 +288,13 @@ func TestLocalRoundTrips(t *testing.T) {
 	if again, err := beheerder.InstallRegister(ctx, f.Register); err != nil || again.Hash != reg.Hash {
 		t.Errorf("InstallRegister: got %s, %v; want %s", again.Hash, err, reg.Hash)
 	}
-	why, err := coordinator.Explain(ctx, "gm0505", "groen")
+	why, err := coordinator.Explain(ctx, desk.Question{Recipient: "gm0505", Offer: "groen"})
 	if err != nil || why.Text == "" || !strings.Contains(string(why.Detail), `"rules"`) {
 		t.Errorf("Explain: got %+v, %v", why, err)
+	}
+	why, err = coordinator.Explain(ctx, desk.Question{Recipient: "gm0505", Kind: gateway.KindHandover, State: gateway.Accepted})
+	if err != nil || !strings.Contains(why.Text, "over een persoon") || !strings.Contains(string(why.Detail), `"allowed":false`) {
+		t.Errorf("Explain a handover: got %+v, %v", why, err)
 	}
 	if policy, err := beheerder.Reload(ctx); err != nil || policy.Version != status.Policy.Version {
 		t.Errorf("Reload: got %+v, %v; want version %s", policy, err, status.Policy.Version)

@@ -82,9 +82,9 @@ func (c *LocalClient) InstallRegister(ctx context.Context, file []byte) (Registe
 	return ask[Register](ctx, c, http.MethodPost, pathRegister, RegisterFile{string(file)})
 }
 
-// Explain tells what a recipient sees of an offer, and why.
-func (c *LocalClient) Explain(ctx context.Context, recipient, offer string) (Explanation, error) {
-	return ask[Explanation](ctx, c, http.MethodPost, pathExplain, Question{recipient, offer})
+// Explain tells what a recipient sees of an offer, or hears of a person, and why.
+func (c *LocalClient) Explain(ctx context.Context, q desk.Question) (Explanation, error) {
+	return ask[Explanation](ctx, c, http.MethodPost, pathExplain, q)
 }
 
 // OfferMatrix tells which fields of each own offer a recipient sees; of an empty

@@ -186,14 +186,7 @@ type RegisterFile struct {
 	File string `json:"file"`
 }
 
-// Question asks what a recipient (an OIN, a gemeente code or "public") sees of
-// an offer, and why.
-type Question struct {
-	Recipient string `json:"recipient"`
-	Offer     string `json:"offer"`
-}
-
-// Explanation answers it in plain Dutch, and as data.
+// Explanation answers a desk.Question in plain Dutch, and as data.
 type Explanation struct {
 	Text   string          `json:"text"`
 	Detail gateway.RawJSON `json:"detail"`
