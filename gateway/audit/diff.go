@@ -22,7 +22,7 @@ type Diff struct {
 	Day     gateway.Date   `json:"day"` // from which it holds
 	Offers  bool           `json:"offers,omitempty"`
 	Changes []Change       `json:"changes"`
-	People  []PersonChange `json:"people"` // what somebody is told of persons
+	People  []PersonChange `json:"people"` // what somebody is told of persons; not with Offers
 	Accept  []AcceptChange `json:"accept"`
 }
 
@@ -122,8 +122,10 @@ func NewDiff(old, next *policy.Policy, day gateway.Date, recipients []gateway.Re
 			d.add(change, whoIs(next, r))
 		}
 	}
+	var err error
+	d.People, err = newPersonChanges(old, next, day, recipients)
 	d.sort()
-	return d, nil
+	return d, err
 }
 
 // NewOffersDiff compares what two policies show of real offers on the day.
@@ -157,8 +159,7 @@ func gather(d *Diff, first int, change Change, who Who, offer string) {
 }
 
 func newDiff(old, next *policy.Policy, day gateway.Date, recipients []gateway.Recipient) Diff {
-	d := Diff{Party: next.Env().Self, Old: old.Version(), New: next.Version(), Day: day, Changes: []Change{}, Accept: []AcceptChange{}}
-	d.People = newPersonChanges(old, next, day, recipients)
+	d := Diff{Party: next.Env().Self, Old: old.Version(), New: next.Version(), Day: day, Changes: []Change{}, People: []PersonChange{}, Accept: []AcceptChange{}}
 	for _, r := range recipients {
 		if !r.Public {
 			d.Accept = append(d.Accept, accepts(old, next, day, r)...)

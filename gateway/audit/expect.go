@@ -60,8 +60,12 @@ func Expect(p *policy.Policy, expectations []policy.Expectation, env policy.Env)
 	covered := map[string]bool{}
 	for _, e := range expectations {
 		t := trial{p: p, env: env, e: e, covered: covered}
-		t.examples()
-		t.invariants()
+		if e.Kind != "" {
+			t.people()
+		} else {
+			t.examples()
+			t.invariants()
+		}
 		x.Outcomes = append(x.Outcomes, Outcome{Expectation: e, Held: len(t.problems) == 0, Cells: t.cells, Problems: t.problems})
 	}
 	for _, r := range p.Rules() {

@@ -83,7 +83,12 @@ func files(expectations string) []policy.File {
 
 func expect(t testing.TB, expectations string) audit.Expected {
 	t.Helper()
-	env, all := world(t), files(expectations)
+	return expectIn(t, files(expectations))
+}
+
+func expectIn(t testing.TB, all []policy.File) audit.Expected {
+	t.Helper()
+	env := world(t)
 	p, _, err := policy.Load(all, env)
 	if err != nil {
 		t.Fatal(err)

@@ -125,8 +125,9 @@ func NewMatrix(p *policy.Policy, about About, recipients []gateway.Recipient) (M
 		}
 		m.Recipients = append(m.Recipients, newSection(p, r, rows))
 	}
-	m.People = newPeople(p, about.Day, recipients)
-	return m, nil
+	var err error
+	m.People, err = newPeople(p, about.Day, recipients)
+	return m, err
 }
 
 // expired is what publication says of an offer whose last day is over: it is

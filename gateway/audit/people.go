@@ -24,9 +24,9 @@ type PersonRow struct {
 
 // newPeople goes through all cases of all kinds and puts those together that get
 // the same answer: first those of one recipient, then the recipients.
-func newPeople(p *policy.Policy, day gateway.Date, recipients []gateway.Recipient) []PersonRow {
+func newPeople(p *policy.Policy, day gateway.Date, recipients []gateway.Recipient) ([]PersonRow, error) {
 	rows := []PersonRow{}
-	for _, cell := range personCells(day, recipients, func(q policy.Personal) (row PersonRow, ok bool) {
+	cells, err := personCells(day, recipients, func(q policy.Personal) (row PersonRow, ok bool) {
 		t := p.Tell(q)
 		if !t.Allowed {
 			return row, false
@@ -35,7 +35,8 @@ func newPeople(p *policy.Policy, day gateway.Date, recipients []gateway.Recipien
 		return PersonRow{
 			Kind: q.Kind, Fields: t.Fields, Rules: of.Rules, Purpose: of.Purpose, Basis: of.Basis, Retention: of.Retention,
 		}, true
-	}, p) {
+	}, p)
+	for _, cell := range cells {
 		row := cell.answer
 		row.Conditions = cell.conditions
 		for _, who := range cell.recipients {
@@ -43,7 +44,7 @@ func newPeople(p *policy.Policy, day gateway.Date, recipients []gateway.Recipien
 		}
 		rows = append(rows, row)
 	}
-	return rows
+	return rows, err
 }
 
 // kindWord is a kind of message about a person, as people call it.

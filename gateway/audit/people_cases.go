@@ -86,13 +86,16 @@ func personAspects(kind string, day gateway.Date, policies []*policy.Policy) asp
 // personCells asks for an answer in every case that the policies can tell apart,
 // of every kind of message about persons and every recipient, from a day on. It
 // puts those together that are the same; cases without an answer are left out.
-func personCells[T any](day gateway.Date, recipients []gateway.Recipient, answer func(policy.Personal) (T, bool), policies ...*policy.Policy) []personCell[T] {
+func personCells[T any](day gateway.Date, recipients []gateway.Recipient, answer func(policy.Personal) (T, bool), policies ...*policy.Policy) ([]personCell[T], error) {
 	var found []personCell[T]
 	for _, kind := range gateway.Kinds() {
 		if !gateway.Confidential(kind) || !slices.ContainsFunc(policies, func(p *policy.Policy) bool { return p.TellsOf(kind) }) {
 			continue
 		}
 		all := personAspects(kind, day, policies)
+		if all.size() > maxStates {
+			return nil, gateway.Errorf(gateway.Invalid, "rules on persons name more than %d combinations of days, grondslagen and trajectsoorten", maxStates)
+		}
 		var cells []personCell[T]
 		for _, r := range recipients {
 			if r.Public {
@@ -109,40 +112,71 @@ func personCells[T any](day gateway.Date, recipients []gateway.Recipient, answer
 			found = append(found, cell)
 		}
 	}
-	return found
+	return found, nil
 }
 
 // cellsOf asks every case of one kind for one recipient.
 func cellsOf[T any](kind string, all aspects, to gateway.Recipient, answer func(policy.Personal) (T, bool), p *policy.Policy) []personCell[T] {
 	var cells []personCell[T]
 	who, env := []Who{whoIs(p, to)}, p.Env()
-	for k, first := range all[aspectPeriod] {
-		q := policy.Personal{Kind: kind, Recipient: to, Day: gateway.Date(first)}
+	on := map[gateway.Date]gateway.Recipient{}
+	for _, first := range all[aspectPeriod] {
+		day := gateway.Date(first)
+		on[day] = to
 		if party, known := env.Lookup(to.Party); known {
-			q.Recipient = party.RecipientOn(q.Day, kind, env.Lookup)
-		}
-		for g, state := range all[aspectState] {
-			for h, grondslag := range all[aspectGrondslag] {
-				for i, trajectsoort := range all[aspectTrajectsoort] {
-					for j, classes := range all[aspectClasses] {
-						q.Status, q.Grondslag, q.Trajectsoort, q.Classes = gateway.ReferralStatus(state), grondslag, trajectsoort, nil
-						for _, class := range strings.Fields(classes) {
-							q.Classes = append(q.Classes, gateway.DataClass(class))
-						}
-						if given, ok := answer(q); ok {
-							cells = append(cells, personCell[T]{answer: given, recipients: who, key: encoded(given), cases: all.one(g, h, i, j, k)})
-						}
-					}
-				}
-			}
+			on[day] = party.RecipientOn(day, kind, env.Lookup)
 		}
 	}
+	all.each(kind, func(q policy.Personal, at [nAspect]int) bool {
+		q.Recipient = on[q.Day]
+		if given, ok := answer(q); ok {
+			cells = append(cells, personCell[T]{answer: given, recipients: who, key: encoded(given), cases: all.one(at)})
+		}
+		return true
+	})
 	return cells
 }
 
+// size is the number of choices.
+func (a aspects) size() int {
+	n := 1
+	for _, cases := range a {
+		n *= len(cases)
+	}
+	return n
+}
+
+// each asks of every choice of one case of each aspect, until f says no; false if
+// it did.
+func (a aspects) each(kind string, f func(q policy.Personal, at [nAspect]int) bool) bool {
+	var at [nAspect]int
+	for {
+		q := policy.Personal{
+			Kind: kind, Status: gateway.ReferralStatus(a[aspectState][at[aspectState]]), Grondslag: a[aspectGrondslag][at[aspectGrondslag]],
+			Trajectsoort: a[aspectTrajectsoort][at[aspectTrajectsoort]], Day: gateway.Date(a[aspectPeriod][at[aspectPeriod]]),
+		}
+		for _, class := range strings.Fields(a[aspectClasses][at[aspectClasses]]) {
+			q.Classes = append(q.Classes, gateway.DataClass(class))
+		}
+		if !f(q, at) {
+			return false
+		}
+		i := nAspect - 1
+		for ; i >= 0; i-- {
+			if at[i]++; at[i] < len(a[i]) {
+				break
+			}
+			at[i] = 0
+		}
+		if i < 0 {
+			return true
+		}
+	}
+}
+
 // one is the choice of one case of each aspect.
-func (a aspects) one(chosen ...int) (one [nAspect]cases) {
-	for i, n := range chosen {
+func (a aspects) one(at [nAspect]int) (one [nAspect]cases) {
+	for i, n := range at {
 		text := []byte(strings.Repeat("0", len(a[i])))
 		text[n] = '1'
 		one[i] = cases(text)

@@ -20,16 +20,17 @@ type PersonChange struct {
 
 // newPersonChanges compares what two policies let parties know of persons, in
 // every case that either can tell apart.
-func newPersonChanges(old, next *policy.Policy, day gateway.Date, recipients []gateway.Recipient) []PersonChange {
+func newPersonChanges(old, next *policy.Policy, day gateway.Date, recipients []gateway.Recipient) ([]PersonChange, error) {
 	changes := []PersonChange{}
-	for _, cell := range personCells(day, recipients, func(q policy.Personal) (PersonChange, bool) {
+	cells, err := personCells(day, recipients, func(q policy.Personal) (PersonChange, bool) {
 		return personChange(next, q.Kind, old.Tell(q), next.Tell(q))
-	}, old, next) {
+	}, old, next)
+	for _, cell := range cells {
 		change := cell.answer
 		change.Recipients, change.Conditions = cell.recipients, cell.conditions
 		changes = append(changes, change)
 	}
-	return changes
+	return changes, err
 }
 
 // personChange tells two answers to one question apart; false if they are the

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -118,7 +119,7 @@ func (t *trial) party(p gateway.Party) recipient {
 		return t.env.Parties[i], true
 	}
 	r := recipient{english: p.Name, dutch: p.Name, on: func(day gateway.Date) gateway.Recipient {
-		return p.RecipientOn(day, gateway.KindCapacity, find)
+		return p.RecipientOn(day, cmp.Or(t.e.Kind, gateway.KindCapacity), find)
 	}}
 	r.changes(p)
 	for _, m := range p.Mandates {

@@ -13,7 +13,9 @@ import (
 // Expectation is one row of an expectations file, which lies beside a policy and
 // says in the words of its readers what the policy must do. Shows is about
 // offers that are as Given and silent on all else; Never and AtMost are about
-// every offer that is as Given. gateway/audit decides whether it holds.
+// every offer that is as Given. With a Kind it is about such messages: Told about
+// one that is as Given and silent on all else, Never and Silent about every one.
+// gateway/audit decides whether it holds.
 type Expectation struct {
 	File      string                  `json:"file"`
 	Line      int                     `json:"line"`
@@ -27,6 +29,9 @@ type Expectation struct {
 	Only      bool                    `json:"only,omitempty"`      // and no other field
 	Never     []gateway.Field         `json:"never,omitempty"`
 	AtMost    gateway.Disclosure      `json:"atMost,omitempty"` // fields in this form at the widest
+	Kind      string                  `json:"kind,omitempty"`   // of a message about a person; empty: it is about offers
+	Told      []gateway.Field         `json:"told,omitempty"`   // fields that go with such a message
+	Silent    bool                    `json:"silent,omitempty"` // no such message goes at all
 	places    map[gateway.Field]place // where a field is named
 }
 
@@ -89,11 +94,11 @@ func Expectations(files []File, env Env) ([]Expectation, error) {
 // row is an expectation as written.
 type row struct {
 	place
-	name, on, nothing, rest text
-	to, actingFor, never    []text
-	given                   map[term][]text
-	shows, atMost           []shownField
-	keys                    map[string]place // that were written
+	name, on, nothing, rest, kind text
+	to, actingFor, never, told    []text
+	given                         map[term][]text
+	shows, atMost                 []shownField
+	keys                          map[string]place // that were written
 }
 
 func parseExpectations(f File) ([]row, Problems) {
@@ -123,6 +128,8 @@ func (r *reader) row(n *yaml.Node) row {
 		"namens":  r.many(&e.actingFor),
 		"op":      r.one(&e.on),
 		"bij":     func(n *yaml.Node) { r.given(n, e.given) },
+		"bericht": r.one(&e.kind),
+		"hoort":   r.many(&e.told),
 		"ziet":    func(n *yaml.Node) { e.shows = r.sights(n) },
 		"verder":  r.one(&e.rest),
 		"niets":   r.one(&e.nothing),
@@ -147,7 +154,7 @@ func offerTerms() []term {
 
 func (r *reader) given(n *yaml.Node, given map[term][]text) {
 	known := keys{}
-	for _, t := range offerTerms() {
+	for _, t := range append(offerTerms(), termReferral) {
 		known[t.key()] = func(n *yaml.Node) {
 			var values []text
 			r.many(&values)(n)
@@ -174,17 +181,24 @@ func (b *binder) expectation(r *row) Expectation {
 		}
 	}
 	for _, t := range r.to {
-		e.To = append(e.To, b.expected(t, len(r.shows) > 0))
+		e.To = append(e.To, b.expected(t, len(r.shows)+len(r.told) > 0))
 	}
 	for _, t := range r.actingFor {
 		e.ActingFor = append(e.ActingFor, b.named(t))
 	}
+	e.Kind = b.expectedKind(r)
 	for t, values := range r.given {
 		for _, v := range values {
-			e.Given[t.key()] = append(e.Given[t.key()], b.givenValue(t, v))
+			if b.givenTerm(e.Kind, t, v) {
+				e.Given[t.key()] = append(e.Given[t.key()], b.givenValue(t, v))
+			}
 		}
 	}
-	b.sights(r, &e)
+	if e.Kind != "" {
+		b.hearing(r, &e)
+	} else {
+		b.sights(r, &e)
+	}
 	return e
 }
 
@@ -208,7 +222,7 @@ func (b *binder) sights(r *row, e *Expectation) {
 			b.fail(at, say("verder says what is shown besides ziet, which is missing", "verder gaat over wat er naast ziet te zien is, en ziet ontbreekt"))
 		}
 	}
-	if len(r.shows)+len(r.atMost)+len(r.never) == 0 && r.nothing.value == "" {
+	if len(r.shows)+len(r.atMost)+len(r.never)+len(r.told) == 0 && r.nothing.value == "" {
 		b.fail(r.place, say("nothing is expected here: say ziet, nooit, hooguit or niets", "hier wordt niets verwacht: noem ziet, nooit, hooguit of niets"))
 	}
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -14,12 +15,18 @@ type RuleInfo struct {
 	Never bool   `json:"never"`
 }
 
-// Rules are the outbound rules, sorted by id.
+// Rules are the rules on what others may see of offers and be told of persons,
+// sorted by id.
 func (p *Policy) Rules() []RuleInfo {
 	var all []RuleInfo
-	for i := range p.outbound.rules {
-		all = append(all, p.outbound.rules[i].info())
+	for _, rules := range [][]rule{p.outbound.rules, p.personal} {
+		for i := range rules {
+			if info := rules[i].info(); !slices.Contains(all, info) { // one may be about both
+				all = append(all, info)
+			}
+		}
 	}
+	slices.SortStableFunc(all, func(a, b RuleInfo) int { return strings.Compare(a.ID, b.ID) })
 	return all
 }
 

@@ -243,3 +243,17 @@ func (p *Policy) PersonalDays(from gateway.Date) []gateway.Date {
 	slices.Sort(days)
 	return slices.Compact(days)
 }
+
+// TellsBy are the rules on persons that match a question and are about one of some
+// fields, also where what they say makes no difference.
+func (p *Policy) TellsBy(q Personal, fields []gateway.Field) []RuleInfo {
+	var all []RuleInfo
+	for i := range p.personal {
+		r := &p.personal[i]
+		about := r.hide == allFields || slices.ContainsFunc(r.told, func(f gateway.Field) bool { return slices.Contains(fields, f) })
+		if about && !r.void && r.about(q) {
+			all = append(all, r.info())
+		}
+	}
+	return all
+}
