@@ -62,6 +62,43 @@ func kindWord(kind string) string {
 	return "Antwoord op een verzoek van een inwoner"
 }
 
+// leastText is what a message about a person always holds, without which it would
+// say nothing.
+func leastText(kind string) string {
+	switch kind {
+	case gateway.KindReferral:
+		return "nummer van de verwijzing, aanbod, dagdelen en vanaf wanneer, grondslag, trajectsoort, dat het past, wanneer en hoe de inwoner is geïnformeerd, contactpunt van de verwijzer"
+	case gateway.KindReferralState:
+		return "nummer van de verwijzing, aanbod, stand, dagdelen, toedeling, wanneer de volgende stap moet"
+	case gateway.KindHandover:
+		return "nummer van de verwijzing, naam van de inwoner, wie overdraagt"
+	case gateway.KindSubjectRequest:
+		return "nummer van de verwijzing, wat de inwoner vraagt"
+	}
+	return "nummer van de verwijzing, wat er met het verzoek is gedaan en waarom"
+}
+
+// personRisks says what telling of a person can do to that person.
+func personRisks(d Disclosed) []string {
+	var all []string
+	switch d.Field {
+	case "":
+		all = append(all, "Wie dit leest, weet dat een inwoner is verwezen. Het bericht is versleuteld voor de ontvanger alleen, noemt geen BSN, en wordt na afloop gewist.")
+		if d.Kind == gateway.KindHandover {
+			all = append(all, "De naam maakt herleidbaar van wie eerdere berichten waren. Zij gaat pas als de plek zeker is.")
+		}
+	case "note", "guidance", "begeleiding", "accessibility", "explanation":
+		all = append(all, "Kan iets zeggen over gezondheid. Vrije tekst is kort en wordt nagekeken op BSN, telefoon, e-mail en rekening, niet op wat zij betekent.")
+	case "postcode", "address", "maxKm":
+		all = append(all, "Zegt waar iemand woont.")
+	case "phone", "email", "reachable":
+		all = append(all, "Maakt de inwoner bereikbaar voor wie het heeft.")
+	case "reason":
+		all = append(all, "De reden van een besluit blijft aan de inwoner kleven.")
+	}
+	return all
+}
+
 // fieldsText names what goes with a message beside the least.
 func (r PersonRow) fieldsText() string {
 	var names []string

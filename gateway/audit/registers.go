@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -40,6 +41,7 @@ type Activity struct {
 // ClassData are the fields of one data class, with whom they tell about.
 type ClassData struct {
 	Class    gateway.DataClass `json:"class"`
+	Kind     string            `json:"kind,omitempty"` // of messages about persons, which hold the least of it as well
 	Fields   []gateway.Field   `json:"fields"`
 	Subjects string            `json:"subjects"`
 }
@@ -64,6 +66,7 @@ type ActingFor struct {
 
 // Disclosed is one field in one form for one purpose: a row of the DPIA.
 type Disclosed struct {
+	Kind       string            `json:"kind,omitempty"` // of messages about persons; with an empty field: the least of it
 	Field      gateway.Field     `json:"field"`
 	Form       gateway.Form      `json:"form"`
 	Class      gateway.DataClass `json:"class"`
@@ -80,6 +83,7 @@ type Prohibited struct {
 	Rule        string          `json:"rule"`
 	Description string          `json:"description,omitempty"`
 	To          string          `json:"to"`
+	Kinds       []string        `json:"kinds,omitempty"` // of messages about persons; none: it is about offers
 	Fields      []gateway.Field `json:"fields"`
 }
 
@@ -92,13 +96,24 @@ func NewRegisters(p *policy.Policy, env policy.Env, m Matrix, logged func(name s
 	for _, rule := range p.Grounds() {
 		g.rules[rule.ID] = rule
 		if rule.Never {
-			r.Prohibited = append(r.Prohibited, Prohibited{rule.ID, rule.Description, rule.To, rule.Hide})
+			r.Prohibited = append(r.Prohibited, Prohibited{rule.ID, rule.Description, rule.To, rule.Kinds, slices.Concat(rule.Hide, rule.Told)})
 		}
 	}
 	for _, s := range m.Recipients {
 		for _, row := range s.Rows {
 			g.row(s.heading(), row)
 		}
+	}
+	headings := map[string]string{} // of parties, by their names
+	for _, s := range m.Recipients {
+		headings[p.PartyName(gateway.OIN(s.Recipient))] = s.heading()
+	}
+	for _, row := range m.People {
+		row.Recipients = slices.Clone(row.Recipients)
+		for i, name := range row.Recipients {
+			row.Recipients[i] = cmp.Or(headings[name], name)
+		}
+		g.people(row)
 	}
 	for _, key := range slices.Sorted(maps.Keys(g.activities)) {
 		a := *g.activities[key]
@@ -164,22 +179,48 @@ func (g *gatherer) row(recipient string, row Row) {
 			shown = true
 			g.activity(key, rule).add(g.p.Class(f), f)
 			place := string(rune('a'+i)) + " " + string(rule.Show[f]) + " " + key
-			d := g.disclosed[place]
-			if d == nil {
-				d = &Disclosed{
-					Field: f, Form: rule.Show[f], Class: g.p.Class(f), Purpose: g.purpose(rule), Basis: g.basis(rule),
-				}
-				g.disclosed[place] = d
-			}
-			d.Recipients, d.Rules = with(d.Recipients, recipient), with(d.Rules, id)
-			d.Retention = withRetention(d.Retention, rule.Retention)
+			g.disclose(place, rule, recipient, Disclosed{Field: f, Form: rule.Show[f], Class: g.p.Class(f)})
 		}
 		if shown {
-			a := g.activity(key, rule)
-			a.Recipients, a.Rules = with(a.Recipients, recipient), with(a.Rules, id)
-			a.Retention = withRetention(a.Retention, rule.Retention)
+			g.active(key, rule, recipient)
 		}
 	}
+}
+
+// people notes what each rule of a row lets go of persons: the least of it, and of
+// its fields those that no never rule took.
+func (g *gatherer) people(row PersonRow) {
+	for _, id := range row.Rules {
+		rule := g.rules[id]
+		key := rule.Purpose + " " + strings.Join(rule.Basis, " ")
+		fields := slices.DeleteFunc(slices.Clone(row.Fields), func(f gateway.Field) bool { return !slices.Contains(rule.Told, f) })
+		g.activity(key, rule).addPeople(row.Kind, fields)
+		for _, recipient := range row.Recipients {
+			g.active(key, rule, recipient)
+			for i, f := range append([]gateway.Field{""}, fields...) {
+				place := "~" + row.Kind + " " + string(rune('a'+i)) + string(f) + " " + key
+				g.disclose(place, rule, recipient, Disclosed{Kind: row.Kind, Field: f, Form: gateway.Exact, Class: gateway.Persoon})
+			}
+		}
+	}
+}
+
+// disclose notes a disclosure to a recipient by a rule.
+func (g *gatherer) disclose(place string, rule policy.Grounds, recipient string, what Disclosed) {
+	d := g.disclosed[place]
+	if d == nil {
+		d = &what
+		d.Purpose, d.Basis = g.purpose(rule), g.basis(rule)
+		g.disclosed[place] = d
+	}
+	d.Recipients, d.Rules = with(d.Recipients, recipient), with(d.Rules, rule.ID)
+	d.Retention = withRetention(d.Retention, rule.Retention)
+}
+
+func (g *gatherer) active(key string, rule policy.Grounds, recipient string) {
+	a := g.activity(key, rule)
+	a.Recipients, a.Rules = with(a.Recipients, recipient), with(a.Rules, rule.ID)
+	a.Retention = withRetention(a.Retention, rule.Retention)
 }
 
 func (g *gatherer) purpose(rule policy.Grounds) Term {
@@ -214,6 +255,20 @@ func (a *Activity) add(class gateway.DataClass, f gateway.Field) {
 	}
 	if !slices.Contains(a.Data[i].Fields, f) {
 		a.Data[i].Fields = append(a.Data[i].Fields, f)
+	}
+}
+
+// addPeople notes fields of a kind of message about persons.
+func (a *Activity) addPeople(kind string, fields []gateway.Field) {
+	i := slices.IndexFunc(a.Data, func(d ClassData) bool { return d.Kind == kind })
+	if i < 0 {
+		i = len(a.Data)
+		a.Data = append(a.Data, ClassData{Class: gateway.Persoon, Kind: kind, Subjects: "inwoners die worden verwezen"})
+	}
+	for _, f := range fields {
+		if !slices.Contains(a.Data[i].Fields, f) {
+			a.Data[i].Fields = append(a.Data[i].Fields, f)
+		}
 	}
 }
 
@@ -262,13 +317,17 @@ const longRetention = "P1Y"
 // risks says what a disclosure can do to people, as far as the policy shows it.
 func risks(d Disclosed) []string {
 	var all []string
+	if d.Kind != "" {
+		all = personRisks(d)
+	}
 	if d.Class == gateway.Bijzonder || d.Class == gateway.Strafrechtelijk {
 		all = append(all, "De doelgroep kan iets zeggen over gezondheid of straf. De regel steunt daarvoor op: "+exceptions(d.Basis)+".")
 	}
-	if d.Class == gateway.Persoon {
+	if d.Class == gateway.Persoon && d.Kind == "" {
 		all = append(all, "Gegevens van een medewerker bij naam. Gebruik een functie of servicepunt als dat kan.")
 	}
 	switch {
+	case d.Kind != "":
 	case d.Field == gateway.FieldAllotmentsAvailable && d.Form == gateway.Exact:
 		all = append(all, "Wie als enige een toedeling heeft, ziet precies wanneer daarin een plek vrijkomt of bezet raakt. Anderen zien een band.")
 	case occupancy(d.Field):

@@ -81,3 +81,36 @@ func TestRegistersAreTheMatrix(t *testing.T) {
 		}
 	}
 }
+
+// TestRegistersOfPeople: what parties are told of persons stands in the registers
+// with the least that a message always holds, under the classes and risks of it.
+func TestRegistersOfPeople(t *testing.T) {
+	e := env(t)
+	p := load(t, e, []byte(people+`  - {id: nooit-adres, description: Waar iemand woont blijft hier., effect: never, kinds: [handover], to: everyone, fields: [address]}
+`))
+	r := audit.NewRegisters(p, e, matrix(t, e, p), logged)
+	art30, dpia := written(t, audit.NewArt30(r).Text), written(t, audit.DPIA{Registers: r}.Text)
+	for report, wants := range map[string][]string{
+		art30: {
+			"persoon (inwoners die worden verwezen), verwijzing: nummer van de verwijzing, aanbod,", "fase, begeleiding",
+			"persoon (inwoners die worden verwezen), warme overdracht: nummer van de verwijzing, naam van de inwoner, wie overdraagt, telefoon",
+			"UWV (verwijzer, 00000099000000004001)", "https://register.example/overdracht",
+		},
+		dpia: {
+			"Warme overdracht: nummer van de verwijzing, naam van de inwoner", "De naam maakt herleidbaar",
+			"Warme overdracht: telefoon", "Verwijzing: begeleiding", "Kan iets zeggen over gezondheid",
+			"nooit-adres", "Warme overdracht: adres",
+		},
+	} {
+		for _, want := range wants {
+			if !strings.Contains(report, want) {
+				t.Errorf("got\n%s\nwant it to hold %q", report, want)
+			}
+		}
+	}
+	for _, d := range r.Disclosed {
+		if d.Field == "phone" && (d.Class != gateway.Persoon || len(d.Recipients) != 1 || !slices.Equal(d.Rules, []string{"overdracht"})) {
+			t.Errorf("got %+v, want the telephone for the one verwijzer, by its rule", d)
+		}
+	}
+}

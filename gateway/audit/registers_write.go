@@ -38,7 +38,8 @@ func (r Registers) approval() []Fact {
 // measures are what the program does by itself, whoever runs it.
 const measures = "Versleuteld en wederzijds aangetoond verkeer (mTLS) tussen partijen uit een ondertekend register. Elk bericht is ondertekend. " +
 	"Elke verstrekking en elke weigering staat in een journaal dat niet ongemerkt te wijzigen is. Toegang per rol. Reservekopieën zijn versleuteld. " +
-	"Hoe vol het is, alleen als band of plek, op een vast moment."
+	"Hoe vol het is, alleen als band of plek, op een vast moment. " +
+	"Berichten over personen zijn ook nog voor de ontvanger alleen versleuteld, en worden na afloop gewist."
 
 // notSaid is what the law asks and neither policy nor register tells.
 const notSaid = "Niet uit beleid of register af te leiden, vul zelf aan: de functionaris gegevensbescherming, doorgifte buiten de EER, en maatregelen buiten dit programma."
@@ -55,9 +56,9 @@ func (a Art30) document() Document {
 		d.Facts = append(d.Facts, Fact{"Contact", a.Contact})
 	}
 	d.Facts = append(d.Facts, a.approval()...)
-	d.Sections = append(d.Sections, Part{ID: "verstrekken", Title: "Als verantwoordelijke (art. 30 lid 1): ons aanbod tonen", Tables: []Table{a.activities()}})
+	d.Sections = append(d.Sections, Part{ID: "verstrekken", Title: "Als verantwoordelijke (art. 30 lid 1): wat wij verstrekken", Tables: []Table{a.activities()}})
 	if len(a.Received) > 0 {
-		d.Sections = append(d.Sections, Part{ID: "ontvangen", Title: "Als verantwoordelijke (art. 30 lid 1): aanbod van anderen ontvangen", Tables: []Table{a.received()}})
+		d.Sections = append(d.Sections, Part{ID: "ontvangen", Title: "Als verantwoordelijke (art. 30 lid 1): wat wij van anderen ontvangen", Tables: []Table{a.received()}})
 	}
 	if len(a.ActedFor) > 0 {
 		d.Sections = append(d.Sections, Part{ID: "voor-ons", Title: "Wie voor ons optreedt", Tables: []Table{acting("Mandaten die wij gaven", "Wie", a.ActedFor)}})
@@ -78,12 +79,23 @@ func (a Art30) activities() Table {
 	for _, one := range a.Activities {
 		var data []string
 		for _, d := range one.Data {
-			data = append(data, fmt.Sprintf("%s (%s): %s", d.Class, d.Subjects, fieldNames(d.Fields)))
+			data = append(data, d.text())
 		}
 		t.Rows = append(t.Rows, cells(one.Purpose.Label, labels(one.Basis), strings.Join(data, "\n"), strings.Join(one.Recipients, "\n"),
 			retentions(one.Retention), measures, strings.Join(one.Rules, ", "), strings.Join(one.Logged, "\n")))
 	}
 	return t
+}
+
+func (d ClassData) text() string {
+	if d.Kind == "" {
+		return fmt.Sprintf("%s (%s): %s", d.Class, d.Subjects, fieldNames(d.Fields))
+	}
+	all := []string{leastText(d.Kind)}
+	for _, f := range d.Fields {
+		all = append(all, policy.FieldLabel(f))
+	}
+	return fmt.Sprintf("%s (%s), %s: %s", d.Class, d.Subjects, strings.ToLower(kindWord(d.Kind)), strings.Join(all, ", "))
 }
 
 func (a Art30) received() Table {
@@ -114,7 +126,7 @@ func (d DPIA) document() Document {
 		"Gegeven", "Vorm", "Klasse", "Doel", "Grondslag", "Ontvangers", "Bewaren, ten hoogste", "Risico's", "Regels",
 	}}
 	for _, one := range d.Disclosed {
-		row := cells(policy.FieldLabel(one.Field), formWord(one.Form), string(one.Class), one.Purpose.Label, labels(one.Basis),
+		row := cells(one.label(), formWord(one.Form), string(one.Class), one.Purpose.Label, labels(one.Basis),
 			strings.Join(one.Recipients, "\n"), retentions(one.Retention), strings.Join(one.Risks, "\n"), strings.Join(one.Rules, ", "))
 		row[1].Class = formWord(one.Form)
 		shown.Rows = append(shown.Rows, row)
@@ -123,12 +135,40 @@ func (d DPIA) document() Document {
 	if len(d.Prohibited) > 0 {
 		never := Table{Caption: "Wat altijd verboden is, ook als een andere regel het toestaat", Heads: []string{"Regel", "Omschrijving", "Aan wie niet", "Wat niet"}}
 		for _, one := range d.Prohibited {
-			never.Rows = append(never.Rows, cells(one.Rule, one.Description, one.To, fieldNames(one.Fields)))
+			never.Rows = append(never.Rows, cells(one.Rule, one.Description, one.To, one.what()))
 		}
 		doc.Sections = append(doc.Sections, Part{ID: "verboden", Title: "Beperkingen", Tables: []Table{never}})
 	}
 	doc.Sections = append(doc.Sections, Part{ID: "maatregelen", Title: "Maatregelen van het programma", Facts: []Fact{{"Beveiliging", measures}}})
 	return doc
+}
+
+func (d Disclosed) label() string {
+	switch {
+	case d.Kind == "":
+		return policy.FieldLabel(d.Field)
+	case d.Field == "":
+		return kindWord(d.Kind) + ": " + leastText(d.Kind)
+	}
+	return kindWord(d.Kind) + ": " + policy.FieldLabel(d.Field)
+}
+
+// what names what may not be told.
+func (p Prohibited) what() string {
+	if len(p.Kinds) == 0 {
+		return fieldNames(p.Fields)
+	}
+	var kinds, fields []string
+	for _, k := range p.Kinds {
+		kinds = append(kinds, kindWord(k))
+	}
+	for _, f := range p.Fields {
+		fields = append(fields, policy.FieldLabel(f))
+	}
+	if len(fields) == 0 {
+		fields = []string{"alles"}
+	}
+	return policy.And(kinds) + ": " + strings.Join(fields, ", ")
 }
 
 func cells(texts ...string) []Cell {

@@ -44,7 +44,10 @@ func operations(f *gt.Federation) map[gateway.Operation]func(gateway.Caller) err
 		gateway.OpStatus:         func(c gateway.Caller) error { _, err := d.Status(ctx, c); return err },
 		gateway.OpShowRegister:   func(c gateway.Caller) error { _, err := d.ShowRegister(ctx, c); return err },
 		gateway.OpChangeRegister: func(c gateway.Caller) error { _, err := d.InstallRegister(ctx, c, f.Register); return err },
-		gateway.OpExplainPolicy:  func(c gateway.Caller) error { _, err := d.Explain(ctx, c, desk.Question{Recipient: "gm0482", Offer: "groen"}); return err },
+		gateway.OpExplainPolicy: func(c gateway.Caller) error {
+			_, err := d.Explain(ctx, c, desk.Question{Recipient: "gm0482", Offer: "groen"})
+			return err
+		},
 		gateway.OpReload:         func(c gateway.Caller) error { _, err := d.Reload(ctx, c); return err },
 		gateway.OpDiffPolicy:     func(c gateway.Caller) error { _, err := d.Diff(ctx, c, nil, nil); return err },
 		gateway.OpReplayPolicy:   func(c gateway.Caller) error { _, err := d.Replay(ctx, c, nil, 30); return err },

@@ -12,21 +12,21 @@ type Grounds struct {
 	Description string
 	Show        gateway.Disclosure // of a show rule, before never rules and exceptions
 	Hide        []gateway.Field    // of a never rule
+	Kinds       []string           // of a rule on persons: of messages
+	Told        []gateway.Field    // of a rule on persons: what goes, or may not
 	Purpose     string             // code
 	Basis       []string           // codes, with exceptions
 	Retention   string
 	To          string // whom it names, in Dutch
 }
 
-// Grounds are those of the outbound rules, sorted by id.
+// Grounds are those of the rules on what others may see of offers, sorted by id,
+// then of those on what they may be told of persons.
 func (p *Policy) Grounds() []Grounds {
 	var all []Grounds
 	for i := range p.outbound.rules {
 		r := &p.outbound.rules[i]
-		g := Grounds{
-			RuleInfo: r.info(), Description: r.clause.description.value, Purpose: r.purpose, Basis: slices.Clone(r.basis),
-			Retention: r.retention, To: p.whom(r),
-		}
+		g := p.groundsOf(r)
 		if r.never {
 			for j, f := range p.fields {
 				if r.hide.has(j) {
@@ -38,7 +38,23 @@ func (p *Policy) Grounds() []Grounds {
 		}
 		all = append(all, g)
 	}
+	for i := range p.personal {
+		r := &p.personal[i]
+		if _, about := r.when[termKind]; !about {
+			continue // about offers too: it is among those
+		}
+		g := p.groundsOf(r)
+		g.Kinds, g.Told = slices.Clone(r.when[termKind]), slices.Clone(r.told)
+		all = append(all, g)
+	}
 	return all
+}
+
+func (p *Policy) groundsOf(r *rule) Grounds {
+	return Grounds{
+		RuleInfo: r.info(), Description: r.clause.description.value, Purpose: r.purpose, Basis: slices.Clone(r.basis),
+		Retention: r.retention, To: p.whom(r),
+	}
 }
 
 // Accept is a rule on who may send this party what, for reports.
