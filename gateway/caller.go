@@ -56,6 +56,7 @@ const (
 	OpWitnessJournal Operation = "witness-journal" // send its head to the witnesses now
 	OpBackup         Operation = "backup"          // write an encrypted copy of the database
 	OpDoctor         Operation = "doctor"          // examine the node and its machine
+	OpReadEvents     Operation = "read-events"     // what happened: of each kind whoever may ask for it otherwise
 
 	OpProposePolicy  Operation = "propose-policy"  // send the policy on disk to another party to be approved there
 	OpListProposals  Operation = "list-proposals"  // what is proposed, here and elsewhere
@@ -85,7 +86,7 @@ func Operations() []Operation {
 		OpSearchJournal, OpExportJournal, OpArchiveJournal, OpProveJournal, OpWitnessJournal,
 		OpBreakGlass, OpListBreakGlass, OpAcknowledgeBreakGlass,
 		OpProposePolicy, OpListProposals, OpAnswerProposal,
-		OpSearchPlaces, OpReportMissing, OpMissingPlaces,
+		OpSearchPlaces, OpReportMissing, OpMissingPlaces, OpReadEvents,
 		OpRefer, OpAskReferral, OpHandOver, OpCommitReferral, OpListReferrals, OpReadReferral, OpWaitingList,
 		OpEraseReferral, OpRetentionReport,
 	}
@@ -107,7 +108,7 @@ func allowed(op Operation) []Role {
 		return []Role{Coordinator, Consulent, Program}
 	case OpMissingPlaces:
 		return []Role{Coordinator, Consulent, Analist, PrivacyOfficer, Program}
-	case OpStatus:
+	case OpStatus, OpReadEvents:
 		return []Role{Coordinator, Consulent, Analist, PrivacyOfficer, Beheerder, Program}
 	case OpShowRegister:
 		return []Role{Coordinator, Consulent, Analist, PrivacyOfficer, Beheerder, Program}

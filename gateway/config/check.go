@@ -50,6 +50,7 @@ func check(d *decoder, c Config) {
 	checkTerms(d, c.Terms)
 	checkRetention(d, c.Retention)
 	checkLogboek(d, c.Logboek)
+	checkEvents(d, c.Events)
 	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(d, "log.format", c.Log.Format, "text", "json")
 }

@@ -51,6 +51,7 @@ type Config struct {
 	Log       Log         `yaml:"log"`
 	Trace     Trace       `yaml:"trace"`
 	Mail      Mail        `yaml:"mail"`
+	Events    Events      `yaml:"events"`
 }
 
 // Closings are the periods in which this party is closed, written as ISO 8601
@@ -256,6 +257,8 @@ func Default() Config {
 		Log:   Log{Level: "info", Format: "text"},
 		Trace: Trace{Percent: 100},
 		Mail:  Mail{At: "08:30"},
+
+		Events: Events{Keep: "P90D", Most: 100_000},
 	}
 }
 

@@ -122,6 +122,19 @@ func keysOf(prefix string, t reflect.Type) []string {
 	return keys
 }
 
+// Events are kept for a bounded time, and no more of them than a node can hold.
+func TestEventsAreBounded(t *testing.T) {
+	for text, key := range map[string]string{
+		"{keep: P1D, most: 100}": "", "{keep: P1Y, most: 1000000}": "",
+		"{keep: P0D}": "events.keep", "{keep: P2Y}": "events.keep", "{keep: 90d}": "events.keep", "{most: 99}": "events.most",
+	} {
+		_, err := config.Parse("x.yaml", []byte(minimal+"\nevents: "+text+"\n"))
+		if (key == "") != (err == nil) || err != nil && !strings.Contains(gateway.SafeMessage(err), key) {
+			t.Errorf("%s: got %v, want it to be about %q", text, err, key)
+		}
+	}
+}
+
 func TestPaths(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "node.yaml")

@@ -126,7 +126,8 @@ func New(ctx context.Context, opt Options) (*Node, error) {
 	n.trace = n.openTrace()
 	if n.Store, err = store.Open(filepath.Join(opt.Config.Data, databaseFile), n.traced(store.Options{
 		MaxBytes: int64(opt.Config.Limits.DatabaseBytes), MaxQueue: opt.Config.Limits.QueuePerPeer,
-		Quota:       quotaOf(opt.Config.Limits),
+		Quota:     quotaOf(opt.Config.Limits),
+		MaxEvents: opt.Config.Events.Most, EventLife: lifeOf(opt.Config.Events.Keep),
 		LockTimeout: 2 * time.Second, Committed: n.meters.committed, Fault: opt.Fault,
 	})); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database: %w", err), n.trace.Stop(ctx))
@@ -241,6 +242,12 @@ func (n *Node) closed() []gateway.Closing {
 		return nil
 	}
 	return closed
+}
+
+// lifeOf is a term as a length of time, for what need not be exact to the day.
+func lifeOf(t config.Term) time.Duration {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	return t.After(start).Sub(start)
 }
 
 func quotaOf(l config.Limits) store.Quota {

@@ -203,6 +203,7 @@ type response struct {
 	status      int
 	contentType string
 	body        []byte
+	beginAfter  string // of an answer about events
 }
 
 // problem reads an answer as a problem of one of our servers.
@@ -238,5 +239,5 @@ func exchange(client *http.Client, req *http.Request, limit int64) (response, er
 	if err != nil {
 		contentType = "" // as if there were none
 	}
-	return response{res.StatusCode, contentType, body}, nil
+	return response{res.StatusCode, contentType, body, res.Header.Get(headerBeginAfter)}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,7 +83,10 @@ type LocalCaller struct {
 // callers is asked at every request, so that a reload counts at once.
 func NewLocalHandler(d *desk.Desk, callers func() []LocalCaller, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	newLocalAPI(mux, d, log)
+	newLocalAPI(mux, d, func(r *http.Request) bool {
+		now, ok := findCaller(callers(), bearer(r))
+		return ok && reflect.DeepEqual(now, callerIn(r.Context()))
+	}, log)
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", typeOpenAPI)
 		_, _ = w.Write(localOpenAPIFile) // an error means that the client has gone
@@ -116,15 +120,23 @@ func callerIn(ctx context.Context) gateway.Caller {
 // authenticated lets in who shows a token (RFC 6750).
 func authenticated(callers func() []LocalCaller, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		caller, ok := findCaller(callers(), token)
-		if !ok || !strings.EqualFold(scheme, "Bearer") {
+		caller, ok := findCaller(callers(), bearer(r))
+		if !ok {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			writeProblem(w, newProblem(http.StatusUnauthorized, "this token is of no caller in the configuration"))
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
 	})
+}
+
+// bearer is the token of a request, or "".
+func bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return token
 }
 
 // findCaller takes as long for every token.
@@ -141,7 +153,7 @@ func findCaller(callers []LocalCaller, token string) (gateway.Caller, bool) {
 	return found, ok
 }
 
-func newLocalAPI(mux *http.ServeMux, d *desk.Desk, log *slog.Logger) api {
+func newLocalAPI(mux *http.ServeMux, d *desk.Desk, stays func(*http.Request) bool, log *slog.Logger) api {
 	a := newAPI(mux, log, localDocument())
 	importRoutes(a, d)
 	offerRoutes(a, d)
@@ -156,6 +168,7 @@ func newLocalAPI(mux *http.ServeMux, d *desk.Desk, log *slog.Logger) api {
 	breakGlassRoutes(a, d)
 	referralRoutes(a, d)
 	proposalRoutes(a, d)
+	eventRoutes(a, d, stays)
 	return a
 }
 
@@ -355,5 +368,5 @@ func localDocument() *huma.OpenAPI {
 // LocalOpenAPI is the description of the local API, as local.openapi.json in
 // this package holds it.
 func LocalOpenAPI() ([]byte, error) {
-	return newLocalAPI(http.NewServeMux(), nil, slog.New(slog.DiscardHandler)).openAPI(nil)
+	return newLocalAPI(http.NewServeMux(), nil, nil, slog.New(slog.DiscardHandler)).openAPI(nil)
 }

@@ -189,6 +189,10 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 			}
 			return nil
 		},
+		gateway.OpReadEvents: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.Events(ctx, desk.EventQuery{})
+			return err
+		},
 		gateway.OpRefer: func(ctx context.Context, c *rest.LocalClient) error {
 			_, err := c.Refer(ctx, desk.NewReferral{Need: gateway.Need{Offer: "none"}})
 			return unless(err, gateway.NotFound)

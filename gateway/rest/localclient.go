@@ -181,5 +181,9 @@ func (c *LocalClient) refusal(res response) error {
 	if p.Instance != "" {
 		lines = append(lines, "reference: "+p.Instance)
 	}
-	return gateway.Wrap(kind, fmt.Errorf("status %d", res.status), strings.Join(lines, "\n"))
+	cause := fmt.Errorf("status %d", res.status)
+	if begin, err := gateway.ParseEventPosition(res.beginAfter); err == nil {
+		cause = &gateway.EventsGone{Begin: begin}
+	}
+	return gateway.Wrap(kind, cause, strings.Join(lines, "\n"))
 }

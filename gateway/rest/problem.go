@@ -23,6 +23,8 @@ type Problem struct {
 	Detail   string   `json:"detail"`
 	Instance string   `json:"instance,omitempty"`
 	Errors   []Detail `json:"errors,omitempty"`
+
+	beginAfter string // with 410 of events: after which they go on
 }
 
 // Detail is one of several things wrong with one request.
@@ -40,11 +42,14 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType is application/problem+json.
 func (p *Problem) ContentType(string) string { return typeProblem }
 
-// GetHeaders says when to come back.
+// GetHeaders says when to come back, and where to begin then.
 func (p *Problem) GetHeaders() http.Header {
 	h := http.Header{}
 	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "1")
+	}
+	if p.beginAfter != "" {
+		h.Set(headerBeginAfter, p.beginAfter)
 	}
 	return h
 }
@@ -67,6 +72,7 @@ func statuses() []struct {
 		{gateway.Denied, http.StatusForbidden},
 		{gateway.NotFound, http.StatusNotFound},
 		{gateway.Conflict, http.StatusConflict},
+		{gateway.Conflict, http.StatusGone},
 		{gateway.Limit, http.StatusTooManyRequests},
 		{gateway.Limit, http.StatusRequestEntityTooLarge},
 		{gateway.Unavailable, http.StatusServiceUnavailable},

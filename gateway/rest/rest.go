@@ -11,9 +11,11 @@
 package rest
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -71,6 +73,11 @@ func NewServer(h http.Handler, limits Limits, log *slog.Logger) *http.Server {
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	track(server)
+	stopping := make(chan struct{})
+	server.BaseContext = func(net.Listener) context.Context {
+		return context.WithValue(context.Background(), stoppingKey{}, (<-chan struct{})(stopping))
+	}
+	server.RegisterOnShutdown(sync.OnceFunc(func() { close(stopping) }))
 	return server
 }
 

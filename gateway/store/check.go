@@ -86,6 +86,9 @@ func (c *checkup) all() error {
 	if err := c.registers(); err != nil {
 		return err
 	}
+	if err := c.events(); err != nil {
+		return err
+	}
 	if err := c.referrals(); err != nil {
 		return err
 	}

@@ -159,6 +159,7 @@ type changedRow struct {
 func (t *txn) change(sender gateway.OIN, c change) {
 	for subject, row := range c.rows {
 		t.put(table{tableReceived, sender}, []byte(subject), row.after.encode())
+		t.offerChanged(sender, subject)
 	}
 	if c.state != nil {
 		t.lists[sender] = c.state

@@ -180,6 +180,15 @@ func breakGlassWrites() map[string]write {
 		}, func(_ *testing.T, s *testStore, now time.Time) error {
 			return s.AnswerProposal(ctx, now, 1, "refused", entryX())
 		}},
+		"SetWebhooks": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
+			_, err := s.SetWebhooks(ctx, now, []string{"ecd"})
+			return err
+		}},
+		"SaveWebhook": {func(t *testing.T, s *testStore, now time.Time) {
+			get(s.SetWebhooks(ctx, now, []string{"ecd"}))(t)
+		}, func(_ *testing.T, s *testStore, now time.Time) error {
+			return s.SaveWebhook(ctx, now, store.Webhook{Name: "ecd", After: gateway.EventPosition{Incarnation: 1, Number: 2}})
+		}},
 		"CountMissing": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
 			return s.CountMissing(ctx, now, alblasserdam, []string{"groen"}, entryX())
 		}},

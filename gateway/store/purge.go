@@ -8,9 +8,9 @@ import (
 )
 
 // Purge forgets what no longer matters: the items of messages that expired
-// gateway.DedupeMargin ago, subjects that are gone as long, receipts and
+// gateway.DedupeMargin ago, events that were kept long enough, subjects that are gone as long, receipts and
 // proposals older than 30 days, who broke the glass and why, a year after that was acknowledged,
-// and counts of missing places of five years ago. It gives the number of rows. It reads beside other transactions
+// and counts of missing places of five years ago. It gives the number of rows, events apart. It reads beside other transactions
 // and deletes a thousand rows in each of its own. While now lies more than
 // gateway.ClockSkew behind the highest committed time it does nothing but give
 // ErrClock.
@@ -32,6 +32,9 @@ func (s *Store) Purge(ctx context.Context, now time.Time) (n int, err error) {
 			purged, err = s.purgeTable(ctx, now, in, over)
 		}
 		n += purged
+	}
+	if err == nil {
+		err = s.purgeEvents(ctx, now)
 	}
 	return n, err
 }

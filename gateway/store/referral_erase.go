@@ -81,6 +81,7 @@ func (t *txn) eraseReferral(key referralKey, party gateway.OIN) error {
 	}
 	t.put(table{name: tableErased}, key[:], appendTime(nil, t.now))
 	t.erased = append(t.erased, key)
+	t.event(gateway.EventReferralErased, key.subject(), gateway.EventData{})
 	return nil
 }
 

@@ -84,6 +84,7 @@ func (t *txn) commit(row *providedRow, next gateway.Referral, c *Commitment, kin
 
 // keep is commit when the places are as they should be.
 func (t *txn) keep(row *providedRow, next gateway.Referral, c *Commitment, kind, outcome string, fields []gateway.Field) (gateway.Referral, error) {
+	before := row.Referral
 	next.Due = ""
 	if !next.Status.Final() {
 		var err error
@@ -93,6 +94,9 @@ func (t *txn) keep(row *providedRow, next gateway.Referral, c *Commitment, kind,
 	}
 	row.Referral = next
 	if err := t.putProvided(row); err != nil {
+		return next, err
+	}
+	if err := t.providedChanged(row, before, c.Act); err != nil {
 		return next, err
 	}
 	if err := t.sendState(next, c.Terms); err != nil {

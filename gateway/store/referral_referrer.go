@@ -180,10 +180,14 @@ func (t *txn) hearState(m gateway.Message, r gateway.Referral, e *ReferralEffect
 	if row.Orphan && row.Follow.Number > 0 && !row.Follow.Later(m.Incarnation, r) {
 		return gateway.Received, "", nil
 	}
+	before, forgotten := row.Follow, row.Forgotten
 	if err := t.hear(row, m.Incarnation, r, e); err != nil {
 		return "", "", err
 	}
 	if err := t.putFollowed(row); err != nil {
+		return "", "", err
+	}
+	if err := t.followedChanged(row, before, forgotten); err != nil {
 		return "", "", err
 	}
 	return gateway.Received, "", t.recordReferral(journal.Entry{}, journal.KindReferralHeard, m.Source, m.Principal,

@@ -230,7 +230,12 @@ func (t *txn) letterEnded(party gateway.OIN, kind, subject string, state gateway
 		return nil
 	}
 	row.Follow.Open, row.AnswerBy, row.Recovering, row.Failed = nil, "", "", string(state)
-	return t.putFollowed(row)
+	if err := t.putFollowed(row); err != nil {
+		return err
+	}
+	data := row.facts().eventData(row.Follow.Referrer)
+	data.State = state
+	return t.referralEvent(gateway.EventReferralFailed, tableFollowed, key, data)
 }
 
 // bySubject finds the row of a referral by the subject of its messages.

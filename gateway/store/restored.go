@@ -60,6 +60,7 @@ func (s *Store) Restored(ctx context.Context, now time.Time, from Restoration) (
 		}
 		incarnation = max(incarnation+1, from.Before.Incarnation+1, uint64(t.now.Unix()))
 		t.putUint(keyIncarnation(), incarnation)
+		t.event(gateway.EventRestored, "", gateway.EventData{})
 		if err := eachPeer(t, func(peer gateway.OIN, _ peerRow) error { return t.owe(peer) }); err != nil {
 			return err
 		}

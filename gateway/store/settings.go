@@ -28,6 +28,9 @@ func (s *Store) ImportState(ctx context.Context, source string) (state ImportSta
 func (s *Store) SaveImport(ctx context.Context, now time.Time, state ImportState, entries []journal.Entry) error {
 	return s.grow(ctx, now, func(t *txn) error {
 		t.put(table{name: tableImports}, []byte(state.Source), encodeJSON(state))
+		if state.Held != nil {
+			t.event(gateway.EventImportHeld, "", gateway.EventData{Count: len(state.Held.Vanished)})
+		}
 		return t.record(entries...)
 	})
 }

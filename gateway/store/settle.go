@@ -111,6 +111,9 @@ func (t *txn) settle(peer gateway.OIN, w *settling) error {
 	if w.slot.last != w.Sequence {
 		return corrupt(w.in, "a message is unknown to its slot")
 	}
+	if state == gateway.Held || state == gateway.RefusedBy || state == gateway.Unconfirmed {
+		t.notDelivered(peer, w.kind, state)
+	}
 	if !state.Final() {
 		return t.move(peer, w.Sequence, w.entry, state)
 	}

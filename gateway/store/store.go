@@ -12,6 +12,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -48,6 +49,8 @@ type Options struct {
 	MaxBytes    int64         // of the file; 0: no limit. What grows it is refused from three quarters on
 	MaxQueue    int           // messages waiting per peer; 0: 100,000
 	Quota       Quota         // of what is kept of one sender
+	MaxEvents   int           // that are kept; 0: 100,000
+	EventLife   time.Duration // how long they are; 0: 90 days
 	LockTimeout time.Duration // how long to wait for another process; 0: a second
 	NoSync      bool          // never but in tests that do not test durability
 
@@ -115,7 +118,11 @@ type Store struct {
 	scans       scans
 	full        atomic.Bool
 	broken      atomic.Bool
-	reducing    sync.RWMutex // held while leaves of the journal go, and for reading by who reads all of it
+	maxEvents   int
+	eventLife   time.Duration
+	eventMu     sync.Mutex
+	eventNext   chan struct{} // guarded by eventMu; closed when there are new events, if somebody waits
+	reducing    sync.RWMutex  // held while leaves of the journal go, and for reading by who reads all of it
 }
 
 // Tables. Those marked * are kept per party.
@@ -160,7 +167,7 @@ const (
 // appendOnly tells which tables grow at their end only.
 func appendOnly(name string) bool {
 	return name == tableOut || name == tableConfirmed || name == tableJournal || name == tableReceipts || name == tableInbox ||
-		name == tableJournalIndex
+		name == tableJournalIndex || name == tableEvents
 }
 
 func keyFormat() []byte      { return []byte("format") }
@@ -186,6 +193,7 @@ func open(path string, opt Options, steps []migration) (*Store, error) {
 	if s.maxQueue <= 0 {
 		s.maxQueue = defaultMaxQueue
 	}
+	s.maxEvents, s.eventLife = cmp.Or(opt.MaxEvents, defaultMaxEvents), cmp.Or(opt.EventLife, defaultEventLife)
 	err = removeLeftovers(path)
 	if err == nil {
 		err = s.prepare(context.Background(), steps)
@@ -263,7 +271,7 @@ func (s *Store) write(ctx context.Context, now time.Time, grows bool, decide fun
 			return nil, err
 		}
 		t.unjournaled = s.unjournaled
-		t.vault = s.vault
+		t.vault, t.maxEvents = s.vault, s.maxEvents
 		if err := decide(t); err != nil {
 			return nil, err
 		}
@@ -280,6 +288,9 @@ func (s *Store) write(ctx context.Context, now time.Time, grows bool, decide fun
 	s.note(grows && changed, err)
 	if t != nil {
 		s.noteReferrals(t.changed, t.erased, err)
+		if t.evented {
+			s.tellEvents() // also where nobody knows whether they were written
+		}
 	}
 	if err != nil {
 		return err

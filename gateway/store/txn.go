@@ -42,6 +42,9 @@ type txn struct {
 
 	unjournaled bool // Options.unjournaled
 	vault       Vault
+	maxEvents   int
+	happened    happened
+	evented     bool            // it wrote events
 	changed     []ReferralFacts // of the referrals that it writes
 	erased      []referralKey   // that it erases
 
@@ -90,6 +93,9 @@ func (t *txn) finish() (batch, error) {
 		}
 	}
 	if err := t.count(); err != nil {
+		return nil, err
+	}
+	if err := t.writeEvents(); err != nil {
 		return nil, err
 	}
 	if t.journaled {
