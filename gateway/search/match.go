@@ -53,8 +53,10 @@ func (f *finder) match(o *Offer, m *match) {
 	m.length = f.ride(c)
 	f.judge(m, afstand, f.reach(m.km))
 	m.group, m.room = m.seats.group(o)
-	if g := f.gemeente(c); (m.group == Free || m.group == AllottedTo) && g != noGemeente && len(f.here) > 0 && !slices.Contains(f.here, g) {
-		m.group = Elsewhere
+	if len(f.here) > 0 && (m.group == Free || m.group == AllottedTo) {
+		if g := f.gemeente(c); g != noGemeente && !slices.Contains(f.here, g) {
+			m.group = Elsewhere
+		}
 	}
 }
 

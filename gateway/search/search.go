@@ -154,12 +154,16 @@ func compare(a, b *match) int {
 	if n := cmp.Compare(a.km, b.km); n != 0 {
 		return n
 	}
-	return cmp.Or(
-		cmp.Compare(a.unknown.count(), b.unknown.count()),
-		cmp.Compare(a.room, b.room),
-		strings.Compare(string(a.offer.Capacity.Provider), string(b.offer.Capacity.Provider)),
-		strings.Compare(a.offer.Capacity.Offer, b.offer.Capacity.Offer),
-	)
+	if n := cmp.Compare(a.unknown.count(), b.unknown.count()); n != 0 {
+		return n
+	}
+	if n := cmp.Compare(a.room, b.room); n != 0 {
+		return n
+	}
+	if n := strings.Compare(string(a.offer.Capacity.Provider), string(b.offer.Capacity.Provider)); n != 0 {
+		return n
+	}
+	return strings.Compare(a.offer.Capacity.Offer, b.offer.Capacity.Offer)
 }
 
 // length is a way as far as ranking needs it.
