@@ -20,6 +20,14 @@ func PersonalFields(kind string) []Field {
 	return nil
 }
 
+// OnlyEnds tells whether a request says nothing of a person but that what was said
+// before is over. It goes to the provider that has the rest, whatever policy says
+// of more: a narrower policy must not keep somebody's data where they are no
+// longer needed.
+func (a ReferralAct) OnlyEnds() bool {
+	return a == ActWithdraw || a == ActCancel || a == ActError
+}
+
 // HandoverStates are those in which contact details may be handed over: a place
 // is certain, and it is not over.
 func HandoverStates() []ReferralStatus {

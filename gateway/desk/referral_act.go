@@ -41,7 +41,7 @@ func (d *Desk) AskReferral(ctx context.Context, caller gateway.Caller, r Referra
 		return ReferralAsked{}, err
 	}
 	told, err := d.tellAgain(ctx, f)
-	if err != nil {
+	if err != nil && !(r.Act.OnlyEnds() && gateway.KindOf(err) == gateway.Denied) {
 		return ReferralAsked{}, err
 	}
 	_, err = d.Store.AskReferral(ctx, now, store.Asking{

@@ -50,12 +50,16 @@ func (w *worker) tellAgain(ctx context.Context, now time.Time, due []store.Outgo
 
 // overTold names the rule by which a message may not go as it is; "" if it may.
 func overTold(o store.Outgoing, told policy.Told) string {
-	if !told.Allowed {
-		return told.DeniedBy
-	}
 	said := map[string]json.RawMessage{}
 	if err := json.Unmarshal(o.Data, &said); err != nil {
 		return "default"
+	}
+	var act gateway.ReferralAct
+	if o.Kind == gateway.KindReferral && json.Unmarshal(said["act"], &act) == nil && act.OnlyEnds() {
+		return ""
+	}
+	if !told.Allowed {
+		return told.DeniedBy
 	}
 	if need, ok := said["need"]; ok && o.Kind == gateway.KindReferral {
 		if err := json.Unmarshal(need, &said); err != nil {

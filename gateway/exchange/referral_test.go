@@ -171,6 +171,39 @@ func TestNarrowedPolicyWithholdsReferrals(t *testing.T) {
 	})
 }
 
+// TestNarrowedPolicyLetsGoWhatOnlyEnds: who may be told nothing more of persons is
+// still told that a referral is over.
+func TestNarrowedPolicyLetsGoWhatOnlyEnds(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newReferring(t)
+		d := f.Node(gt.Alblasserdam).Desk
+		asked, err := d.Refer(t.Context(), gt.Everyone(), desk.NewReferral{Provider: gt.Smile, Need: need()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.wake(gt.Alblasserdam)
+		if err := f.SetPolicy(gt.Alblasserdam, "policy: niets\nparty: \""+string(gt.Alblasserdam)+"\"\n"+`accept:
+  - {id: alles, from: {roles: [leerwerkbedrijf]}, kinds: [capacity, capacity-state, referral-state]}
+`); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Refer(t.Context(), gt.Everyone(), desk.NewReferral{Provider: gt.Smile, Need: need()}); gateway.KindOf(err) != gateway.Denied {
+			t.Errorf("got %v, want that nobody is referred any more", err)
+		}
+		if _, err := d.AskReferral(t.Context(), gt.Everyone(), desk.ReferralRequest{Referral: asked.Referral.ID, Act: gateway.ActWithdraw, Reason: "overig"}); err != nil {
+			t.Fatal(err)
+		}
+		f.wake(gt.Alblasserdam)
+		f.wake(gt.Smile)
+		for _, oin := range []gateway.OIN{gt.Alblasserdam, gt.Smile} {
+			if got := f.read(oin, asked.Referral.ID); got.Status != gateway.WithdrawnByRef {
+				t.Errorf("%s: got %q, want it withdrawn", oin, got.Status)
+			}
+		}
+	})
+}
+
 // TestImportBelowWhatIsTaken: an export that leaves fewer places than referrals
 // take is held, and names the offer.
 func TestImportBelowWhatIsTaken(t *testing.T) {
