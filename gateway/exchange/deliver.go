@@ -77,7 +77,7 @@ type worker struct {
 	fulls   int                  // how often in a row it said so
 	wrong   string               // with us, as it was last logged
 	awake   bool                 // has had its first turn: a node that starts tries everybody at once
-	signed  map[string]string    // by digest: messages signed while the last batch was under way
+	ahead   map[uint64]sealed    // by sequence: messages signed while the last batch was under way
 }
 
 func newWorker(e *Exchange, peer gateway.OIN) *worker {
@@ -290,7 +290,7 @@ func (w *worker) deliver(ctx, cut context.Context, end func(), now time.Time, pa
 	}
 	ctx, span := w.e.Trace.Start(ctx, "deliver batch")
 	var aside sync.WaitGroup
-	aside.Go(func() { w.signed = w.signNext(cut, now, due) })
+	aside.Go(func() { w.ahead = w.signNext(cut, now, due) })
 	receipts, err := w.send(cut, party, batch, due, digests)
 	aside.Wait()
 	w.tell(ctx, span, due, receipts, err)

@@ -23,6 +23,10 @@ func (w *worker) encryptTo() (gateway.Key, bool) {
 	return *party.Encryption, true
 }
 
+// sealed is a message as it is sent, with the digest of what was signed. One of a
+// sequence and an id is the same bytes whenever it is sent.
+type sealed struct{ id, token, digest string }
+
 // seal signs each message over the bytes that are sent, encrypts those about
 // persons to the peer's present key, and gives the digests by which the receipts
 // must name them: those of what was signed.
@@ -33,6 +37,10 @@ func (w *worker) seal(due []store.Outgoing) (batch gateway.Batch, digests []stri
 	failed := make([]error, len(due))
 	each(len(due), func(i int) {
 		o, parent := &due[i], ""
+		if known := w.ahead[o.Sequence]; known.id == o.ID {
+			batch.Messages[i], digests[i] = known.token, known.digest
+			return
+		}
 		if o.Traced {
 			parent = w.e.Trace.Parent(o.ID)
 		}
@@ -43,9 +51,7 @@ func (w *worker) seal(due []store.Outgoing) (batch gateway.Batch, digests []stri
 		}
 		payload := m.Encode()
 		digests[i] = gateway.Hash(payload)
-		if batch.Messages[i] = w.signed[digests[i]]; batch.Messages[i] == "" {
-			batch.Messages[i], failed[i] = seal.Sign(w.e.Key, seal.Message, payload)
-		}
+		batch.Messages[i], failed[i] = seal.Sign(w.e.Key, seal.Message, payload)
 		if gateway.Confidential(o.Kind) && failed[i] == nil {
 			batch.Messages[i], failed[i] = w.e.keys.Encrypt(to, m, batch.Messages[i])
 		}
@@ -60,7 +66,7 @@ func (w *worker) seal(due []store.Outgoing) (batch gateway.Batch, digests []stri
 // that this node signs while the peer verifies. Nothing is decided by it: the next
 // turn takes of it what is then to be sent. A batch that was not full took all
 // there was.
-func (w *worker) signNext(ctx context.Context, now time.Time, underWay []store.Outgoing) map[string]string {
+func (w *worker) signNext(ctx context.Context, now time.Time, underWay []store.Outgoing) map[uint64]sealed {
 	if len(underWay) < gateway.MaxBatch {
 		return nil
 	}
@@ -72,13 +78,13 @@ func (w *worker) signNext(ctx context.Context, now time.Time, underWay []store.O
 	if err != nil {
 		return nil
 	}
-	signed := make(map[string]string, len(digests))
-	for i, digest := range digests {
-		if !gateway.Confidential(next[i].Kind) { // those are encrypted to the key of the moment
-			signed[digest] = batch.Messages[i]
+	ahead := make(map[uint64]sealed, len(digests))
+	for i, o := range next {
+		if !gateway.Confidential(o.Kind) { // those are encrypted to the key of the moment
+			ahead[o.Sequence] = sealed{o.ID, batch.Messages[i], digests[i]}
 		}
 	}
-	return signed
+	return ahead
 }
 
 // unopened tells whether an item is what a peer says of a message that it could

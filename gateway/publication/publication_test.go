@@ -20,7 +20,7 @@ func (r *region) queued(t testing.TB, to gateway.OIN) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for _, o := range get(r.store.Due(ctx, start(), to, 1<<20, 1<<30, nil))(t) {
-		all[o.Subject] = o.Hash
+		all[o.Subject] = gateway.Hash(o.Data)
 	}
 	return all
 }

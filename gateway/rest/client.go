@@ -59,7 +59,11 @@ func NewPeerClient(opt PeerOptions) *PeerClient {
 // Send delivers a batch.
 func (c *PeerClient) Send(ctx context.Context, peer gateway.Party, batch gateway.Batch) (gateway.Receipts, error) {
 	var receipts gateway.Receipts
-	err := c.post(ctx, peer, pathMessages, batch, &receipts)
+	body, err := encodeBatch(batch)
+	if err != nil {
+		return receipts, err
+	}
+	err = c.post(ctx, peer, pathMessages, body, &receipts)
 	return receipts, err
 }
 
@@ -176,12 +180,43 @@ func (c *PeerClient) newHTTP(peer gateway.Party) *http.Client {
 // whoever answers for a peer is in the register.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
+// encoded is a body that was written already.
+type encoded []byte
+
+// encodeBatch writes a batch as encoding/json does, which takes ten times as long
+// to look at every byte of it. Tokens have no byte that must be escaped.
+func encodeBatch(batch gateway.Batch) (encoded, error) {
+	if batch.Messages == nil {
+		return json.Marshal(batch)
+	}
+	size := 32
+	for _, token := range batch.Messages {
+		size += len(token) + 3
+		for i := range len(token) {
+			if c := token[i]; c < '-' || c > 'z' || c == '\\' || c == '<' || c == '>' {
+				return json.Marshal(batch) // whatever it is, it is none of ours
+			}
+		}
+	}
+	b := append(make([]byte, 0, size), `{"messages":[`...)
+	for i, token := range batch.Messages {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, '"'), token...), '"')
+	}
+	return append(b, "]}"...), nil
+}
+
 func newRequest(ctx context.Context, method, url string, body any) (*http.Request, error) {
 	var content io.Reader
 	if body != nil {
-		data, err := json.Marshal(body)
-		if err != nil {
-			return nil, fmt.Errorf("write request: %w", err)
+		data, written := body.(encoded)
+		if !written {
+			var err error
+			if data, err = json.Marshal(body); err != nil {
+				return nil, fmt.Errorf("write request: %w", err)
+			}
 		}
 		content = bytes.NewReader(data)
 	}

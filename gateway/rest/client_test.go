@@ -3,6 +3,7 @@ package rest_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -73,6 +74,34 @@ func TestClientAgainstBadPeers(t *testing.T) {
 	}
 	if redirected.Load() {
 		t.Error("the client followed a redirect")
+	}
+}
+
+// TestBatchOnTheWire: a batch is the JSON that encoding/json makes of it, also with
+// tokens that no node makes.
+func TestBatchOnTheWire(t *testing.T) {
+	var body []byte
+	l := &log{}
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ = io.ReadAll(r.Body) // what is missing is seen below
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"head":"h","items":[]}`)
+	})
+	peer := gateway.Party{OIN: dordt, Endpoint: serve(t, h, testLimits(), l.logger())}
+	for _, tokens := range [][]string{
+		nil, {}, {""}, {"a"}, {"eyJ-_.AZaz09", "b.c.d"}, {"a", `"`}, {`\`}, {"<", ">", "&"}, {"\x00"}, {"é\u2028"}, {"\xff"}, {"~", "{", " "},
+	} {
+		batch := gateway.Batch{Messages: tokens}
+		if _, err := client(t, smile, testLimits()).Send(t.Context(), peer, batch); err != nil {
+			t.Fatal(err)
+		}
+		want, err := json.Marshal(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(body) != string(want) {
+			t.Errorf("%q: got %s, want %s", tokens, body, want)
+		}
 	}
 }
 

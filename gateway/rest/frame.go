@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -113,7 +114,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limits Limits) ([]byte, *P
 	// Servers that were not made by NewServer may have no deadline of their own;
 	// an error means that this kind of connection has none.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limits.ReadTimeout))
-	body, err := io.ReadAll(io.LimitReader(r.Body, limits.BodyBytes+1))
+	body, err := readAll(io.LimitReader(r.Body, limits.BodyBytes+1), r.ContentLength)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil, newProblem(http.StatusRequestTimeout, "the body took too long")
 	}
@@ -128,4 +129,30 @@ func readBody(w http.ResponseWriter, r *http.Request, limits Limits) ([]byte, *P
 		return nil, newProblem(http.StatusBadRequest, "the body is missing")
 	}
 	return body, nil
+}
+
+// firstRoom is what a body gets before any of it is there.
+const firstRoom = 8 << 10
+
+// readAll is io.ReadAll for a body that says how long it is, or -1. It takes room
+// only as the body comes, so that who says much and sends little costs little.
+func readAll(from io.Reader, length int64) ([]byte, error) {
+	body := make([]byte, 0, firstRoom)
+	for {
+		if len(body) == cap(body) {
+			more := int64(3 * len(body)) // four times as much, or all there will be
+			if length >= int64(len(body)) {
+				more = min(more, length-int64(len(body))+1)
+			}
+			body = slices.Grow(body, int(more))
+		}
+		n, err := from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if err == io.EOF {
+			return body, nil
+		}
+		if err != nil {
+			return body, err
+		}
+	}
 }

@@ -1,6 +1,8 @@
 package rest_test
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -36,5 +38,22 @@ func TestPeerLimitsAtTheirEdge(t *testing.T) {
 				t.Errorf("got status %d, want %d", got, test.status)
 			}
 		})
+	}
+}
+
+// A body arrives whole, however long it is, and whether or not it says so.
+func TestBodiesOfAnyLength(t *testing.T) {
+	n := startNode(t, &exchange{}, testLimits())
+	const start, end = `{"messages":`, `["a"]}`
+	for _, size := range []int{20, 8<<10 - 1, 8 << 10, 8<<10 + 1, 32<<10 - 1, 32 << 10, 32<<10 + 1, 100_000, 128<<10 + 1} {
+		body := start + strings.Repeat(" ", size-len(start)-len(end)) + end
+		for said, from := range map[string]io.Reader{"said": strings.NewReader(body), "not said": io.MultiReader(strings.NewReader(body))} {
+			t.Run(fmt.Sprint(size, " ", said), func(t *testing.T) {
+				req := request(t, http.MethodPost, n.party.Endpoint+"/v1/messages", "application/json", from)
+				if got := do(t, smile, req).status; got != http.StatusOK {
+					t.Errorf("got status %d, want %d", got, http.StatusOK)
+				}
+			})
+		}
 	}
 }

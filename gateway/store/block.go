@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"slices"
@@ -13,8 +14,7 @@ import (
 // exceed; so the block to look in for an entry is the first from its key on.
 
 const (
-	expectedSize = 48  // of an entry, to set memory aside
-	oneMore      = 256 // room for an entry that is tried for size
+	oneMore = 256 // room for an entry that is tried for size
 
 	blockSize = 900  // bytes at which a block is full: four or so fill a page
 	blockMark = 0xfe // what a block begins with; one of format 2 begins with oldMark
@@ -30,6 +30,7 @@ type keyed[K cmp.Ordered, E any] struct {
 // codec is how one kind of block is written: each entry says in what it differs
 // from the one before, the first from a zero entry.
 type codec[K cmp.Ordered, E any] struct {
+	size   int            // of an entry, about: to set memory aside
 	row    func(K) []byte // key of the row
 	key    func([]byte) K // of a row
 	after  func(K) K      // the first key that exceeds this one
@@ -38,8 +39,9 @@ type codec[K cmp.Ordered, E any] struct {
 	old    func(in table, key, value []byte) ([]keyed[K, E], error) // a row from before format 3
 }
 
-func (c *codec[K, E]) encodeBlock(entries []keyed[K, E]) []byte {
-	b := append(make([]byte, 0, blockSize), blockMark)
+// encodeBlock appends entries to b, which is empty.
+func (c *codec[K, E]) encodeBlock(b []byte, entries []keyed[K, E]) []byte {
+	b = append(b, blockMark)
 	var before keyed[K, E]
 	for i := range entries {
 		b = c.append(b, &before, &entries[i])
@@ -48,11 +50,12 @@ func (c *codec[K, E]) encodeBlock(entries []keyed[K, E]) []byte {
 	return b
 }
 
-func (c *codec[K, E]) decodeBlock(in table, key, value []byte) ([]keyed[K, E], error) {
+// decodeBlock reads a row into all, which is empty, and keeps nothing of the row.
+func (c *codec[K, E]) decodeBlock(in table, key, value []byte, all []keyed[K, E]) ([]keyed[K, E], error) {
 	if len(value) == 0 || value[0] != blockMark {
-		return c.old(in, key, value)
+		return c.old(in, key, bytes.Clone(value))
 	}
-	all := make([]keyed[K, E], 0, 1+len(value)/expectedSize)
+	all = slices.Grow(all, 1+len(value)/c.size)
 	var before keyed[K, E]
 	for d := (decoder{b: value[1:]}); len(d.b) > 0; {
 		one := c.decode(&d, &before)
@@ -67,12 +70,14 @@ func (c *codec[K, E]) decodeBlock(in table, key, value []byte) ([]keyed[K, E], e
 	return all, nil
 }
 
-// each visits the entries from a key on, in order. It does not see what the
-// transaction of r has changed since it was last flushed.
+// each visits the entries from a key on, in order; they are lent to visit. It does
+// not see what the transaction of r has changed since it was last flushed.
 func (c *codec[K, E]) each(r reader, in table, from []byte, visit func(key K, e *E) (more bool, err error)) error {
 	first := c.key(from)
+	var room []keyed[K, E]
 	return r.ascend(in, from, func(key, value []byte) (bool, error) {
-		all, err := c.decodeBlock(in, key, value)
+		all, err := c.decodeBlock(in, key, value, room[:0])
+		room = all
 		for i := range all {
 			if all[i].key < first {
 				continue
@@ -85,19 +90,18 @@ func (c *codec[K, E]) each(r reader, in table, from []byte, visit func(key K, e 
 	})
 }
 
-// eachOf visits each of some keys, which ascend, with its entry, or nil. It sees
-// what each does.
+// eachOf visits each of some keys, which ascend, with its entry, which is lent, or
+// nil. It sees what each does.
 func (c *codec[K, E]) eachOf(r reader, in table, keys []K, visit func(i int, e *E) error) error {
 	var all []keyed[K, E]
 	last, ended := keys[0], false
 	for i, key := range keys {
 		if !ended && (i == 0 || last < key) {
-			ended = true // unless there is a block
-			err := r.ascend(in, c.row(key), func(at, value []byte) (_ bool, err error) {
-				last, ended = c.key(at), false
-				all, err = c.decodeBlock(in, at, value)
-				return false, err
-			})
+			at, value, err := r.seek(in, c.row(key))
+			if ended = at == nil; err == nil && !ended {
+				last = c.key(at)
+				all, err = c.decodeBlock(in, at, value, all[:0])
+			}
 			if err != nil {
 				return err
 			}
@@ -115,13 +119,14 @@ func (c *codec[K, E]) eachOf(r reader, in table, keys []K, visit func(i int, e *
 
 // find looks for an entry in a table of blocks.
 func (c *codec[K, E]) find(r reader, in table, key K) (e E, ok bool, err error) {
-	err = r.ascend(in, c.row(key), func(at, value []byte) (bool, error) {
-		all, err := c.decodeBlock(in, at, value)
-		if i, found := slices.BinarySearchFunc(all, key, byKey[K, E]); found {
-			e, ok = all[i].entry, true
-		}
-		return false, err
-	})
+	at, value, err := r.seek(in, c.row(key))
+	if err != nil || at == nil {
+		return e, false, err
+	}
+	all, err := c.decodeBlock(in, at, value, nil)
+	if i, found := slices.BinarySearchFunc(all, key, byKey[K, E]); found {
+		e, ok = all[i].entry, true
+	}
 	return e, ok, err
 }
 
@@ -178,7 +183,7 @@ func (q *blocks[K, E]) flush() {
 			q.t.put(q.in, q.row(b.key), b.raw)
 			b.stored = true
 		case len(b.entries) > 0:
-			q.t.put(q.in, q.row(b.key), q.encodeBlock(b.entries))
+			q.t.put(q.in, q.row(b.key), q.encodeBlock(q.t.room(blockSize+oneMore), b.entries))
 			b.stored = true
 		case b.stored:
 			q.t.delete(q.in, q.row(b.key))
@@ -204,25 +209,22 @@ func (q *blocks[K, E]) look(key K) (*block[K, E], error) {
 	if q.ended && q.end <= key {
 		return next, q.lower(next, key)
 	}
-	found := false
-	err := q.t.reader.ascend(q.in, q.row(key), func(at, value []byte) (bool, error) {
-		found = true
-		if next != nil && next.key <= q.key(at) {
-			return false, nil
+	at, value, err := q.t.reader.seek(q.in, q.row(key))
+	switch {
+	case err != nil:
+		return nil, err
+	case at == nil && (!q.ended || key < q.end):
+		q.end, q.ended = key, true
+	case at != nil && (next == nil || q.key(at) < next.key):
+		entries, err := q.decodeBlock(q.in, at, value, nil)
+		if err != nil {
+			return nil, err
 		}
-		entries, err := q.decodeBlock(q.in, at, value)
-		next = &block[K, E]{key: q.key(at), low: key, entries: entries, raw: value, stored: true}
+		next = &block[K, E]{key: q.key(at), low: key, entries: entries, stored: true}
 		q.loaded = slices.Insert(q.loaded, i, next)
 		if len(entries) > 0 {
 			next.low = min(key, entries[0].key)
 		}
-		return false, err
-	})
-	if !found && (!q.ended || key < q.end) {
-		q.end, q.ended = key, true
-	}
-	if err != nil {
-		return nil, err
 	}
 	return next, q.lower(next, key)
 }
@@ -239,7 +241,7 @@ func (q *blocks[K, E]) lower(b *block[K, E], key K) error {
 // read makes the entries of a block known.
 func (q *blocks[K, E]) read(b *block[K, E]) (err error) {
 	if b.entries == nil && b.raw != nil {
-		b.entries, err = q.decodeBlock(q.in, q.row(b.key), b.raw)
+		b.entries, err = q.decodeBlock(q.in, q.row(b.key), b.raw, nil)
 	}
 	return err
 }
@@ -294,7 +296,7 @@ func (q *blocks[K, E]) put(key K, e E) error {
 // split makes two blocks of one that has grown too large.
 func (q *blocks[K, E]) split(b *block[K, E]) {
 	half := len(b.entries) / 2
-	if half == 0 || len(q.encodeBlock(b.entries)) <= blockSize {
+	if half == 0 || len(q.encodeBlock(nil, b.entries)) <= blockSize {
 		return
 	}
 	last := b.entries[half-1].key
@@ -331,7 +333,7 @@ func (q *blocks[K, E]) append(key K, e E) {
 // messageCodec is of the messages in a queue, by sequence.
 func messageCodec() *codec[uint64, entry] {
 	return &codec[uint64, entry]{
-		row: number, key: sequenceOf, after: func(n uint64) uint64 { return n + 1 },
+		size: 50, row: number, key: sequenceOf, after: func(n uint64) uint64 { return n + 1 },
 		append: appendMessage, decode: decodeMessage, old: decodeOldMessages,
 	}
 }
@@ -374,7 +376,7 @@ func decodeOldMessages(in table, key, value []byte) ([]keyed[uint64, entry], err
 // answerCodec is of answers, by sequence.
 func answerCodec() *codec[uint64, answer] {
 	return &codec[uint64, answer]{
-		row: number, key: sequenceOf, after: func(n uint64) uint64 { return n + 1 },
+		size: 32, row: number, key: sequenceOf, after: func(n uint64) uint64 { return n + 1 },
 		append: func(b []byte, before, one *keyed[uint64, answer]) []byte {
 			return append(binary.AppendUvarint(b, one.key-before.key), one.entry.digest[:]...)
 		},
@@ -392,7 +394,8 @@ func answerCodec() *codec[uint64, answer] {
 // slotCodec is of the slots of capacities, by subject.
 func slotCodec() *codec[string, slot] {
 	return &codec[string, slot]{
-		row: func(subject string) []byte { return []byte(subject) }, key: func(b []byte) string { return string(b) },
+		size: 80,
+		row:  func(subject string) []byte { return []byte(subject) }, key: func(b []byte) string { return string(b) },
 		after: func(subject string) string { return subject + "\x00" },
 		append: func(b []byte, before, one *keyed[string, slot]) []byte {
 			return one.entry.appendAfter(append(binary.AppendUvarint(b, uint64(len(one.key))), one.key...), &before.entry)

@@ -46,6 +46,7 @@ type boltEngine struct {
 	between chan func()
 	touched *touched // of the committer, while the file is compacted; nil otherwise
 
+	rooms   rooms // of the committer: what it writes in one transaction
 	broken  error // of the committer: nothing is written any more
 	commits atomic.Uint64
 }
@@ -187,6 +188,7 @@ func (e *boltEngine) commit(group []*request) (rest []*request, err error) {
 		return nil, err
 	}
 	began := time.Now()
+	e.rooms.clear() // the transaction before has ended
 	var tx *bbolt.Tx
 	defer func() {
 		if p := recover(); p != nil {
@@ -200,6 +202,7 @@ func (e *boltEngine) commit(group []*request) (rest []*request, err error) {
 		return nil, err
 	}
 	view := newBoltTx(tx)
+	view.rooms = &e.rooms
 	now := Usage{FileBytes: tx.Size(), FreeBytes: e.file.freeBytes()}
 	var wrote size
 	var answers []error

@@ -14,12 +14,15 @@ import (
 type boltTx struct {
 	tx      *bbolt.Tx
 	buckets map[table]*boltTable
+	rooms   *rooms // for what is written; kept until the transaction has ended
 }
 
 type boltTable struct {
 	*bbolt.Bucket
 	name table
 	seed uint32
+	at   *bbolt.Cursor // of get and seek
+	lent []byte        // what seek gave
 }
 
 func newBoltTx(tx *bbolt.Tx) *boltTx { return &boltTx{tx: tx, buckets: map[table]*boltTable{}} }
@@ -64,7 +67,20 @@ func (b *boltTable) unframe(key, framed []byte) ([]byte, error) {
 	if framed == nil {
 		return nil, nil
 	}
-	return unframe(b.name, b.seed, key, framed)
+	value, err := unframe(b.name, b.seed, key, framed)
+	if err != nil {
+		return nil, err
+	}
+	return append(make([]byte, 0, len(value)), value...), nil
+}
+
+// find gives the first row, still in its frame, whose key does not come before
+// from.
+func (b *boltTable) find(from []byte) (key, framed []byte) {
+	if b.at == nil {
+		b.at = b.Cursor()
+	}
+	return b.at.Seek(from)
 }
 
 func (x *boltTx) get(t table, key []byte) (value []byte, err error) {
@@ -73,7 +89,32 @@ func (x *boltTx) get(t table, key []byte) (value []byte, err error) {
 	if b == nil {
 		return nil, nil
 	}
-	return b.unframe(key, b.Get(key))
+	found, framed := b.find(key)
+	if !bytes.Equal(found, key) {
+		return nil, nil
+	}
+	return b.unframe(key, framed)
+}
+
+func (x *boltTx) seek(t table, from []byte) (key, value []byte, err error) {
+	defer recoverCorrupt(&err, t)()
+	b := x.bucket(t)
+	if b == nil {
+		return nil, nil, nil
+	}
+	found, framed := b.find(from)
+	for found != nil && framed == nil { // a bucket
+		found, framed = b.at.Next()
+	}
+	if found == nil {
+		return nil, nil, nil
+	}
+	if value, err = unframe(b.name, b.seed, found, framed); err != nil {
+		return nil, nil, err
+	}
+	b.lent = append(append(b.lent[:0], found...), value...)
+	n := len(found)
+	return b.lent[:n:n], b.lent[n:], nil
 }
 
 func (x *boltTx) each(t table, keys [][]byte, visit func(i int, value []byte) error) error {
@@ -191,7 +232,7 @@ func (x *boltTx) write(changes batch) (n int, err error) {
 		if err != nil {
 			return n, err
 		}
-		written, err := b.write(changes[t].from(nil))
+		written, err := b.write(changes[t].from(nil), x.rooms)
 		n += written
 		if err != nil {
 			return n, fmt.Errorf("write table %s: %w", t.name, err)
@@ -207,22 +248,17 @@ const (
 	full   = 0.95
 )
 
-func (b *boltTable) write(changes []row) (n int, err error) {
+func (b *boltTable) write(changes []row, rooms *rooms) (n int, err error) {
 	b.FillPercent = sparse
 	if appendOnly(b.name.name) || b.endsBefore(changes[0].key) {
 		b.FillPercent = full
 	}
 	for _, r := range changes {
 		n += len(r.key) + len(r.value)
-	}
-	room := make([]byte, 0, n+checksumSize*len(changes)) // bbolt keeps the values until it commits
-	for _, r := range changes {
 		if r.value == nil {
 			err = b.Delete(r.key)
-		} else {
-			start := len(room)
-			room = appendFrame(room, b.seed, r.key, r.value)
-			err = b.Put(r.key, room[start:len(room):len(room)])
+		} else { // bbolt keeps the value until it commits
+			err = b.Put(r.key, appendFrame(rooms.room(checksumSize+len(r.value)), b.seed, r.key, r.value))
 		}
 		if err != nil {
 			return n, err

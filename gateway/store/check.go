@@ -152,7 +152,7 @@ func (c *checkup) registers() error {
 // block checks the messages of one row of a queue, which is empty only when it
 // is not there.
 func (c *checkup) block(in table, key, value []byte) error {
-	all, err := messageCodec().decodeBlock(in, key, value)
+	all, err := messageCodec().decodeBlock(in, key, value, nil)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (c *checkup) block(in table, key, value []byte) error {
 // answers checks one row of answers, each of which belongs to the last message of
 // some slot.
 func (c *checkup) answers(in table, key, value []byte) error {
-	all, err := answerCodec().decodeBlock(in, key, value)
+	all, err := answerCodec().decodeBlock(in, key, value, nil)
 	if err == nil && len(all) == 0 {
 		c.fail("party %s: table %s has a row without answers", in.party, in.name)
 	}
@@ -231,7 +231,7 @@ func (c *checkup) entry(in table, sequence uint64, e *entry) error {
 
 // slots checks the slots of one row.
 func (c *checkup) slots(in table, key, value []byte) error {
-	all, err := slotCodec().decodeBlock(in, key, value)
+	all, err := slotCodec().decodeBlock(in, key, value, nil)
 	if err == nil && len(all) == 0 {
 		c.fail("party %s: table %s has a row without slots", in.party, in.name)
 	}

@@ -273,9 +273,9 @@ func decodeSlotAfter(d *decoder, before *slot) slot {
 		copy(s.terms[:], d.take(len(s.terms)))
 	}
 	s.id = d.short(before.id, same&sameID != 0)
-	s.digest = d.bytes()
+	s.digest = bytes.Clone(d.bytes())
 	s.delivered = d.uint()
-	s.deliveredDigest = d.bytes()
+	s.deliveredDigest = bytes.Clone(d.bytes())
 	return s
 }
 

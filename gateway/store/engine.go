@@ -16,10 +16,13 @@ type table struct {
 }
 
 // reader is a consistent view of all tables. What it hands out belongs to the
-// caller.
+// caller, unless it says that it is lent.
 type reader interface {
 	// get gives the value of a key, or nil.
 	get(t table, key []byte) ([]byte, error)
+	// seek gives the first row whose key does not come before from, or nil. It is
+	// lent: the next seek in the same table may change it.
+	seek(t table, from []byte) (key, value []byte, err error)
 	// each visits the value, or nil, of each of some keys, which ascend. It costs
 	// little where the keys lie together, and next to nothing beyond the end of
 	// the table.
@@ -66,12 +69,12 @@ func appendFrame(to []byte, seed uint32, key, value []byte) []byte {
 	return append(to, value...)
 }
 
-// unframe gives a copy of the framed value, which is never nil.
+// unframe gives the value in a frame, which is never nil.
 func unframe(t table, seed uint32, key, framed []byte) ([]byte, error) {
 	if len(framed) < checksumSize || binary.BigEndian.Uint32(framed) != checksum(seed, key, framed[checksumSize:]) {
 		return nil, corrupt(t, "a checksum does not match")
 	}
-	return append(make([]byte, 0, len(framed)-checksumSize), framed[checksumSize:]...), nil
+	return framed[checksumSize:], nil
 }
 
 func checksum(seed uint32, key, value []byte) uint32 {
@@ -103,6 +106,14 @@ func (o *overlay) get(t table, key []byte) ([]byte, error) {
 		return bytes.Clone(value), nil
 	}
 	return o.reader.get(t, key)
+}
+
+func (o *overlay) seek(t table, from []byte) (key, value []byte, err error) {
+	err = o.ascend(t, from, func(k, v []byte) (bool, error) {
+		key, value = k, v
+		return false, nil
+	})
+	return key, value, err
 }
 
 func (o *overlay) each(t table, keys [][]byte, visit func(i int, value []byte) error) error {

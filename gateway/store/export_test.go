@@ -121,16 +121,16 @@ func Decoders() map[string]func([]byte) ([]byte, error) {
 	return map[string]func([]byte) ([]byte, error){
 		"entry": func(b []byte) ([]byte, error) { e, err := decodeEntry(in, b); return e.encode(), err },
 		"block": func(b []byte) ([]byte, error) {
-			all, err := messageCodec().decodeBlock(in, number(1000), b)
-			return messageCodec().encodeBlock(all), err
+			all, err := messageCodec().decodeBlock(in, number(1000), b, nil)
+			return messageCodec().encodeBlock(nil, all), err
 		},
 		"answers": func(b []byte) ([]byte, error) {
-			all, err := answerCodec().decodeBlock(in, number(1000), b)
-			return answerCodec().encodeBlock(all), err
+			all, err := answerCodec().decodeBlock(in, number(1000), b, nil)
+			return answerCodec().encodeBlock(nil, all), err
 		},
 		"slots": func(b []byte) ([]byte, error) {
-			all, err := slotCodec().decodeBlock(in, []byte("o7"), b)
-			return slotCodec().encodeBlock(all), err
+			all, err := slotCodec().decodeBlock(in, []byte("o7"), b, nil)
+			return slotCodec().encodeBlock(nil, all), err
 		},
 		"slot":     func(b []byte) ([]byte, error) { s, err := decodeSlot(in, b); return s.encode(), err },
 		"item":     func(b []byte) ([]byte, error) { i, err := decodeItem(in, b); return i.encode(), err },

@@ -152,7 +152,10 @@ func contentsOf(t rapid.TB, s *store.Store, peer gateway.OIN, now time.Time, lin
 	line("peer", get(s.Peer(ctx, peer))(t))
 	for _, at := range []time.Time{now, now.Add(-gateway.Lifetime)} { // the second finds what has expired
 		for _, o := range get(s.Due(ctx, at, peer, 1000, 1<<30, nil))(t) {
-			line("due", o)
+			line("due", struct {
+				store.Outgoing
+				Hash string
+			}{o, gateway.Hash(o.Data)})
 		}
 	}
 	for _, one := range get(s.Shown(ctx, peer))(t) {

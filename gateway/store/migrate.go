@@ -95,7 +95,7 @@ func (s *Store) start(ctx context.Context, newest uint64) (version uint64, err e
 // migrate takes one step. Whatever ends it leaves the format from before it.
 func (s *Store) migrate(ctx context.Context, from uint64, step migration) error {
 	return s.engine.update(ctx, false, func(r reader) (batch, error) {
-		t, err := newTxn(r, time.Time{}) // at the time of the last transaction
+		t, err := newTxn(r, time.Time{}, &rooms{}) // at the time of the last transaction
 		if err != nil {
 			return nil, err
 		}

@@ -79,7 +79,7 @@ func (s *Store) outgoing(r reader, sequence uint64, e *entry, under terms) (Outg
 	return Outgoing{
 		Nonce:    nonce,
 		Sequence: sequence, ID: formatID(e.id), Kind: under.Kind, Subject: e.subject, Principal: under.Principal,
-		Time: e.time, Expires: e.expires, Data: data, Hash: gateway.Hash(data), Attempts: int(e.attempts), State: e.state,
+		Time: e.time, Expires: e.expires, Data: data, Attempts: int(e.attempts), State: e.state,
 		Withdrawal: e.withdrawal, Traced: e.traced, Basis: under.Basis,
 	}, nil
 }

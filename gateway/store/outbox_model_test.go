@@ -257,7 +257,7 @@ func compareQueue(t *rapid.T, s *testStore, m *queueModel, now time.Time) {
 	}
 	for _, o := range out {
 		e := m.live[o.Sequence]
-		if o.State != e.state || o.Attempts != e.attempts || o.Hash != e.hash || o.Withdrawal != e.withdraw || !o.Expires.Equal(e.expires) {
+		if o.State != e.state || o.Attempts != e.attempts || gateway.Hash(o.Data) != e.hash || o.Withdrawal != e.withdraw || !o.Expires.Equal(e.expires) {
 			t.Fatalf("message %d: got %+v, want %+v", o.Sequence, o, e)
 		}
 	}

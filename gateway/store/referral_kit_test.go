@@ -206,7 +206,7 @@ func inboundOf(t rapid.TB, from *node, to gateway.OIN, o store.Outgoing) store.I
 			ID: o.ID, Source: from.oin, Recipient: to, Kind: o.Kind, Time: o.Time, Expires: o.Expires, Subject: o.Subject,
 			Sequence: o.Sequence, Incarnation: from.Incarnation(), Principal: o.Principal, Data: o.Data,
 		},
-		Digest: o.Hash, Outcome: gateway.Received, Entry: journal.Entry{Kind: journal.KindReceived, Party: from.oin, Message: o.ID},
+		Digest: gateway.Hash(o.Data), Outcome: gateway.Received, Entry: journal.Entry{Kind: journal.KindReceived, Party: from.oin, Message: o.ID},
 	}
 	effect := &store.ReferralEffect{Terms: terms()}
 	var err error
@@ -249,7 +249,7 @@ func (r *region) deliver(t rapid.TB, from, to *node) (kinds []string) {
 	items := get(to.Accept(ctx, r.now, to.oin, from.oin, in))(t)
 	var settled []store.Settlement
 	for i, o := range waits {
-		settled = append(settled, store.Settlement{Sequence: o.Sequence, Digest: o.Hash, Item: items[i], Event: gateway.EventOf(items[i].Outcome)})
+		settled = append(settled, store.Settlement{Sequence: o.Sequence, Digest: gateway.Hash(o.Data), Item: items[i], Event: gateway.EventOf(items[i].Outcome)})
 	}
 	must(t, from.Settle(ctx, r.now, to.oin, settled, "head", time.Time{}, nil))
 	return kinds

@@ -122,6 +122,7 @@ type Store struct {
 	eventLife   time.Duration
 	eventMu     sync.Mutex
 	eventNext   chan struct{} // guarded by eventMu; closed when there are new events, if somebody waits
+	rooms       rooms         // of the operation that the committer is deciding: it has been written when the next begins
 	reducing    sync.RWMutex  // held while leaves of the journal go, and for reading by who reads all of it
 }
 
@@ -267,7 +268,8 @@ func (s *Store) write(ctx context.Context, now time.Time, grows bool, decide fun
 	var t *txn
 	err := s.engine.update(ctx, grows, func(r reader) (batch, error) {
 		var err error
-		if t, err = newTxn(r, now); err != nil {
+		s.rooms.clear()
+		if t, err = newTxn(r, now, &s.rooms); err != nil {
 			return nil, err
 		}
 		t.unjournaled = s.unjournaled

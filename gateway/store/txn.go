@@ -28,7 +28,7 @@ type txn struct {
 
 	answers map[table]*blocks[uint64, answer] // likewise
 	slots   map[table]*blocks[string, slot]   // likewise
-	space   []byte                            // for rows, taken many at a time
+	rooms   *rooms                            // for rows
 	random  []byte                            // for ids, drawn many at a time
 
 	intakes       map[gateway.OIN]*intake // as they will be
@@ -54,13 +54,14 @@ type txn struct {
 	leaf      []byte      // room for one entry
 }
 
-func newTxn(r reader, now time.Time) (*txn, error) {
+func newTxn(r reader, now time.Time, rooms *rooms) (*txn, error) {
 	highest, err := getUint(r, keyHighest())
 	if err != nil {
 		return nil, err
 	}
 	return &txn{
 		overlay: overlay{reader: r, changes: batch{}},
+		rooms:   rooms,
 		now:     later(now.UTC().Round(0), time.Unix(0, int64(highest)).UTC()),
 		peers:   map[gateway.OIN]*peerRow{},
 		before:  map[gateway.OIN]peerRow{},
@@ -107,16 +108,9 @@ func (t *txn) finish() (batch, error) {
 	return t.changes, nil
 }
 
-// room gives an empty slice for a row of at most n bytes.
-func (t *txn) room(n int) []byte {
-	const chunk = 64 << 10
-	if len(t.space) < n {
-		t.space = make([]byte, max(n, chunk))
-	}
-	taken := t.space[:0:n]
-	t.space = t.space[n:]
-	return taken
-}
+// room gives an empty slice for a row of at most n bytes, which is not kept longer
+// than the transaction.
+func (t *txn) room(n int) []byte { return t.rooms.room(n) }
 
 func (t *txn) putUint(key []byte, n uint64) {
 	t.put(table{name: tableMeta}, key, binary.AppendUvarint(nil, n))

@@ -84,7 +84,6 @@ type Outgoing struct {
 	Time       time.Time // whole seconds
 	Expires    time.Time
 	Data       []byte
-	Hash       string // of Data
 	Nonce      string // of a message about a person; see gateway.Message
 	Attempts   int
 	State      gateway.DeliveryState
