@@ -75,6 +75,10 @@ const (
 	OpWaitingList     Operation = "waiting-list"     // who waits for an own offer, in what order, and who was passed over
 	OpEraseReferral   Operation = "erase-referral"   // before its term
 	OpRetentionReport Operation = "retention-report" // what is due to be erased, was, or is held and why
+
+	OpListAllotments  Operation = "list-allotments"  // requests to release or swap places of allotments
+	OpAskAllotment    Operation = "ask-allotment"    // ask that, or take it back
+	OpAnswerAllotment Operation = "answer-allotment" // sign for places that one gives, or refuse
 )
 
 // Operations lists every desk operation.
@@ -89,6 +93,7 @@ func Operations() []Operation {
 		OpSearchPlaces, OpReportMissing, OpMissingPlaces, OpReadEvents,
 		OpRefer, OpAskReferral, OpHandOver, OpCommitReferral, OpListReferrals, OpReadReferral, OpWaitingList,
 		OpEraseReferral, OpRetentionReport,
+		OpListAllotments, OpAskAllotment, OpAnswerAllotment,
 	}
 }
 
@@ -138,7 +143,7 @@ func allowed(op Operation) []Role {
 	return allowedReferral(op)
 }
 
-// allowedReferral is the part of the table about referrals. Who may do an act is
+// allowedReferral is the part of the table about referrals and allotments. Who may do an act is
 // in ReferralAct.Roles, too.
 func allowedReferral(op Operation) []Role {
 	switch op {
@@ -156,6 +161,10 @@ func allowedReferral(op Operation) []Role {
 		return []Role{Coordinator, PrivacyOfficer}
 	case OpRetentionReport:
 		return []Role{Coordinator, Consulent, PrivacyOfficer}
+	case OpListAllotments:
+		return []Role{Coordinator, Consulent, PrivacyOfficer, Program}
+	case OpAskAllotment, OpAnswerAllotment:
+		return []Role{Coordinator, Consulent}
 	}
 	return nil
 }

@@ -56,6 +56,7 @@ type Options struct {
 	WriteBackup    func(context.Context) (BackupReport, error)
 	BackupEvery    func() time.Duration // 0: nobody counts on backups
 	Post           Post
+	Allot          Allot
 	Witness        func() Witness // nil: the node does not run
 	Trace          *trace.Tracer
 	Examine        func(context.Context) []Finding
@@ -70,6 +71,7 @@ type Desk struct {
 	lists     gateway.CodeLists
 
 	referring sync.Mutex                   // held from looking whether a referral is open to making it
+	moved     chan struct{}                // see ShiftsMoved
 	importing sync.Mutex                   // held from reading the own offers to committing an import
 	erasedOn  atomic.Pointer[gateway.Date] // the last day on which all that was due was erased
 	progress  atomic.Pointer[Progress]
@@ -93,7 +95,7 @@ type inForce struct {
 // New makes a desk with the stored register and without a policy: until Open
 // nothing is disclosed.
 func New(ctx context.Context, opt Options) (*Desk, error) {
-	d := &Desk{Options: opt, lists: opt.Schema.Lists()}
+	d := &Desk{Options: opt, lists: opt.Schema.Lists(), moved: make(chan struct{}, 1)}
 	if d.Map == nil {
 		d.Map = &search.Map{}
 	}

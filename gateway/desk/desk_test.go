@@ -91,6 +91,9 @@ func operations(f *gt.Federation) map[gateway.Operation]func(gateway.Caller) err
 		gateway.OpReadReferral:    func(c gateway.Caller) error { _, err := d.ReadReferral(ctx, c, "geen"); return err },
 		gateway.OpEraseReferral:   func(c gateway.Caller) error { return d.EraseReferral(ctx, c, "geen") },
 		gateway.OpWaitingList:     func(c gateway.Caller) error { _, err := d.WaitingList(ctx, c, "groen"); return err },
+		gateway.OpListAllotments:  func(c gateway.Caller) error { _, err := d.ListShifts(ctx, c); return err },
+		gateway.OpAskAllotment:    func(c gateway.Caller) error { _, err := d.AskShift(ctx, c, desk.NewShift{}); return err },
+		gateway.OpAnswerAllotment: func(c gateway.Caller) error { _, err := d.AnswerShift(ctx, c, "geen", true); return err },
 		gateway.OpRetentionReport: func(c gateway.Caller) error { _, err := d.RetentionReport(ctx, c); return err },
 
 		gateway.OpVerifyJournal:  func(c gateway.Caller) error { _, err := d.VerifyJournal(ctx, c); return err },

@@ -66,6 +66,10 @@ func purposes() map[string]struct {
 		"ReadReferral":          {gateway.OpReadReferral, content},
 		"Refer":                 {gateway.OpRefer, changes},
 		"RetentionReport":       {gateway.OpRetentionReport, content},
+		"AnswerShift":           {gateway.OpAnswerAllotment, changes},
+		"AskShift":              {gateway.OpAskAllotment, changes},
+		"ListShifts":            {gateway.OpListAllotments, content},
+		"WithdrawShift":         {gateway.OpAskAllotment, changes},
 		"WaitingList":           {gateway.OpWaitingList, content},
 		"Replay":                {gateway.OpReplayPolicy, content}, // it names offers of today
 		"Reload":                {gateway.OpReload, changes},

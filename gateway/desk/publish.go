@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,8 @@ type ImportReport struct {
 	Withdrawn []string             `json:"withdrawn,omitempty"` // no longer in a full export
 	Held      []string             `json:"held,omitempty"`      // nothing was done until somebody confirms: these would vanish, or are in Short
 	Short     []string             `json:"short,omitempty"`     // get fewer places than are taken
+	Adopted   []string             `json:"adopted,omitempty"`   // their allotments are by now those that were agreed on here
+	Replaced  []string             `json:"replaced,omitempty"`  // their allotments are others by now: what was agreed on has ended
 	Messages  int                  `json:"messages"`            // queued for other parties
 	Denied    []publication.Denial `json:"denied,omitempty"`
 	Problems  []gateway.RowProblem `json:"problems,omitempty"`
@@ -113,7 +116,11 @@ func (d *Desk) take(ctx context.Context, caller gateway.Caller, imp gateway.Impo
 		return report, fmt.Errorf("read own offers: %w", err)
 	}
 	change := publication.Change{Entry: d.entry(caller, journal.KindImport, now)}
-	put, mentioned, err := d.sift(imp, known, now, &report)
+	shifted := imp // as requests about allotments left it; what is held is as it came
+	if shifted.Offers, change.Over, err = d.Store.Shifted(ctx, imp.Offers); err != nil {
+		return report, fmt.Errorf("read shifted allotments: %w", err)
+	}
+	put, mentioned, err := d.sift(shifted, known, now, &report)
 	if err != nil {
 		return report, fmt.Errorf("read own offers: %w", err)
 	}
@@ -157,11 +164,19 @@ func (d *Desk) commitImport(ctx context.Context, now time.Time, imp gateway.Impo
 	if !imp.Full { // it says nothing of a full export that waits
 		change.Import.Held = before.Held
 	}
+	for _, id := range slices.Sorted(maps.Keys(change.Over)) {
+		if change.Over[id] == gateway.ShiftAdopted {
+			report.Adopted = append(report.Adopted, id)
+		} else {
+			report.Replaced = append(report.Replaced, id)
+		}
+	}
 	progress, end := d.follow(imp.Source, now)
 	defer end()
 	change.Progress = progress
 	result, err := d.publisher.Publish(ctx, now, change)
 	d.wake(result) // also for what was committed before an error
+	d.shiftsMoved()
 	if imp.Full {
 		d.RulesChanged() // who waited for it since a restore
 	}
@@ -408,6 +423,12 @@ func (r ImportReport) Text() string {
 	} else {
 		fmt.Fprintf(&b, "Ingelezen: %d aanbiedingen (%d nieuw, %d gewijzigd, %d ongewijzigd), %d ingetrokken; %d berichten klaargezet.\n",
 			r.Offers, r.New, r.Changed, r.Unchanged, len(r.Withdrawn), r.Messages)
+	}
+	if len(r.Adopted) > 0 {
+		fmt.Fprintf(&b, "De toedeling die is afgesproken staat nu in de export: %s.\n", strings.Join(r.Adopted, ", "))
+	}
+	if len(r.Replaced) > 0 {
+		fmt.Fprintf(&b, "LET OP: de export heeft een andere toedeling dan is afgesproken; die van de export geldt nu: %s.\n", strings.Join(r.Replaced, ", "))
 	}
 	if len(r.Kept) > 0 {
 		fmt.Fprintf(&b, "Van %d aanbiedingen blijft de laatste goede versie staan: er is iets mis met hun regels.\n", len(r.Kept))

@@ -90,6 +90,11 @@ func (d *Desk) Status(ctx context.Context, caller gateway.Caller) (Status, error
 		return Status{}, fmt.Errorf("read proposals: %w", err)
 	}
 	s.Alarms = append(s.Alarms, proposed...)
+	shifts, err := d.shiftAlarms(ctx)
+	if err != nil {
+		return Status{}, fmt.Errorf("read requests about allotments: %w", err)
+	}
+	s.Alarms = append(s.Alarms, shifts...)
 	s.BreakGlass, err = d.breakGlassShown(ctx, caller, now)
 	return s, err
 }

@@ -42,10 +42,11 @@ type witnessing interface {
 	Heads(ctx context.Context, peer gateway.OIN) (witness.Heads, error)
 }
 
-// lettered is a Peer that takes letters about policies; one of an older version
-// does not.
+// lettered is a Peer that takes letters about policies and allotments; one of an
+// older version does not.
 type lettered interface {
 	ReceiveLetter(ctx context.Context, peer gateway.OIN, token string) error
+	ReceiveAllotmentLetter(ctx context.Context, peer gateway.OIN, token string) (string, error)
 }
 
 // Fault decides what happens to one batch: before it arrives, or after it took
@@ -55,7 +56,10 @@ type Fault struct {
 	After  func(from, to gateway.OIN, answer *gateway.Receipts) error
 	// Witness changes the answer of a witness, after it took effect.
 	Witness func(from, to gateway.OIN, answer *witness.Answer) error
-	Dial    time.Duration // how long a connection takes; cut off with the request
+	// Letter says of a letter about allotments whether it is lost before it arrives,
+	// or its answer is after it took effect.
+	Letter func(from, to gateway.OIN) (before, after error)
+	Dial   time.Duration // how long a connection takes; cut off with the request
 }
 
 // Exchanged is one batch that crossed the network.
@@ -229,6 +233,30 @@ func (s sender) Letter(ctx context.Context, to gateway.Party, token string) erro
 		return gateway.Errorf(gateway.NotFound, "the peer answered status 404")
 	}
 	return l.ReceiveLetter(ctx, s.from, token)
+}
+
+// AllotmentLetter delivers a letter about allotments.
+func (s sender) AllotmentLetter(ctx context.Context, to gateway.Party, token string) (string, error) {
+	e, fault, err := s.peer(to.OIN)
+	if err != nil {
+		return "", err
+	}
+	l, ok := e.(lettered)
+	if !ok {
+		return "", gateway.Errorf(gateway.NotFound, "the peer answered status 404")
+	}
+	if fault.Letter == nil {
+		return l.ReceiveAllotmentLetter(ctx, s.from, token)
+	}
+	before, after := fault.Letter(s.from, to.OIN)
+	if before != nil {
+		return "", before
+	}
+	answer, err := l.ReceiveAllotmentLetter(ctx, s.from, token)
+	if after != nil {
+		return "", after
+	}
+	return answer, err
 }
 
 // Heads asks the peer what it witnessed.

@@ -78,6 +78,7 @@ const (
 	KindOverride            = "guard-override"       // somebody said that what looked like personal data in Fields is none; Outcome is what it looked like
 	KindReferralsReconciled = "referrals-reconciled" // Count messages were queued to get in step with Party again
 	KindAllotmentRequest    = "allotment-request"    // a request to shift places between allotments was made, signed by Party, committed or ended; Outcome is where it stands
+	KindAllotmentTold       = "allotment-told"       // Party was told where such a request stands, which is Outcome
 	KindClockAlarm          = "clock-alarm"          // the clock ran back by more than the skew
 	KindClockLeap           = "clock-leap"           // it went ahead by more than the skew, or the computer slept
 )

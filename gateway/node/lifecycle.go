@@ -78,6 +78,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.background("clock", n.clock)
 	n.background("backups", n.backups)
 	n.background("mail", n.mails)
+	n.background("allotments", n.allotments)
 	if n.opt.Config.Logboek.Endpoint != "" {
 		n.background("logboek", n.sendJournal)
 	}

@@ -64,6 +64,8 @@ type Network interface {
 	witness.Sender
 	// Letter sends a letter about a proposal.
 	Letter(ctx context.Context, to gateway.Party, token string) error
+	// AllotmentLetter sends one about allotments, and gives the answer.
+	AllotmentLetter(ctx context.Context, to gateway.Party, token string) (string, error)
 }
 
 // Node is one party's gateway. Its parts are for the commands, the scenarios
@@ -179,6 +181,7 @@ func (n *Node) assemble(ctx context.Context) error {
 		Witness:      func() desk.Witness { return n.Witness },
 		Terms:        n.terms, Closed: n.closed, Retention: n.retention,
 		Post:        desk.Post{Send: n.sendLetter, Enter: n.enterApproval},
+		Allot:       desk.Allot{Send: n.sendAllotmentLetter, Sign: n.signAllotment},
 		WriteBackup: n.writeBackup, BackupEvery: n.backupEvery, Examine: n.examine,
 		Log: n.log,
 	})

@@ -73,8 +73,9 @@ type Change struct {
 	Put    []store.OwnOffer
 	Delete []store.OwnOffer
 	Import *store.ImportState
-	Fresh  bool          // the import is a full export of its source
-	Entry  journal.Entry // of the import itself
+	Fresh  bool                               // the import is a full export of its source
+	Over   map[string]gateway.AllotmentStatus // of offers whose export divides places otherwise now: how what was shifted ends
+	Entry  journal.Entry                      // of the import itself
 
 	// Progress, if not nil, is told now and then how many of the offers have been
 	// committed with what follows from them.
@@ -128,7 +129,7 @@ func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Resul
 	if c.Progress != nil {
 		r.progress = func(done int) { c.Progress(done, len(items)) }
 	}
-	r.last = store.Publication{Import: c.Import, Fresh: c.Fresh}
+	r.last = store.Publication{Import: c.Import, Fresh: c.Fresh, ShiftsOver: c.Over}
 	err = r.send(ctx, items)
 	return r.result(), err
 }

@@ -37,7 +37,7 @@ type run struct {
 	plan     *plan
 	progress func(done int)    // nil: nobody asks
 	next     store.Publication // what the next commit starts with
-	last     store.Publication // Import and Fresh of the last commit
+	last     store.Publication // Import, Fresh and ShiftsOver of the last commit
 	correct  bool
 	taken    map[string]gateway.Taken // by referrals, of offers
 	pending  *commit                  // under way; nil if none
@@ -89,7 +89,7 @@ func (r *run) send(ctx context.Context, items []item) error {
 	size := min(maxOffers, max(1, maxQueued/max(1, len(r.plan.recipients))))
 	left := len(items)
 	if left == 0 && r.last.Import != nil {
-		r.next.Import, r.next.Fresh = r.last.Import, r.last.Fresh
+		r.next.Import, r.next.Fresh, r.next.ShiftsOver = r.last.Import, r.last.Fresh, r.last.ShiftsOver
 		return errors.Join(r.start(ctx, &commit{pub: r.next, ended: make(chan error, 1)}), r.wait())
 	}
 	for part := range slices.Chunk(items, size) {
@@ -105,7 +105,7 @@ func (r *run) send(ctx context.Context, items []item) error {
 			span.End(nil)
 			first += c.offers
 			if left -= c.offers; left == 0 {
-				c.pub.Import, c.pub.Fresh = r.last.Import, r.last.Fresh
+				c.pub.Import, c.pub.Fresh, c.pub.ShiftsOver = r.last.Import, r.last.Fresh, r.last.ShiftsOver
 			}
 			if err := r.start(ctx, c); err != nil {
 				return err

@@ -30,6 +30,22 @@ func (p *Publisher) readTaken(ctx context.Context, now time.Time) (map[string]ga
 func (p *Publisher) Refresh(ctx context.Context, now time.Time) (Result, error) {
 	p.planning.Lock()
 	defer p.planning.Unlock()
+	return p.refresh(ctx, now)
+}
+
+// Redivide has change commit other allotments of an own offer, while nothing is
+// planned, and shows them at once.
+func (p *Publisher) Redivide(ctx context.Context, now time.Time, offer string, change func() error) (Result, error) {
+	p.planning.Lock()
+	defer p.planning.Unlock()
+	if err := change(); err != nil {
+		return Result{}, err
+	}
+	return p.refresh(ctx, now, offer)
+}
+
+// refresh plans some offers, and those of which referrals take other places.
+func (p *Publisher) refresh(ctx context.Context, now time.Time, moved ...string) (Result, error) {
 	taken, err := p.readTaken(ctx, now)
 	if err != nil {
 		return Result{}, err
@@ -38,7 +54,6 @@ func (p *Publisher) Refresh(ctx context.Context, now time.Time) (Result, error) 
 	for id, places := range taken {
 		prints[id] = fmt.Sprint(places)
 	}
-	var moved []string
 	known := maps.Clone(prints)
 	maps.Copy(known, p.taken)
 	for id := range known {
@@ -50,6 +65,7 @@ func (p *Publisher) Refresh(ctx context.Context, now time.Time) (Result, error) 
 		return Result{}, nil
 	}
 	slices.Sort(moved)
+	moved = slices.Compact(moved)
 	var items []item
 	names := p.namer()
 	for _, id := range moved {

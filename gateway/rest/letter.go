@@ -11,9 +11,11 @@ import (
 )
 
 // Letters is what the peer API asks of a node about policies that are to be
-// approved at another party; nil: this node takes none.
+// approved at another party, and about allotments; nil: this node takes none.
 type Letters interface {
 	ReceiveLetter(ctx context.Context, peer gateway.OIN, token string) error
+	// ReceiveAllotmentLetter takes one about allotments, and may answer with one.
+	ReceiveAllotmentLetter(ctx context.Context, peer gateway.OIN, token string) (string, error)
 }
 
 // LetterToken carries a letter: a compact JWS.
@@ -35,6 +37,37 @@ func letterRoutes(a api, letters Letters) {
 		}
 		return Nothing{}, letters.ReceiveLetter(ctx, peerIn(ctx), in.Letter)
 	})
+}
+
+// LetterAnswer carries the letter of a provider about allotments that answers one;
+// there is none to what a provider says by itself.
+type LetterAnswer struct {
+	Letter string `json:"letter,omitempty"`
+}
+
+func allotmentLetterRoutes(a api, letters Letters) {
+	post(a, huma.Operation{
+		OperationID: "sendAllotmentLetter",
+		Path:        pathAllotmentLetters,
+		Summary:     "Ask to release or swap places of allotments, sign or refuse that, or tell where it stands",
+		Description: "A request goes to the provider of the offer, who answers with where it stands and tells the other parties of it. " +
+			"It is committed once every party that gives places has signed it.",
+		Tags: []string{"allotments"},
+	}, []int{http.StatusForbidden, http.StatusNotFound}, func(ctx context.Context, in LetterToken) (LetterAnswer, error) {
+		if letters == nil {
+			return LetterAnswer{}, gateway.Errorf(gateway.NotFound, "this node takes no letters")
+		}
+		answer, err := letters.ReceiveAllotmentLetter(ctx, peerIn(ctx), in.Letter)
+		return LetterAnswer{answer}, err
+	})
+}
+
+// AllotmentLetter sends a letter about allotments, and gives the answer. NotFound:
+// the peer takes none.
+func (c *PeerClient) AllotmentLetter(ctx context.Context, peer gateway.Party, token string) (string, error) {
+	var answer LetterAnswer
+	err := c.post(ctx, peer, pathAllotmentLetters, LetterToken{token}, &answer)
+	return answer.Letter, err
 }
 
 // Letter sends a letter. NotFound: the peer takes none, or knows of no such

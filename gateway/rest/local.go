@@ -167,6 +167,7 @@ func newLocalAPI(mux *http.ServeMux, d *desk.Desk, stays func(*http.Request) boo
 	doctorRoutes(a, d)
 	breakGlassRoutes(a, d)
 	referralRoutes(a, d)
+	allotmentRoutes(a, d)
 	proposalRoutes(a, d)
 	eventRoutes(a, d, stays)
 	return a

@@ -224,6 +224,26 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 		gateway.OpEraseReferral: func(ctx context.Context, c *rest.LocalClient) error {
 			return unless(c.EraseReferral(ctx, "00000000-0000-4000-8000-000000000000"), gateway.NotFound)
 		},
+		gateway.OpListAllotments: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.AllotmentRequests(ctx)
+			return err
+		},
+		gateway.OpAskAllotment: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.AskAllotment(ctx, desk.NewShift{Offer: "none"})
+			if unless(err, gateway.NotFound) != nil {
+				return err
+			}
+			_, err = c.WithdrawAllotment(ctx, "none")
+			return unless(err, gateway.NotFound)
+		},
+		gateway.OpAnswerAllotment: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.SignAllotment(ctx, "none")
+			if unless(err, gateway.NotFound) != nil {
+				return err
+			}
+			_, err = c.RefuseAllotment(ctx, "none")
+			return unless(err, gateway.NotFound)
+		},
 		gateway.OpRetentionReport: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.RetentionReport(ctx); return err },
 		gateway.OpDoctor:          func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Doctor(ctx); return err },
 		gateway.OpBackup:          func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Backup(ctx); return err },

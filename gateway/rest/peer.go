@@ -104,6 +104,7 @@ func newPeerAPI(mux *http.ServeMux, ex Exchange, wit Witness, letters Letters, l
 	a.OpenAPI().Paths[pathVersion].Get.Parameters[0].Schema = &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0)}
 	witnessRoutes(a, wit)
 	letterRoutes(a, letters)
+	allotmentLetterRoutes(a, letters)
 	return a
 }
 
@@ -166,6 +167,7 @@ func peerDocument() *huma.OpenAPI {
 			{Name: "register", Description: "who takes part"},
 			{Name: "witness", Description: "parties keep each other's journals honest"},
 			{Name: "policy", Description: "policies that a person at another party approves"},
+			{Name: "allotments", Description: "places that parties release to others"},
 		},
 	}
 }
@@ -173,9 +175,10 @@ func peerDocument() *huma.OpenAPI {
 // peerDescriptions explains what the types of the domain cannot.
 func peerDescriptions() map[string]map[string]string {
 	return map[string]map[string]string{
-		"Batch":       {"messages": "compact JWS (RFC 7515), one per message: an NL GOV CloudEvent signed with a key of the register"},
-		"LetterToken": {"letter": "compact JWS over a letter (section 12 of the protocol)"},
-		"HelloToken":  {"hello": "compact JWS over what the node serves and holds"},
+		"Batch":        {"messages": "compact JWS (RFC 7515), one per message: an NL GOV CloudEvent signed with a key of the register"},
+		"LetterToken":  {"letter": "compact JWS over a letter (sections 13 and 14 of the protocol)"},
+		"LetterAnswer": {"letter": "compact JWS over a letter (section 14 of the protocol), where one answers"},
+		"HelloToken":   {"hello": "compact JWS over what the node serves and holds"},
 		"Receipts": {
 			"head":  "compact JWS over issuer, audience, size, root and time; root is the RFC 6962 tree hash over items",
 			"items": "one per message, in the order of the batch",

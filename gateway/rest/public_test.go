@@ -45,8 +45,8 @@ func golden(t *testing.T, file string, generate func() ([]byte, error)) {
 // TestOpenAPIRules holds the description against rules of the NL GOV REST API
 // Design Rules and against leftovers of the library.
 func TestOpenAPIRules(t *testing.T) {
-	checkOpenAPI(t, rest.OpenAPI, 6)
-	checkOpenAPI(t, rest.LocalOpenAPI, 42)
+	checkOpenAPI(t, rest.OpenAPI, 7)
+	checkOpenAPI(t, rest.LocalOpenAPI, 48)
 }
 
 func checkOpenAPI(t *testing.T, generate func() ([]byte, error), paths int) {

@@ -33,6 +33,8 @@ const (
 	pathWitness  = "/v1/witness"
 	pathLetters  = "/v1/policy-letters"
 
+	pathAllotmentLetters = "/v1/allotment-letters"
+
 	typeJSON    = "application/json"
 	typeProblem = "application/problem+json"
 	typeJOSE    = "application/jose+json"

@@ -43,6 +43,9 @@ const (
 
 	PolicyApproval Purpose = "doorstroom-policy-approval+json" // of a person; it never leaves as a message
 	PolicyLetter   Purpose = "doorstroom-policy-letter+json"   // of a node, about what persons sign
+
+	Allotment       Purpose = "doorstroom-allotment+json"        // of who asks to shift places, and of who gives them
+	AllotmentLetter Purpose = "doorstroom-allotment-letter+json" // of a node, about that
 )
 
 const (

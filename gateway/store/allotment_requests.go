@@ -11,57 +11,127 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/journal"
 )
 
+const tableShifts = "shifts" // id → gateway.AllotmentRequest, at the provider
+
+// Bounds of what is kept of requests of one party, and how long after its end a
+// request is forgotten of which nothing is in force.
 const (
-	tableShifts  = "shifts"  // id → gateway.AllotmentRequest
-	tableShifted = "shifted" // own offer id → shiftedRow
+	maxShifts     = 200
+	maxOpenShifts = 20
+	shiftsKept    = 90 * 24 * time.Hour
 )
 
-// shiftedRow is what the allotments of an own offer are, by requests that were
-// committed, for as long as its export says what it said when they were. An export
-// that says otherwise is the admin's own word, and ends it.
-type shiftedRow struct {
-	Base       string              `json:"base"` // hash of the allotments in the export
-	Allotments []gateway.Allotment `json:"allotments"`
-}
-
-func hashAllotments(all []gateway.Allotment) string { return gateway.Hash(encodeJSON(all)) }
+// Givers are who signs for places of an allotment, or, of the zero Allotment, for
+// those that are nobody's. It is pure.
+type Givers func(gateway.Allotment) []gateway.OIN
 
 // ProposeShift keeps a request to release or swap places of allotments of an own
-// offer until those who give places have signed it. givers says who signs for an
-// allotment; it is pure. What is not free now is a Conflict.
-func (s *Store) ProposeShift(ctx context.Context, now time.Time, r gateway.AllotmentRequest, givers func(gateway.Allotment) []gateway.OIN, entry journal.Entry) (gateway.AllotmentRequest, error) {
-	r.ID = uuid.NewString()
+// offer until those who give places have signed it; Signed holds the signatures
+// that come with it. One of the same id is given as it is. NotFound: there is no
+// such offer or allotment. Conflict: nobody can sign. Limit: the asker has too
+// many. Whether places are free is looked at when all have signed: who asks would
+// otherwise learn it of others.
+func (s *Store) ProposeShift(ctx context.Context, now time.Time, r gateway.AllotmentRequest, givers Givers, entry journal.Entry) (gateway.AllotmentRequest, error) {
+	if r.ID == "" {
+		r.ID = uuid.NewString()
+	}
+	out := r
 	err := s.grow(ctx, now, func(t *txn) error {
-		offer, _, err := t.shiftedBy(r)
+		known, ok, err := t.knownShift(r.ID)
+		if out = known; err != nil || ok {
+			return err
+		}
+		out, err = t.newShift(r, givers)
 		if err != nil {
 			return err
 		}
-		r.Givers = nil
-		for _, shift := range r.Shifts {
-			i := slices.IndexFunc(offer.Allotments, func(a gateway.Allotment) bool { return a.ID == shift.From })
-			if i < 0 {
-				continue // nobody's: the provider itself gives
-			}
-			who := givers(offer.Allotments[i])
-			if len(who) == 0 {
-				return gateway.Errorf(gateway.Conflict, "nobody can sign for one of the allotments")
-			}
-			r.Givers = append(r.Givers, who...)
-		}
-		slices.Sort(r.Givers)
-		r.Givers = slices.Compact(r.Givers)
-		r.Signed, r.Status, r.Made, r.Ended = nil, gateway.ShiftPending, t.now.Truncate(time.Second), time.Time{}
-		return t.keepShift(&r, entry)
+		return t.keepShift(&out, entry)
 	})
-	return r, err
+	return out, err
+}
+
+// newShift makes the row of a request that is not known.
+func (t *txn) newShift(r gateway.AllotmentRequest, givers Givers) (gateway.AllotmentRequest, error) {
+	offer, ok, err := t.ownOffer(r.Offer, gateway.DateOf(t.now))
+	if err != nil {
+		return r, err
+	}
+	if !ok {
+		return r, gateway.Errorf(gateway.NotFound, "no such offer")
+	}
+	if err := t.roomForShift(r.Asked); err != nil {
+		return r, err
+	}
+	if r.Givers, err = giversOf(offer, r.Shifts, givers); err != nil {
+		return r, err
+	}
+	signed := map[gateway.OIN]string{}
+	for oin, token := range r.Signed {
+		if token != "" && slices.Contains(r.Givers, oin) {
+			signed[oin] = token
+		}
+	}
+	r.Signed, r.Status, r.Number, r.By, r.Told, r.Ended = signed, gateway.ShiftPending, 0, "", nil, time.Time{}
+	if r.Made.IsZero() {
+		r.Made = t.now.Truncate(time.Second)
+	}
+	return r, nil
+}
+
+func giversOf(offer gateway.Offer, shifts []gateway.Shift, givers Givers) (all []gateway.OIN, err error) {
+	find := func(id string) (gateway.Allotment, bool) {
+		i := slices.IndexFunc(offer.Allotments, func(a gateway.Allotment) bool { return a.ID == id })
+		if i < 0 {
+			return gateway.Allotment{}, id == ""
+		}
+		return offer.Allotments[i], true
+	}
+	for _, shift := range shifts {
+		from, known := find(shift.From)
+		if _, ok := find(shift.To); !known || !ok {
+			return nil, gateway.Errorf(gateway.NotFound, "an allotment is not one of the offer")
+		}
+		who := givers(from)
+		if len(who) == 0 {
+			return nil, gateway.Errorf(gateway.Conflict, "nobody can sign for one of the allotments")
+		}
+		all = append(all, who...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+func (t *txn) roomForShift(asked gateway.OIN) error {
+	rows, err := allRows[gateway.AllotmentRequest](t, table{name: tableShifts})
+	all, open := 0, 0
+	for _, row := range rows {
+		if row.Asked != asked {
+			continue
+		}
+		if all++; row.Status == gateway.ShiftPending {
+			open++
+		}
+	}
+	if all >= maxShifts || open >= maxOpenShifts {
+		return gateway.Errorf(gateway.Limit, "there are too many requests already: withdraw some")
+	}
+	return err
 }
 
 // SignShift keeps the signature of a party that gives places. The last one commits
 // the request, in the same transaction: the allotments of the offer change, and
-// places that were taken meanwhile end it as "in-gebruik".
+// places that were taken meanwhile end it as "in-gebruik". Signed again, it is as
+// it was.
 func (s *Store) SignShift(ctx context.Context, now time.Time, id string, party gateway.OIN, signed string, entry journal.Entry) (r gateway.AllotmentRequest, err error) {
 	err = s.update(ctx, now, func(t *txn) error {
-		if r, err = t.pendingShift(id); err != nil {
+		var ok bool
+		if r, ok, err = t.knownShift(id); err != nil {
+			return err
+		}
+		if ok && r.Signed[party] != "" {
+			return nil
+		}
+		if err := pendingShift(r, ok); err != nil {
 			return err
 		}
 		if signed == "" || !slices.Contains(r.Givers, party) {
@@ -77,84 +147,140 @@ func (s *Store) SignShift(ctx context.Context, now time.Time, id string, party g
 	return r, err
 }
 
-// DropShift ends a request that was not committed.
-func (s *Store) DropShift(ctx context.Context, now time.Time, id string, entry journal.Entry) (r gateway.AllotmentRequest, err error) {
+// DropShift ends a request that was not committed: its asker withdraws it, or who
+// must sign, or the provider, refuses. Ended so already it stays as it is.
+func (s *Store) DropShift(ctx context.Context, now time.Time, id string, status gateway.AllotmentStatus, by gateway.OIN, entry journal.Entry) (r gateway.AllotmentRequest, err error) {
 	err = s.update(ctx, now, func(t *txn) error {
-		if r, err = t.pendingShift(id); err != nil {
+		var ok bool
+		if r, ok, err = t.knownShift(id); err != nil || ok && r.Status == status {
 			return err
 		}
-		r.Status, r.Ended = gateway.ShiftDropped, t.now.Truncate(time.Second)
+		if err := pendingShift(r, ok); err != nil {
+			return err
+		}
+		r.Status, r.Ended, r.By = status, t.now.Truncate(time.Second), by
+		entry.Party = by
 		return t.keepShift(&r, entry)
 	})
 	return r, err
 }
 
-// AllotmentRequests gives all requests about allotments, by id.
-func (s *Store) AllotmentRequests(ctx context.Context) ([]gateway.AllotmentRequest, error) {
-	return allJSON[gateway.AllotmentRequest](ctx, s, table{name: tableShifts})
-}
-
-// Shifted gives offers as an import brings them with the allotments that committed
-// requests gave them: what is compared, published and stored is this.
-func (s *Store) Shifted(ctx context.Context, offers []gateway.Offer) ([]gateway.Offer, error) {
-	out := slices.Clone(offers)
-	err := s.view(ctx, func(r reader) error {
-		for i := range out {
-			row, ok, err := readShifted(r, out[i].ID)
-			if err != nil {
-				return err
+// LapseShifts ends the requests that have waited too long, and gives how many.
+func (s *Store) LapseShifts(ctx context.Context, now time.Time) (n int, err error) {
+	err = s.update(ctx, now, func(t *txn) error {
+		n = 0
+		rows, err := allRows[gateway.AllotmentRequest](t, table{name: tableShifts})
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if r.Status != gateway.ShiftPending || !lapsed(r, t.now) {
+				continue
 			}
-			if ok && row.Base == hashAllotments(offers[i].Allotments) {
-				out[i].Allotments = row.Allotments
+			n++
+			r.Status, r.Ended = gateway.ShiftLapsed, t.now.Truncate(time.Second)
+			if err := t.keepShift(&r, journal.Entry{Party: r.Asked}); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
+	return n, err
+}
+
+func lapsed(r gateway.AllotmentRequest, now time.Time) bool {
+	return !r.Until.IsZero() && now.After(r.Until)
+}
+
+// RecoverShift takes back what this node said of a request before it was restored.
+// What it said was committed is committed again, if the places are still free; who
+// had signed what still waits must sign again.
+func (s *Store) RecoverShift(ctx context.Context, now time.Time, r gateway.AllotmentRequest, said gateway.AllotmentState, givers Givers, entry journal.Entry) (gateway.AllotmentRequest, error) {
+	out := r
+	err := s.grow(ctx, now, func(t *txn) error {
+		known, ok, err := t.knownShift(r.ID)
+		if out = known; err != nil || ok && known.Number >= said.Number {
+			return err
+		}
+		if !ok {
+			if out, err = t.newShift(r, givers); err != nil {
+				return err
+			}
+		}
+		before := out.Status
+		out.Number, out.By, out.Ended = said.Number, said.By, said.Ended
+		switch {
+		case said.Status == gateway.ShiftCommitted && before == gateway.ShiftPending:
+			if err := t.commitShift(&out); err != nil {
+				return err
+			}
+		default:
+			out.Status = said.Status
+		}
+		return t.keepShift(&out, entry)
+	})
 	return out, err
 }
 
-func readShifted(r reader, offer string) (row shiftedRow, ok bool, err error) {
-	ok, err = getJSON(r, table{name: tableShifted}, []byte(offer), &row)
+// ToldShift notes what a party was told of a request last.
+func (s *Store) ToldShift(ctx context.Context, now time.Time, id string, party gateway.OIN, what string, entry journal.Entry) error {
+	return s.update(ctx, now, func(t *txn) error {
+		r, ok, err := t.knownShift(id)
+		if err != nil || !ok {
+			return err
+		}
+		if r.Told == nil {
+			r.Told = map[gateway.OIN]string{}
+		}
+		r.Told[party] = what
+		t.put(table{name: tableShifts}, []byte(r.ID), encodeJSON(r))
+		entry.Kind, entry.Party, entry.Outcome = journal.KindAllotmentTold, party, string(r.Status)
+		return t.record(entry)
+	})
+}
+
+// AllotmentRequests gives all requests about allotments to this node, by id.
+func (s *Store) AllotmentRequests(ctx context.Context) ([]gateway.AllotmentRequest, error) {
+	return allJSON[gateway.AllotmentRequest](ctx, s, table{name: tableShifts})
+}
+
+// AllotmentRequest gives one of them; false if there is none.
+func (s *Store) AllotmentRequest(ctx context.Context, id string) (row gateway.AllotmentRequest, ok bool, err error) {
+	err = s.view(ctx, func(r reader) error {
+		ok, err = getJSON(r, table{name: tableShifts}, []byte(id), &row)
+		return err
+	})
 	return row, ok, err
 }
 
-func (t *txn) pendingShift(id string) (r gateway.AllotmentRequest, err error) {
-	ok, err := getJSON(t, table{name: tableShifts}, []byte(id), &r)
+func (t *txn) knownShift(id string) (r gateway.AllotmentRequest, ok bool, err error) {
+	ok, err = getJSON(t, table{name: tableShifts}, []byte(id), &r)
+	return r, ok, err
+}
+
+func pendingShift(r gateway.AllotmentRequest, ok bool) error {
 	switch {
-	case err != nil:
 	case !ok:
-		err = gateway.Errorf(gateway.NotFound, "no such request")
+		return gateway.Errorf(gateway.NotFound, "no such request")
 	case r.Status != gateway.ShiftPending:
-		err = gateway.Errorf(gateway.Conflict, "the request has ended")
+		return gateway.Errorf(gateway.Conflict, "the request has ended")
 	}
-	return r, err
+	return nil
 }
 
-// shiftedBy gives the offer of a request, as it is and as it would be.
-func (t *txn) shiftedBy(r gateway.AllotmentRequest) (before, after gateway.Offer, err error) {
-	today := gateway.DateOf(t.now)
-	before, ok, err := t.ownOffer(r.Offer, today)
-	if err != nil {
-		return before, after, err
-	}
-	if !ok {
-		return before, after, gateway.Errorf(gateway.NotFound, "no such offer")
-	}
-	counts, err := readTaken(t, r.Offer)
-	if err != nil {
-		return before, after, err
-	}
-	after, err = before.Shifted(r.Shifts, counts.on(today), today)
-	return before, after, err
-}
-
-// keepShift writes a request; one that nobody has to sign any more is committed.
+// keepShift writes a request that changed; one that nobody has to sign any more is
+// committed, unless it lapsed before.
 func (t *txn) keepShift(r *gateway.AllotmentRequest, entry journal.Entry) error {
-	if r.Status == gateway.ShiftPending && len(r.Waits()) == 0 {
+	switch {
+	case r.Status != gateway.ShiftPending:
+	case lapsed(*r, t.now):
+		r.Status, r.Ended = gateway.ShiftLapsed, t.now.Truncate(time.Second)
+	case len(r.Waits()) == 0:
 		if err := t.commitShift(r); err != nil {
 			return err
 		}
 	}
+	r.Number++
 	t.put(table{name: tableShifts}, []byte(r.ID), encodeJSON(r))
 	if entry.Kind == "" {
 		entry.Kind = journal.KindAllotmentRequest
@@ -163,73 +289,35 @@ func (t *txn) keepShift(r *gateway.AllotmentRequest, entry journal.Entry) error 
 	return t.record(entry)
 }
 
+// commitShift changes the allotments of the offer, or ends the request where that
+// cannot be.
 func (t *txn) commitShift(r *gateway.AllotmentRequest) error {
 	r.Ended = t.now.Truncate(time.Second)
-	before, after, err := t.shiftedBy(*r)
-	if kind := gateway.KindOf(err); err != nil && (kind == gateway.Conflict || kind == gateway.NotFound) {
+	today := gateway.DateOf(t.now)
+	before, ok, err := t.ownOffer(r.Offer, today)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		r.Status = gateway.ShiftReplaced
+		return nil
+	}
+	counts, err := readTaken(t, r.Offer)
+	if err != nil {
+		return err
+	}
+	after, err := before.Shifted(r.Shifts, counts.on(today), today)
+	switch gateway.KindOf(err) {
+	case gateway.Conflict:
 		r.Status = gateway.ShiftInUse
+		return nil
+	case gateway.Invalid:
+		r.Status = gateway.ShiftReplaced // an allotment is gone
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	row, ok, err := readShifted(t, r.Offer)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		row.Base = hashAllotments(before.Allotments)
-	}
-	row.Allotments = after.Allotments
-	t.put(table{name: tableShifted}, []byte(r.Offer), encodeJSON(row))
-	value, err := t.get(table{name: tableOwn}, []byte(r.Offer))
-	if err != nil {
-		return err
-	}
-	own, err := decodeOwn([]byte(r.Offer), value)
-	if err != nil {
-		return err
-	}
-	own.Offer.Allotments, own.Changed = after.Allotments, t.now
-	t.put(table{name: tableOwn}, []byte(r.Offer), encodeOwn(&own))
-	t.delete(table{name: tableMeta}, keyPlanned()) // what others are shown was not decided since
 	r.Status = gateway.ShiftCommitted
-	return nil
-}
-
-// shiftOwn gives the offers of a publication with their allotments as requests have
-// shifted them, and forgets what was shifted of those whose export says otherwise
-// now. The offers of p stay as they are.
-func (t *txn) shiftOwn(p *Publication) ([]OwnOffer, error) {
-	rows := map[string]shiftedRow{}
-	in := table{name: tableShifted}
-	err := t.ascend(in, nil, func(key, value []byte) (bool, error) {
-		var row shiftedRow
-		err := readJSON(in, value, &row)
-		rows[string(key)] = row
-		return true, err
-	})
-	if err != nil || len(rows) == 0 {
-		return p.Put, err
-	}
-	put := slices.Clone(p.Put)
-	for i := range put {
-		row, ok := rows[put[i].Offer.ID]
-		if !ok {
-			continue
-		}
-		switch hashAllotments(put[i].Offer.Allotments) {
-		case hashAllotments(row.Allotments):
-		case row.Base:
-			put[i].Offer.Allotments = row.Allotments
-		default:
-			t.delete(in, []byte(put[i].Offer.ID))
-		}
-	}
-	for _, id := range p.Delete {
-		if _, ok := rows[id]; ok {
-			t.delete(in, []byte(id))
-		}
-	}
-	return put, nil
+	return t.layShift(*r, before, after)
 }

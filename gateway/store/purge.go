@@ -9,7 +9,7 @@ import (
 
 // Purge forgets what no longer matters: the items of messages that expired
 // gateway.DedupeMargin ago, events that were kept long enough, subjects that are gone as long, receipts and
-// proposals older than 30 days, who broke the glass and why, a year after that was acknowledged,
+// proposals older than 30 days, requests about allotments that ended 90 days ago, who broke the glass and why, a year after that was acknowledged,
 // and counts of missing places of five years ago. It gives the number of rows, events apart. It reads beside other transactions
 // and deletes a thousand rows in each of its own. While now lies more than
 // gateway.ClockSkew behind the highest committed time it does nothing but give
@@ -69,6 +69,22 @@ func overBy(in table, now time.Time) func(key, value []byte) (bool, error) {
 			err := readJSON(in, value, &p)
 			return now.After(p.At.Add(proposalLife)), err
 		}
+	case tableShifts:
+		return func(_, value []byte) (bool, error) {
+			var r gateway.AllotmentRequest
+			err := readJSON(in, value, &r)
+			return shiftForgotten(r.Status, r.Ended, now), err
+		}
+	case tableShiftsHeard:
+		return func(_, value []byte) (bool, error) {
+			var h HeardShift
+			err := readJSON(in, value, &h)
+			ended := h.State.Ended
+			if ended.IsZero() {
+				ended = h.Request.Until
+			}
+			return shiftForgotten(h.State.Status, ended, now), err
+		}
 	case tableBreakGlassSaid:
 		return func(_, value []byte) (bool, error) {
 			var row said
@@ -81,6 +97,12 @@ func overBy(in table, now time.Time) func(key, value []byte) (bool, error) {
 		}
 	}
 	return nil
+}
+
+// shiftForgotten tells whether a request about allotments is to be forgotten: not
+// while what it changed is in force.
+func shiftForgotten(status gateway.AllotmentStatus, ended, now time.Time) bool {
+	return status != gateway.ShiftCommitted && !ended.IsZero() && now.After(ended.Add(shiftsKept))
 }
 
 // rowsPerRead bounds how long a purge keeps one transaction for reading open.

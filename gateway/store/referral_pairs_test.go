@@ -138,8 +138,35 @@ func referralWrites() map[string]write {
 			referred(t, s, now)
 			id = get(s.ProposeShift(ctx, now, shiftOfPairs(), signers, entryX()))(t).ID
 		}, func(_ *testing.T, s *testStore, now time.Time) error {
-			_, err := s.DropShift(ctx, now, id, entryX())
+			_, err := s.DropShift(ctx, now, id, gateway.ShiftDropped, self, entryX())
 			return err
+		}},
+		"LapseShifts": {func(t *testing.T, s *testStore, now time.Time) {
+			referred(t, s, now)
+			q := shiftOfPairs()
+			q.Until = now
+			get(s.ProposeShift(ctx, now, q, signers, entryX()))(t)
+		}, func(_ *testing.T, s *testStore, now time.Time) error {
+			_, err := s.LapseShifts(ctx, now.Add(time.Hour))
+			return err
+		}},
+		"RecoverShift": {referred, func(_ *testing.T, s *testStore, now time.Time) error {
+			q := shiftOfPairs()
+			q.ID = referralOf
+			_, err := s.RecoverShift(ctx, now, q, gateway.AllotmentState{Number: 1, Status: gateway.ShiftCommitted}, signers, entryX())
+			return err
+		}},
+		"ToldShift": {func(t *testing.T, s *testStore, now time.Time) {
+			referred(t, s, now)
+			id = get(s.ProposeShift(ctx, now, shiftOfPairs(), signers, entryX()))(t).ID
+		}, func(_ *testing.T, s *testStore, now time.Time) error {
+			return s.ToldShift(ctx, now, id, self, "1", entryX())
+		}},
+		"SayShift": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
+			return s.SayShift(ctx, now, heardOfPairs(), entryX())
+		}},
+		"HearShift": {nil, func(_ *testing.T, s *testStore, now time.Time) error {
+			return s.HearShift(ctx, now, heardOfPairs(), "", entryX())
 		}},
 		"ReconcileReferrals": {func(t *testing.T, s *testStore, now time.Time) {
 			referred(t, s, now)
@@ -157,4 +184,8 @@ func shiftOfPairs() gateway.AllotmentRequest {
 	return gateway.AllotmentRequest{
 		Offer: greenPairs, Asked: self, Shifts: []gateway.Shift{{From: "alblasserdam", Dagdeel: "di-ochtend", Places: 1}},
 	}
+}
+
+func heardOfPairs() store.HeardShift {
+	return store.HeardShift{Request: gateway.AllotmentAsk{ID: referralOf, Provider: peerA}, Ask: "token", Says: gateway.ShiftAsk, Letter: "letter"}
 }

@@ -46,6 +46,10 @@ type Publication struct {
 	// export counts itself, by pseudonym. Offers that are not named stay as they
 	// are.
 	Counted map[string][]string
+	// ShiftsOver says of own offers, by id, how what requests shifted of their
+	// allotments ends: Shifted gives it.
+	ShiftsOver map[string]gateway.AllotmentStatus
+
 	Fresh   bool        // Import is of a full export: what its source says is known again after a restore
 	Repays  gateway.OIN // is no longer owed the present state: Sends has the last of it
 	Policy  string      // the rules that the journal now accounts for, if they changed
