@@ -27,7 +27,7 @@ type edKey struct {
 
 // readEd25519 refuses what nobody can hold the private key of: a point that is
 // not in its only spelling, or of small order, for which one signature fits many
-// messages.
+// messages (go-jose refuses those too).
 func readEd25519(public ed25519.PublicKey) (*edKey, error) {
 	point, err := new(edwards25519.Point).SetBytes(public)
 	if err != nil || !bytes.Equal(point.Bytes(), public) || isZero(new(edwards25519.Point).MultByCofactor(point)) {

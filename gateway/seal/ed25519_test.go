@@ -203,6 +203,32 @@ func TestAloneAsAmongOthers(t *testing.T) {
 	}
 }
 
+// Two signatures that are wrong by the same in opposite directions do not make up
+// for each other.
+func TestWrongSignaturesDoNotCancelOut(t *testing.T) {
+	s := newSigner(t, 4)
+	var tokens []string
+	for i := range 10 {
+		input := s.input(fmt.Sprint(i))
+		r := someScalar(t, i)
+		if i == 2 || i == 7 { // the sum of both is right
+			off := someScalar(t, 100)
+			if i == 7 {
+				off.Negate(off)
+			}
+			r.Add(r, off)
+		}
+		written := new(edwards25519.Point).ScalarBaseMult(someScalar(t, i)).Bytes()
+		tokens = append(tokens, input+"."+b64(string(s.sign(t, input, written, r))))
+	}
+	var keys seal.Keys
+	for i, opened := range keys.OpenAll(tokens, seal.Message, knows(s.key)) {
+		if want := i != 2 && i != 7; (opened.Err == nil) != want {
+			t.Errorf("number %d: got %v, want it to hold: %v", i, opened.Err, want)
+		}
+	}
+}
+
 // A library of others, made for the same equation, says the same; it only takes
 // points in other spellings as well.
 func TestSameAsConsensus(t *testing.T) {

@@ -51,7 +51,7 @@ func joseAccepts(token string, p seal.Purpose, key jose.JSONWebKey, kid string) 
 	return payload, err == nil && len(payload) > 0
 }
 
-// What one accepts the other accepts. Open also takes headers whose members
+// What one accepts the other accepts, but for what TestAloneAsAmongOthers makes. Open also takes headers whose members
 // stand in another order, so there only the signature is compared.
 func FuzzSameAsJOSE(f *testing.F) {
 	keys := bothKeys(f)
