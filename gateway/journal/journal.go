@@ -87,12 +87,13 @@ const (
 func (e Entry) Encode() []byte { return e.AppendTo(make([]byte, 0, 512)) }
 
 // AppendTo appends what Encode gives.
-func (e Entry) AppendTo(to []byte) []byte {
-	e.Time = e.Time.UTC()
+func (e *Entry) AppendTo(to []byte) []byte {
 	if b, ok := e.plain(to); ok {
 		return b
 	}
-	b, err := json.Marshal(e)
+	in := *e
+	in.Time = e.Time.UTC()
+	b, err := json.Marshal(in)
 	if err != nil {
 		panic("a journal entry is plain data: " + err.Error())
 	}

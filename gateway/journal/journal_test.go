@@ -113,3 +113,28 @@ func TestEntryBytesAreThoseOfJSON(t *testing.T) {
 		}
 	})
 }
+
+// Every byte, at every place of a text, is as encoding/json writes it; and what
+// needs no escaping never goes by it.
+func TestEveryByteIsEscapedAsJSONDoes(t *testing.T) {
+	for c := range 256 {
+		for at := range 18 {
+			text := []byte("a plain text of 18")
+			text[at] = byte(c)
+			e := journal.Entry{Time: time.Unix(1, 0).UTC(), Kind: string(text[:at+1]), Rule: string(text)}
+			want, err := json.Marshal(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := e.Encode(); string(got) != string(want) {
+				t.Fatalf("got %s, want %s", got, want)
+			}
+			if plain := c >= ' ' && c <= '~' && !strings.ContainsRune(`"&<>\`, rune(c)); plain {
+				room := make([]byte, 0, 512)
+				if got := testing.AllocsPerRun(1, func() { e.AppendTo(room) }); got != 0 {
+					t.Fatalf("%q: got %v allocations, want none", text, got)
+				}
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"encoding/binary"
 	"strconv"
 	"time"
 )
@@ -9,11 +10,12 @@ import (
 // entry in which no text needs escaping and that has neither forms nor an earlier
 // time. Nearly all are such.
 func (e *Entry) plain(to []byte) (leaf []byte, ok bool) {
-	if e.Forms != nil || !e.Since.IsZero() || e.Incarnation != 0 || e.Time.IsZero() || e.Time.Year() < 0 || e.Time.Year() > 9999 {
+	at := e.Time.UTC()
+	if year := at.Year(); e.Forms != nil || !e.Since.IsZero() || e.Incarnation != 0 || e.Time.IsZero() || year < 0 || year > 9999 {
 		return nil, false
 	}
 	l := line{b: to, plain: true}
-	l.b = e.Time.AppendFormat(append(l.b, `{"time":"`...), time.RFC3339Nano)
+	l.b = at.AppendFormat(append(l.b, `{"time":"`...), time.RFC3339Nano)
 	l.b = append(l.b, `","kind":`...)
 	l.quote(e.Kind)
 	l.text("party", string(e.Party))
@@ -56,13 +58,42 @@ func (l *line) text(name, value string) {
 }
 
 func (l *line) quote(value string) {
-	for i := range len(value) {
-		if c := value[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+	start := len(l.b) + 1
+	l.b = append(append(append(l.b, '"'), value...), '"')
+	rest := l.b[start : len(l.b)-1]
+	for ; len(rest) >= 8; rest = rest[8:] {
+		if escapes(binary.LittleEndian.Uint64(rest)) {
 			l.plain = false
 		}
 	}
-	l.b = append(append(append(l.b, '"'), value...), '"')
+	last := uint64(allSpaces)
+	for _, c := range rest {
+		last = last<<8 | uint64(c)
+	}
+	if escapes(last) {
+		l.plain = false
+	}
 }
+
+const (
+	allOnes   = 0x0101010101010101
+	allHigh   = 0x8080808080808080
+	allSpaces = ' ' * allOnes
+)
+
+// escapes tells, of eight bytes at once, whether encoding/json may write one of them
+// otherwise: entries are some hundreds of bytes, each of which is looked at. The
+// bytes are ", &, <, >, \, those below space and those above ~.
+func escapes(eight uint64) bool {
+	const quoteOrAnd, lessOrMore, backslash = '&' * allOnes, '>' * allOnes, '\\' * allOnes // " and & differ in one bit, < and > too
+	found := eight | (eight + allOnes) | (eight - allSpaces)
+	found |= zeros(eight|'\x04'*allOnes^quoteOrAnd) | zeros(eight|'\x02'*allOnes^lessOrMore) | zeros(eight^backslash)
+	return found&allHigh != 0
+}
+
+// zeros has the high bit of a byte set where a byte is zero, and perhaps in those
+// above that one.
+func zeros(eight uint64) uint64 { return (eight - allOnes) &^ eight }
 
 func list[T ~string](l *line, name string, values []T) {
 	if len(values) == 0 {

@@ -32,11 +32,44 @@ func LeafHash(leaf []byte) Hash { return Hash(tlog.RecordHash(leaf)) }
 // size: its own, then those of the subtrees it completes, lowest level first.
 // It reads at most log2(size) earlier hashes.
 func Append(size uint64, leaf []byte, read HashReader) ([]Hash, error) {
-	n, err := index(size)
-	if err != nil {
+	return appendHashes(nil, size, LeafHash(leaf), read)
+}
+
+// appendHashes appends the hashes that belong to record number size, whose leaf
+// has hash h.
+func appendHashes(to []Hash, size uint64, h Hash, read HashReader) ([]Hash, error) {
+	if _, err := index(size); err != nil {
 		return nil, err
 	}
-	return own(tlog.StoredHashes(n, leaf, reader(read)))
+	to = append(to, h)
+	for level := 0; size>>level&1 == 1; level++ { // it completes a subtree, whose left half is there
+		left, err := read(level, size>>level-1)
+		if err != nil {
+			return nil, err
+		}
+		h = Hash(tlog.NodeHash(tlog.Hash(left), tlog.Hash(h)))
+		to = append(to, h)
+	}
+	return to, nil
+}
+
+// Appender appends many entries one after another, in room that it keeps. The
+// zero Appender is ready for use, by one at a time.
+type Appender struct {
+	leaf   []byte // after a zero byte, because RFC 6962 hashes it so
+	hashes []Hash
+}
+
+// Append gives the record of an entry, with the hashes that the function Append
+// gives for it. It belongs to the Appender, which overwrites it with the next.
+func (a *Appender) Append(size uint64, e *Entry, read HashReader) (Stored, error) {
+	a.leaf = e.AppendTo(append(a.leaf[:0], 0))
+	hashes, err := appendHashes(a.hashes[:0], size, sha256.Sum256(a.leaf), read)
+	if err != nil {
+		return Stored{}, err
+	}
+	a.hashes = hashes
+	return Stored{Leaf: a.leaf[1:], Hashes: hashes}, nil
 }
 
 // Root is the hash of the tree of the first size records; that of no records is

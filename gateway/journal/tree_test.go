@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/proof"
@@ -108,6 +110,29 @@ func TestRootIsThatOfRFC6962(t *testing.T) {
 		if got, want := journal.TreeRoot(leaves), k.root(t, n); got != [32]byte(want) {
 			t.Errorf("TreeRoot of %d leaves: got %x, want %x", n, got, want)
 		}
+	}
+}
+
+func TestAppenderIsAppend(t *testing.T) {
+	var a journal.Appender
+	var k kept
+	for i := range 300 {
+		e := journal.Entry{Time: time.Unix(int64(i), 0), Kind: journal.KindStart, Rule: strings.Repeat("r", i%50), Count: i}
+		if i%7 == 0 {
+			e.Rule += "<" // not written the short way
+		}
+		want, err := journal.Append(uint64(i), e.Encode(), k.read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := a.Append(uint64(i), &e, k.read)
+		if err != nil || string(got.Leaf) != string(e.Encode()) || !slices.Equal(got.Hashes, want) {
+			t.Fatalf("%d: got %s %x (%v), want %s %x", i, got.Leaf, got.Hashes, err, e.Encode(), want)
+		}
+		k = append(k, journal.Stored{Leaf: e.Encode(), Hashes: want})
+	}
+	if _, err := a.Append(1, &journal.Entry{Kind: journal.KindStart}, kept{}.read); err == nil {
+		t.Error("a hash that is missing: got none, want an error")
 	}
 }
 

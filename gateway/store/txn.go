@@ -51,7 +51,7 @@ type txn struct {
 	journaled bool        // whether journal is known
 	journal   uint64      // size of the journal
 	subtrees  [64]subtree // the last known of each level of the journal's tree
-	leaf      []byte      // room for one entry
+	appender  journal.Appender
 }
 
 func newTxn(r reader, now time.Time, rooms *rooms) (*txn, error) {
@@ -247,21 +247,23 @@ func (t *txn) record(entries ...journal.Entry) error {
 		}
 		t.journaled, t.journal = true, size
 	}
+	read := journal.HashReader(t.subtree)
+	rows := t.changes.rows(table{name: tableJournal})
+	rows.grow(len(entries))
 	for _, e := range entries {
 		if e.Kind == "" {
 			return gateway.Errorf(gateway.Internal, "a journal entry without kind")
 		}
 		e.Time = t.now
-		t.leaf = e.AppendTo(t.leaf[:0])
-		hashes, err := journal.Append(t.journal, t.leaf, t.subtree)
+		stored, err := t.appender.Append(t.journal, &e, read)
 		if err != nil {
 			return fmt.Errorf("append to the journal: %w", err)
 		}
-		for level, h := range hashes {
+		for level, h := range stored.Hashes {
 			t.subtrees[level] = subtree{n: (t.journal + 1) >> level, hash: h}
 		}
-		stored := journal.Stored{Leaf: t.leaf, Hashes: hashes}
-		t.put(table{name: tableJournal}, number(t.journal), appendStored(t.room(sizeOfStored(stored)), stored))
+		key := binary.BigEndian.AppendUint64(t.room(8), t.journal)
+		rows.set(key, appendStored(t.room(sizeOfStored(stored)), stored))
 		t.journal++
 	}
 	return nil
