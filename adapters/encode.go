@@ -111,13 +111,21 @@ func (w *mappingWriter) places(p Places) {
 		w.field(1, "dagdeel", p.Dagdeel, "bijvoorbeeld: ma t/m vr ochtend en middag", true)
 		w.field(1, "maximum", p.Maximum, "", true)
 		w.field(1, "occupied", p.Occupied, "bezet", true)
+		w.counted(p)
 		return
 	}
+	w.counted(p)
 	w.line(1, "columns:")
 	for _, c := range p.Columns {
 		w.line(2, "- dagdeel: "+string(c.Dagdeel))
 		w.field(3, "maximum", c.Maximum, "", true)
 		w.field(3, "occupied", c.Occupied, "", true)
+	}
+}
+
+func (w *mappingWriter) counted(p Places) {
+	if p.Counted.given() {
+		w.field(1, "counted", p.Counted, "codes van verwezen deelnemers die al bij bezet zijn geteld", false)
 	}
 }
 

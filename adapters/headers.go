@@ -23,6 +23,7 @@ type headerWords struct {
 	Dagdeel  []string            `yaml:"dagdeel"`
 	Maximum  []string            `yaml:"maximum"`
 	Occupied []string            `yaml:"occupied"`
+	Counted  []string            `yaml:"counted"`
 	Allotted []string            `yaml:"allotted"`
 	Filler   []string            `yaml:"filler"`
 	Personal []string            `yaml:"personal"`
@@ -127,6 +128,7 @@ func (w headerWords) field(simple string) (key string, rank int) {
 	try("dagdeel", w.Dagdeel)
 	try("maximum", w.Maximum)
 	try("occupied", w.Occupied)
+	try("counted", w.Counted)
 	return key, rank
 }
 

@@ -26,6 +26,7 @@ type importer struct {
 	problems []gateway.RowProblem
 	groups   map[string]*group
 	order    []*group
+	counted  map[string][]string
 	unsure   bool // a row could not be tied to its offer
 }
 
@@ -166,7 +167,7 @@ func (im *importer) result(ctx context.Context) (gateway.Import, error) {
 		result.Full = false
 	}
 	slices.SortStableFunc(im.problems, func(a, b gateway.RowProblem) int { return cmp.Compare(a.Line, b.Line) })
-	result.Problems = im.problems
+	result.Problems, result.Counted = im.problems, im.counted
 	return result, nil
 }
 
@@ -187,11 +188,18 @@ func (im *importer) offer(g *group) (gateway.Offer, bool) {
 		im.agree(g)
 	}
 	im.places.read(g, &o)
+	participants := im.places.participants(g)
 	if !g.bad && !im.failedSince(before) {
 		im.check(o, first.Line)
 	}
 	if g.bad || im.failedSince(before) {
 		return gateway.Offer{}, false
+	}
+	if participants != nil {
+		if im.counted == nil {
+			im.counted = map[string][]string{}
+		}
+		im.counted[o.ID] = participants
 	}
 	if o.Expired(im.opt.Day) {
 		im.warn(first.Line, im.opt.Mapping.Fields["validUntil"].Column, g.id, "is voorbij: dit aanbod telt niet meer als beschikbaar")

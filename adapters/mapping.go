@@ -52,6 +52,7 @@ type Places struct {
 	Dagdeel  Field           `yaml:"dagdeel"`
 	Maximum  Field           `yaml:"maximum"`
 	Occupied Field           `yaml:"occupied"`
+	Counted  Field           `yaml:"counted"` // column with the codes of participants of referrals who are among those that occupy places
 	Columns  []DagdeelColumn `yaml:"columns"`
 }
 
@@ -227,6 +228,7 @@ func (c *mappingChecker) translations(f Field, path ...string) {
 
 func (c *mappingChecker) places(m Mapping) {
 	p := m.Places
+	c.require(p.Counted.Default == "" && len(p.Counted.Values)+len(p.Counted.Flags) == 0, "noem alleen een kolom", "places", "counted")
 	if len(p.Columns) == 0 {
 		c.require(p.Dagdeel.given(), "geef een kolom of een vaste waarde (default)", "places", "dagdeel")
 		c.require(p.Maximum.given(), "geef een kolom of een vaste waarde (default)", "places", "maximum")
@@ -286,7 +288,7 @@ func (m Mapping) columns() []string {
 	for _, s := range specs() {
 		add(m.Fields[s.key])
 	}
-	add(m.Places.Weekday, m.Places.Dagdeel, m.Places.Maximum, m.Places.Occupied)
+	add(m.Places.Weekday, m.Places.Dagdeel, m.Places.Maximum, m.Places.Occupied, m.Places.Counted)
 	for _, c := range m.Places.Columns {
 		add(c.Maximum, c.Occupied)
 	}

@@ -2,7 +2,10 @@ package adapters
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/doorstroom/doorstroom/adapters/cell"
 	"github.com/doorstroom/doorstroom/adapters/sheet"
@@ -15,6 +18,7 @@ type placeReader struct {
 	weekday    source
 	dagdeel    source
 	counts     counts
+	counted    source
 	columns    []dagdeelCounts
 	allotments []allotmentCounts
 }
@@ -36,7 +40,7 @@ func newPlaceReader(im *importer, m Mapping) placeReader {
 	bind := func(maximum, occupied Field) counts { return counts{t.source(maximum), t.source(occupied)} }
 	r := placeReader{
 		im: im, weekday: t.source(m.Places.Weekday), dagdeel: t.source(m.Places.Dagdeel),
-		counts: bind(m.Places.Maximum, m.Places.Occupied),
+		counts: bind(m.Places.Maximum, m.Places.Occupied), counted: t.source(m.Places.Counted),
 	}
 	for _, c := range m.Places.Columns {
 		r.columns = append(r.columns, dagdeelCounts{c.Dagdeel, bind(c.Maximum, c.Occupied)})
@@ -81,6 +85,32 @@ func (r placeReader) read(g *group, o *gateway.Offer) {
 		})
 	}
 }
+
+// participants adds the codes of participants that the rows of g name; it gives
+// nothing where the mapping has no column for them.
+func (r placeReader) participants(g *group) []string {
+	if r.counted.column == "" {
+		return nil
+	}
+	all := []string{}
+	for _, row := range g.rows {
+		written := r.counted.value(row)
+		for _, code := range strings.FieldsFunc(strings.ToLower(written), func(c rune) bool {
+			return unicode.IsSpace(c) || strings.ContainsRune(r.im.reader.separators, c)
+		}) {
+			if !codeForm.MatchString(code) {
+				r.im.report(row.Line, r.counted.column, g.id, "noemt iets dat geen verwijscode is; die staat bij de verwijzing, als \"In uw export\"")
+				break
+			}
+			all = append(all, code)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// codeForm is the form of a code of a participant: see store.ReferralPseudonym.
+var codeForm = regexp.MustCompile(`^[0-9a-hjkmnp-tv-z]{8}$`)
 
 func sortPlaces(p []gateway.Places) {
 	slices.SortFunc(p, func(a, b gateway.Places) int { return gateway.CompareDagdeel(a.Dagdeel, b.Dagdeel) })

@@ -272,6 +272,7 @@ func (p *proposer) asked(field string) bool {
 }
 
 func (p *proposer) decidePlaces() {
+	p.mapping.Places.Counted.Column = p.pick("places.counted", "counted")
 	if len(p.headers.perDagdeel) > 0 {
 		p.decideDagdeelColumns()
 		return

@@ -24,11 +24,15 @@ type Decision struct {
 
 // Import is what an adapter made of one export of the admin.
 type Import struct {
-	Source   string       `json:"source"`           // which export: the next one of the same source replaces it
-	Full     bool         `json:"full"`             // offers that are no longer in it are withdrawn
-	Digest   string       `json:"digest,omitempty"` // SHA-256 of the export, hex, so that it is not taken twice
-	Offers   []Offer      `json:"offers"`
-	Problems []RowProblem `json:"problems,omitempty"`
+	Source string  `json:"source"`           // which export: the next one of the same source replaces it
+	Full   bool    `json:"full"`             // offers that are no longer in it are withdrawn
+	Digest string  `json:"digest,omitempty"` // SHA-256 of the export, hex, so that it is not taken twice
+	Offers []Offer `json:"offers"`
+	// Counted says of offers, by id, which participants of referrals are among those
+	// that occupy places already, by the codes that referrals show for an export:
+	// they are not counted twice. Of an offer that is not named nothing changes.
+	Counted  map[string][]string `json:"counted,omitempty"`
+	Problems []RowProblem        `json:"problems,omitempty"`
 }
 
 // RowProblem is one thing wrong in one row: Line counts from 1 as the admin's

@@ -109,8 +109,11 @@ func (d *Desk) publish(ctx context.Context, caller gateway.Caller, imp gateway.I
 }
 
 func (d *Desk) take(ctx context.Context, caller gateway.Caller, imp gateway.Import, confirmed bool) (ImportReport, error) {
+	if err := checkCounted(imp); err != nil {
+		return ImportReport{}, err
+	}
 	now := d.now()
-	report := ImportReport{Source: imp.Source, Problems: imp.Problems}
+	report := ImportReport{Source: imp.Source, Problems: slices.Concat(imp.Problems, d.unknownCodes(imp.Counted))}
 	known, err := d.Store.OwnOffersOf(ctx, mentionedIn(imp))
 	if err != nil {
 		return report, fmt.Errorf("read own offers: %w", err)
@@ -132,7 +135,7 @@ func (d *Desk) take(ctx context.Context, caller gateway.Caller, imp gateway.Impo
 	if err := d.fits(ctx, report.New, len(vanished)); err != nil {
 		return report, err
 	}
-	if report.Short, err = d.lowered(ctx, put, known, now); err != nil {
+	if report.Short, err = d.lowered(ctx, put, known, imp.Counted, now); err != nil {
 		return report, err
 	}
 	if (d.tooMany(len(vanished), total) || len(report.Short) > 0) && !confirmed {
@@ -174,6 +177,9 @@ func (d *Desk) commitImport(ctx context.Context, now time.Time, imp gateway.Impo
 	progress, end := d.follow(imp.Source, now)
 	defer end()
 	change.Progress = progress
+	if err := d.countParticipants(ctx, now, imp.Counted, true); err != nil {
+		return report, err
+	}
 	result, err := d.publisher.Publish(ctx, now, change)
 	d.wake(result) // also for what was committed before an error
 	d.shiftsMoved()
@@ -184,7 +190,7 @@ func (d *Desk) commitImport(ctx context.Context, now time.Time, imp gateway.Impo
 		return report, fmt.Errorf("publish import: %w", err)
 	}
 	report.Messages, report.Denied = result.Messages, result.Denied
-	return report, nil
+	return report, d.countParticipants(ctx, now, imp.Counted, false)
 }
 
 // rememberTaken is how many exports of a source are remembered.
@@ -277,8 +283,8 @@ func (d *Desk) hold(ctx context.Context, caller gateway.Caller, now time.Time, i
 
 // lowered names the offers to which an import would leave fewer places than
 // referrals and others take.
-func (d *Desk) lowered(ctx context.Context, put []store.OwnOffer, known map[string]*store.KnownOffer, now time.Time) (ids []string, err error) {
-	taken, err := d.Store.TakenOffers(ctx, gateway.DateOf(now))
+func (d *Desk) lowered(ctx context.Context, put []store.OwnOffer, known map[string]*store.KnownOffer, counted map[string][]string, now time.Time) (ids []string, err error) {
+	taken, err := d.takenAfter(ctx, now, counted)
 	if err != nil || len(taken) == 0 {
 		return nil, err
 	}

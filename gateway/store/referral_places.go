@@ -99,6 +99,26 @@ func (s *Store) TakenOffers(ctx context.Context, day gateway.Date) (all map[stri
 	return all, err
 }
 
+// CountedParticipants are those of referrals whom the exports of own offers count
+// themselves, by offer, by pseudonym.
+func (s *Store) CountedParticipants(ctx context.Context) (all map[string][]string, err error) {
+	err = s.view(ctx, func(r reader) error {
+		all = map[string][]string{}
+		in := table{name: tableTaken}
+		return r.ascend(in, nil, func(key, value []byte) (bool, error) {
+			var row takenRow
+			if err := readJSON(in, value, &row); err != nil {
+				return false, err
+			}
+			if len(row.Counted) > 0 {
+				all[string(key)] = row.Counted
+			}
+			return true, nil
+		})
+	})
+	return all, err
+}
+
 // book counts a referral's places in or out.
 func (t *txn) book(r *gateway.Referral, by int) error {
 	row, err := readTaken(t, r.Offer)
