@@ -20,7 +20,7 @@ func TestProposeCounted(t *testing.T) {
 			rows[i+1] = strings.TrimRight(rows[i+1], "\r") + ";"
 		}
 	}
-	contains(t, proposal(t, "a.csv", []byte(strings.Join(rows, "\n"))), "  counted: Verwijscodes")
+	contains(t, proposal(t, "a.csv", []byte(strings.Join(rows, "\n"))), `  counted: "Verwijscodes"`)
 	if strings.Contains(plain, "counted") {
 		t.Errorf("got\n%s\nwant no such column", plain)
 	}
