@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -161,6 +162,26 @@ func (h *Hello) Approval() string {
 		return ""
 	}
 	return h.CodeLists[HelloApproval]
+}
+
+// HelloRecovered is the name under which a hello tells, among the versions of code
+// lists as HelloApproval is, of which incarnation of its audience the issuer has
+// given back all that it knows of referrals; 0 if of none. Whoever has the name
+// reads an incarnation in requests about referrals.
+const HelloRecovered = "recovered"
+
+// Recovered is the incarnation that HelloRecovered tells; known is false of a party
+// that does not know the name.
+func (h *Hello) Recovered() (incarnation uint64, known bool) {
+	if h == nil {
+		return 0, false
+	}
+	text, known := h.CodeLists[HelloRecovered]
+	incarnation, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, known
+	}
+	return incarnation, known
 }
 
 // StateDigest is a digest over (subject, sequence, payload SHA-256) of all

@@ -52,15 +52,21 @@ const (
 )
 
 // ReferralRequest is what a referrer asks of a provider about one referral. Seen
-// is the number of the last state it knew.
+// is the number of the last state it knew, and Incarnation that of the provider's
+// database which committed it. In what begins a referral or recovers one it is the
+// incarnation of the provider that the referrer knows of. A provider that is not
+// known to read it is sent none.
 type ReferralRequest struct {
 	Referral string      `json:"referral"`
 	Request  string      `json:"request"` // UUIDv7; the same at every try
 	Act      ReferralAct `json:"act"`
 	Seen     uint64      `json:"seen"`
-	Reason   string      `json:"reason,omitempty"`
-	Need     *Need       `json:"need,omitempty"`  // with refer and recover
-	State    string      `json:"state,omitempty"` // with recover: the last state as its provider signed it
+
+	Incarnation uint64 `json:"incarnation,omitempty"`
+
+	Reason string `json:"reason,omitempty"`
+	Need   *Need  `json:"need,omitempty"`  // with refer and recover
+	State  string `json:"state,omitempty"` // with recover: the last state as its provider signed it
 }
 
 // Need is the least that a provider needs in order to say whether there is a
@@ -96,9 +102,12 @@ type Informed struct {
 
 // Handover is what guidance needs to know of a person, once a place is certain.
 type Handover struct {
-	Referral  string   `json:"referral"`
-	Request   string   `json:"request"`
-	Seen      uint64   `json:"seen"`
+	Referral string `json:"referral"`
+	Request  string `json:"request"`
+	Seen     uint64 `json:"seen"`
+
+	Incarnation uint64 `json:"incarnation,omitempty"` // as in a ReferralRequest
+
 	Name      string   `json:"name"`
 	Phone     string   `json:"phone,omitempty"`
 	Email     string   `json:"email,omitempty"`

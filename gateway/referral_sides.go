@@ -5,10 +5,15 @@ import "slices"
 // Take is what a provider's node does with a request of the referrer of r: the
 // state that it commits, or the same state with an answer that says why not.
 // Whatever comes twice is answered as the first time; only the last request can
-// be, and an older one is stale. The state that is given is sent, changed or not.
-func (r Referral) Take(q ReferralRequest, s Step) Referral {
+// be, and an older one is stale. So is one of a state that another incarnation of
+// the provider's database committed, whatever its number. The state that is given
+// is sent, changed or not.
+func (r Referral) Take(q ReferralRequest, incarnation uint64, s Step) Referral {
 	if r.Answer.Request == q.Request {
 		return r
+	}
+	if q.Incarnation != 0 && q.Incarnation != incarnation {
+		return r.Reply(Answer{Request: q.Request, Result: Stale})
 	}
 	s.By, s.Act, s.Seen, s.Request, s.Reason = ReferrerSide, q.Act, q.Seen, q.Request, q.Reason
 	next, err := r.Commit(s)
@@ -33,7 +38,7 @@ func (r Referral) Reply(a Answer) Referral {
 // is open.
 type Follow struct {
 	Referral
-	Incarnation uint64           `json:"incarnation"` // of the provider when it signed the state
+	Incarnation uint64           `json:"incarnation"` // of the provider when it signed the state; before the first, when it was asked
 	Open        *ReferralRequest `json:"open,omitempty"`
 }
 
@@ -53,7 +58,7 @@ func (f Follow) Ask(q ReferralRequest) (Follow, ReferralRequest, error) {
 	if f.Open != nil {
 		return f, q, Errorf(Conflict, "a request is open (%s): wait for the answer of the provider", f.Open.Act)
 	}
-	q.Referral, q.Seen = f.ID, f.Number
+	q.Referral, q.Seen, q.Incarnation = f.ID, f.Number, f.Incarnation
 	f.Open = &q
 	return f, q, nil
 }
@@ -65,6 +70,12 @@ func (f Follow) Later(incarnation uint64, r Referral) bool {
 		return incarnation > f.Incarnation
 	}
 	return r.Number > f.Number
+}
+
+// Restored tells whether a provider of which a later incarnation is heard must be
+// told what is known here: it may have lost it.
+func (f Follow) Restored(incarnation uint64) bool {
+	return f.Number > 0 && f.Status != "" && incarnation > f.Incarnation
 }
 
 // Behind tells whether a provider that was restored from a backup says less than
@@ -101,15 +112,3 @@ func (f Follow) Hear(incarnation uint64, r Referral, id string) (_ Follow, again
 
 // lonely acts carry more than can be asked again without it.
 func lonely(a ReferralAct) bool { return a == ActRefer || a == ActRecover || a == ActHandover }
-
-// Recover is what a provider's node that was restored from a backup makes of a
-// state that it had signed before: the later of that and its own. have is what
-// the backup knew, of which Number is 0 if nothing. The state is committed under
-// a new number, so that the referrer hears of it.
-func (have Referral) Recover(signed Referral) Referral {
-	if signed.Number < have.Number {
-		signed = have
-	}
-	signed.Number++
-	return signed
-}

@@ -126,6 +126,9 @@ func writeStatus(w io.Writer, s rest.Status) error {
 	fmt.Fprintf(w, "offers    %d\n", s.Offers)
 	if r := s.Referrals; r.Open > 0 {
 		fmt.Fprintf(w, "referrals %d open, of which %d wait for you and %d are overdue\n", r.Open, r.Mine, r.Overdue)
+		if r.Awaited > 0 {
+			fmt.Fprintf(w, "          %d were put back from a backup and wait for the nodes of their referrers; see doorstroom referrals list\n", r.Awaited)
+		}
 	}
 	for _, i := range s.Imports {
 		fmt.Fprintf(w, "import    %s of %s: %d offers, %d changed, %d withdrawn, %d bad\n",

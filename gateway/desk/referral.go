@@ -105,7 +105,7 @@ func (d *Desk) line(f store.ReferralFacts, day gateway.Date) ReferralLine {
 	l := ReferralLine{
 		ID: f.ID, Side: f.Side, Party: f.Party, PartyName: d.partyName(f.Party), Principal: f.Principal, Offer: f.Offer,
 		Allotment: f.Allotment, Reference: f.Reference, Status: f.Status, StatusLabel: d.statusLabel(f), Number: f.Number,
-		Since: f.Since, Date: f.Date, Asked: f.Open, AnswerBy: f.AnswerBy, Notes: referralNotes(f),
+		Since: f.Since, Date: f.Date, Asked: f.Open, AnswerBy: f.AnswerBy, Notes: d.referralNotes(f),
 	}
 	if f.Side == gateway.ProviderSide && f.Status.Booked() {
 		l.Pseudonym = f.Pseudonym
@@ -116,6 +116,8 @@ func (d *Desk) line(f store.ReferralFacts, day gateway.Date) ReferralLine {
 
 func (d *Desk) statusLabel(f store.ReferralFacts) string {
 	switch {
+	case d.awaits(f):
+		return d.lists.Label("verwijsstatus", string(f.Status)) + " (teruggezet)"
 	case f.Status != "":
 		return d.lists.Label("verwijsstatus", string(f.Status))
 	case f.Open != "":
@@ -124,8 +126,12 @@ func (d *Desk) statusLabel(f store.ReferralFacts) string {
 	return "Niet aangenomen"
 }
 
+// awaits tells whether nothing may become of a referral now: this node was put back
+// from a backup, and asks the referrer what it knows.
+func (d *Desk) awaits(f store.ReferralFacts) bool { return d.now().Before(f.Awaits) }
+
 // referralNotes are what somebody must know who works with a referral.
-func referralNotes(f store.ReferralFacts) (notes []string) {
+func (d *Desk) referralNotes(f store.ReferralFacts) (notes []string) {
 	add := func(is bool, text string) {
 		if is {
 			notes = append(notes, text)
@@ -135,6 +141,12 @@ func referralNotes(f store.ReferralFacts) (notes []string) {
 	add(f.Orphan, "alleen de stand is hier bekend, na herstel van een back-up: bel het leerwerkbedrijf")
 	add(f.Forgotten, "het leerwerkbedrijf kent deze verwijzing niet meer: bel het, of meld opnieuw aan")
 	add(f.Recovering, "het leerwerkbedrijf krijgt terug wat het na herstel van een back-up kwijt was")
+	add(d.awaits(f), "teruggezet uit een back-up: de node van de verwijzer zegt eerst wat er daarna gebeurde, tot uiterlijk "+f.Awaits.In(gateway.Amsterdam()).Format("2006-01-02 15:04")+"; tot dan verandert hier niets")
+	undone := d.lists.Label("verwijsstatus", string(f.Undone))
+	add(f.Undone != "" && f.Side == gateway.ProviderSide,
+		"na herstel van een back-up ging het hier verder zonder te weten dat de stand al '"+undone+"' was, zoals de verwijzer en de inwoner hoorden: overleg met de verwijzer")
+	add(f.Undone != "" && f.Side == gateway.ReferrerSide,
+		"na herstel van een back-up ging het leerwerkbedrijf verder zonder te weten dat de stand al '"+undone+"' was: overleg met het leerwerkbedrijf")
 	return notes
 }
 
@@ -145,6 +157,8 @@ func (d *Desk) nextStep(f store.ReferralFacts, day gateway.Date) *ReferralStep {
 	}
 	step := ReferralStep{Party: f.Party, Due: f.Due, Action: d.lists.Label("vervolgstap", f.Status.NextStep().Action)}
 	switch {
+	case d.awaits(f):
+		step.Due, step.Action = gateway.DateOf(f.Awaits), "Zeggen wat er na de back-up gebeurde (doet de node zelf)"
 	case f.Forgotten || f.Status == "" && f.Open == "":
 		step.Party, step.Due, step.Action = d.Self, "", "Opnieuw aanmelden, of de verwijzing wissen"
 	case f.Open != "": // the provider must answer, whosever the step was
@@ -260,7 +274,9 @@ func (d *Desk) fillReferral(ctx context.Context, detail *ReferralDetail, f store
 			return "", fmt.Errorf("read referral: %w", err)
 		}
 		r, detail.Need, digest = provided.Referral, &provided.Need, provided.Digest
-		detail.May, detail.Passed = r.Status.Acts(gateway.ProviderSide), passedOut(provided.Passed)
+		if detail.Passed = passedOut(provided.Passed); !d.awaits(f) {
+			detail.May = r.Status.Acts(gateway.ProviderSide)
+		}
 		if provided.Waiting {
 			detail.Waiting = provided.Since
 		}

@@ -179,6 +179,7 @@ type ReferralCounts struct {
 	Mine    int `json:"mine"`    // of these, the next step is for this node
 	Late    int `json:"late"`    // of these, overdue by more than LateAfter working days
 	OurLate int `json:"ourLate"` // overdue, and the next step is for this node
+	Awaited int `json:"awaited"` // put back from a backup: their referrers must say first what they know
 }
 
 // LateAfter is how many working days a step may be overdue before the node warns.
@@ -192,6 +193,9 @@ func (d *Desk) ReferralCounts(day gateway.Date) (c ReferralCounts) {
 			continue
 		}
 		c.Open++
+		if d.awaits(f) {
+			c.Awaited++
+		}
 		if step.Mine {
 			c.Mine++
 		}

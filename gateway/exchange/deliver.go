@@ -53,10 +53,11 @@ type worker struct {
 	e       *Exchange
 	peer    gateway.OIN
 	wake    chan struct{}
-	helloed atomic.Bool // the peer said hello to us: look at what it holds
-	changed atomic.Bool // its hello says something new: what it refused may be welcome now
-	unknown atomic.Bool // it signs with a key that is not in the register here: it may have a newer one
-	attempt *attempt    // under way; guarded by e.mu
+	given   atomic.Uint64 // the incarnation of the peer for which all that is known of referrals was given back
+	helloed atomic.Bool   // the peer said hello to us: look at what it holds
+	changed atomic.Bool   // its hello says something new: what it refused may be welcome now
+	unknown atomic.Bool   // it signs with a key that is not in the register here: it may have a newer one
+	attempt *attempt      // under way; guarded by e.mu
 
 	// below: used by run only
 	print   fingerprint          // of what a hello would say now
@@ -138,6 +139,9 @@ func (w *worker) turn(ctx context.Context) time.Duration {
 		if _, err := w.e.Store.ReleaseHeld(ctx, now, w.peer); err != nil { // a changed hello may not have been looked at before
 			return w.trouble("release held messages", err)
 		}
+	}
+	if err := w.gave(ctx, status, now); err != nil {
+		return w.trouble("look whether all referrals were given back", err)
 	}
 	if err := w.greet(ctx, rules, party, now); err != nil {
 		return w.failed(ctx, now, status, nil, err)

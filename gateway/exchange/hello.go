@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -98,6 +99,7 @@ func (e *Exchange) helloFor(rules publication.Rules, peer gateway.OIN, now time.
 		h.CodeLists[gateway.HelloApproval] = rules.Approval
 	}
 	h.TellClosed(e.closings(), gateway.DateOf(now))
+	h.CodeLists[gateway.HelloRecovered] = strconv.FormatUint(e.given(peer), 10)
 	if rules.Register == nil {
 		return h
 	}
@@ -109,6 +111,17 @@ func (e *Exchange) helloFor(rules publication.Rules, peer gateway.OIN, now time.
 		}
 	}
 	return h
+}
+
+// given is the incarnation of a peer for which all that is known of referrals was
+// given back.
+func (e *Exchange) given(peer gateway.OIN) uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if w := e.workers[peer]; w != nil {
+		return w.given.Load()
+	}
+	return 0
 }
 
 // kinds are the kinds of messages that can be taken here: those about persons only
@@ -131,18 +144,19 @@ type fingerprint struct {
 	rules  publication.Rules
 	day    gateway.Date
 	closed []gateway.Closing
+	given  uint64
 	hash   string
 }
 
 // fingerprint tells whether a hello would say something new.
 func (w *worker) fingerprint(rules publication.Rules, now time.Time) string {
-	day, closed := gateway.DateOf(now), w.e.closings()
-	if w.print.hash == "" || w.print.rules != rules || w.print.day != day || !slices.Equal(w.print.closed, closed) {
+	day, closed, given := gateway.DateOf(now), w.e.closings(), w.given.Load()
+	if w.print.hash == "" || w.print.rules != rules || w.print.day != day || w.print.given != given || !slices.Equal(w.print.closed, closed) {
 		b, err := json.Marshal(w.e.helloFor(rules, w.peer, now))
 		if err != nil {
 			panic("a hello is plain data: " + err.Error())
 		}
-		w.print = fingerprint{rules, day, closed, gateway.Hash(b)}
+		w.print = fingerprint{rules, day, closed, given, gateway.Hash(b)}
 	}
 	return w.print.hash
 }

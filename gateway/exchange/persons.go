@@ -80,6 +80,19 @@ func overTold(o store.Outgoing, told policy.Told) string {
 // that was restored, or gave up on messages.
 const remembersEnded = 30 * 24 * time.Hour
 
+// gave sees whether all that is known of referrals was given back to a peer that
+// was restored: the next hello says so.
+func (w *worker) gave(ctx context.Context, status store.PeerStatus, now time.Time) error {
+	if status.Hello == nil || status.Hello.Incarnation == w.given.Load() {
+		return nil
+	}
+	given, err := w.e.Store.GivenBack(ctx, w.peer, now.Add(-remembersEnded))
+	if err == nil {
+		w.given.Store(given)
+	}
+	return err
+}
+
 // reconcile goes through the referrals with the peer again where one of the two
 // was restored, or messages were given up.
 func (w *worker) reconcile(ctx context.Context, now time.Time) error {
@@ -92,6 +105,7 @@ func (w *worker) reconcile(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("go through referrals again: %w", err)
 	}
 	w.e.Log.Info("the referrals with a party were gone through again", "peer", w.peer, "messages", n)
+	w.poke() // perhaps there is nothing to give back: then that is said
 	return nil
 }
 

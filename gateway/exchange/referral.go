@@ -62,7 +62,7 @@ func (e *door) referralEffect(m gateway.Message, signed string) (store.Effect, g
 	trajectsoort := ""
 	if q := effect.Request; q != nil {
 		if q.State != "" {
-			effect.Recovered = e.recovered(q.State)
+			effect.Recovered, effect.RecoveredIn = e.recovered(q.State)
 		}
 		if q.Need != nil {
 			trajectsoort = q.Need.Trajectsoort
@@ -84,24 +84,25 @@ func (e *door) checkReferral(effect store.ReferralEffect, m gateway.Message) gat
 }
 
 // recovered reads a state that this node once sent to the peer, and may have lost
-// since; nil if it did not sign it. The time of such a message may be long over.
-func (e *door) recovered(token string) *gateway.Referral {
+// since, with the incarnation that signed it; nil if it did not. The time of such a
+// message may be long over.
+func (e *door) recovered(token string) (*gateway.Referral, uint64) {
 	payload, _, err := seal.Open(token, seal.Message, e.ownKey)
 	if err != nil {
-		return nil
+		return nil, 0
 	}
 	m, reason, _ := e.Schema.Envelope(payload)
 	if reason != "" || m.Kind != gateway.KindReferralState || m.Source != e.Self || m.Recipient != e.peer {
-		return nil
+		return nil, 0
 	}
 	if reason, _ := e.Schema.Message(m.Kind, m.Data, gateway.DateOf(m.Time)); reason != "" {
-		return nil
+		return nil, 0
 	}
 	var state gateway.Referral
 	if err := json.Unmarshal(m.Data, &state); err != nil {
-		return nil
+		return nil, 0
 	}
-	return &state
+	return &state, m.Incarnation
 }
 
 // ownKey finds a signing key that is this node's, or was.

@@ -254,6 +254,85 @@ func TestCancellationCrosses(t *testing.T) {
 	})
 }
 
+// TestProviderOfReferralsRestored: a place that was promised after the backup stays
+// promised; meanwhile nothing becomes of what the backup has, and once each
+// referrer has said what it knows all goes on by itself.
+func TestProviderOfReferralsRestored(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newReferring(t)
+		promised, quiet := f.refer(gt.Alblasserdam, "K-1"), f.refer(gt.Dordrecht, "K-2")
+		backUp(t, f.Federation, gt.Smile)
+		f.commit(desk.ReferralCommit{Referral: promised, Act: gateway.ActAccept})
+		lost := f.refer(gt.Alblasserdam, "K-3")
+		f.commit(desk.ReferralCommit{Referral: lost, Act: gateway.ActInvestigate})
+		f.Stop(gt.Smile)
+		restore(t, f.Federation, gt.Smile, 0)
+		f.Net.Break(gt.Fault{Before: func(_, _ gateway.OIN) error { return gateway.Errorf(gateway.Unavailable, "away") }})
+		f.Start(gt.Smile)
+		for _, id := range []string{promised, quiet} {
+			got := f.read(gt.Smile, id)
+			if !strings.Contains(got.StatusLabel, "teruggezet") || got.NextStep.Mine || len(got.May) > 0 || len(got.Notes) != 1 {
+				t.Errorf("got %+v, want that it waits for its referrer", got)
+			}
+			_, err := f.Node(gt.Smile).Desk.CommitReferral(t.Context(), gt.Everyone(), desk.ReferralCommit{Referral: id, Act: gateway.ActDecline, Reason: "geen-plek"})
+			if gateway.KindOf(err) != gateway.Conflict {
+				t.Errorf("got %v, want a conflict", err)
+			}
+		}
+		if got := f.Node(gt.Smile).Desk.ReferralCounts(gateway.DateOf(time.Now())); got.Awaited != 2 {
+			t.Errorf("got %+v, want two that wait", got)
+		}
+		f.Net.Break(gt.Fault{})
+		time.Sleep(2 * time.Hour)
+		f.status(gt.Alblasserdam, promised, gateway.Accepted)
+		f.status(gt.Alblasserdam, lost, gateway.Investigating)
+		f.status(gt.Dordrecht, quiet, gateway.Requested)
+		if got := f.Node(gt.Smile).Desk.ReferralCounts(gateway.DateOf(time.Now())); got.Awaited != 0 {
+			t.Errorf("got %+v, want none that waits", got)
+		}
+		f.commit(desk.ReferralCommit{Referral: quiet, Act: gateway.ActAccept})
+		f.status(gt.Dordrecht, quiet, gateway.Accepted)
+	})
+}
+
+// TestProviderRestoredWithoutItsReferrer goes on after three days, also with what a
+// referrer that was restored itself has forgotten.
+func TestProviderRestoredWithoutItsReferrer(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newReferring(t)
+		backUp(t, f.Federation, gt.Alblasserdam)
+		backUp(t, f.Federation, gt.Dordrecht)
+		forgotten, alone := f.refer(gt.Alblasserdam, "K-1"), f.refer(gt.Dordrecht, "K-2")
+		backUp(t, f.Federation, gt.Smile)
+		f.commit(desk.ReferralCommit{Referral: alone, Act: gateway.ActAccept})
+		for _, oin := range []gateway.OIN{gt.Smile, gt.Alblasserdam} {
+			f.Stop(oin)
+			restore(t, f.Federation, oin, 0)
+		}
+		f.Stop(gt.Dordrecht)
+		f.Start(gt.Smile)
+		f.Start(gt.Alblasserdam)
+		time.Sleep(2 * time.Hour)
+		f.commit(desk.ReferralCommit{Referral: forgotten, Act: gateway.ActAccept}) // it has nothing more to say
+		decline := desk.ReferralCommit{Referral: alone, Act: gateway.ActDecline, Reason: "geen-plek"}
+		if _, err := f.Node(gt.Smile).Desk.CommitReferral(t.Context(), gt.Everyone(), decline); gateway.KindOf(err) != gateway.Conflict {
+			t.Fatalf("got %v, want a conflict: Dordrecht is away", err)
+		}
+		time.Sleep(gateway.ConfirmWithin)
+		f.commit(decline)
+		f.Start(gt.Dordrecht)
+		time.Sleep(2 * time.Hour)
+		f.status(gt.Dordrecht, alone, gateway.Declined)
+		for _, oin := range []gateway.OIN{gt.Smile, gt.Dordrecht} {
+			if notes := f.read(oin, alone).Notes; len(notes) != 1 || !strings.Contains(notes[0], "Geaccepteerd") {
+				t.Errorf("%s: got notes %q, want what was undone", oin, notes)
+			}
+		}
+	})
+}
+
 // TestTermsStandStillWhileClosed: the days on which the provider is closed do not
 // count for what it must do.
 func TestTermsStandStillWhileClosed(t *testing.T) {

@@ -164,6 +164,7 @@ func (n *Node) collectStored(ctx context.Context, s sample) error {
 	s.send("referrals_own_step", float64(count.Mine))
 	s.send("referrals_overdue", float64(count.Overdue))
 	s.send("referrals_late", float64(count.Late))
+	s.send("referrals_awaited", float64(count.Awaited))
 	backup, ok, err := n.Store.LastBackup(ctx)
 	if err != nil {
 		return err

@@ -75,6 +75,7 @@ func Metrics() []Metric {
 		{"doorstroom_referrals_own_step", gauge, "Of these, how many have a next step that is for this node.", nil},
 		{"doorstroom_referrals_overdue", gauge, "Of these, how many have a next step, or an answer, that was due before today.", nil},
 		{"doorstroom_referrals_late", gauge, "Of these, how many are overdue by more than 5 working days.", nil},
+		{"doorstroom_referrals_awaited", gauge, "Of these, how many were put back from a backup and wait for the nodes of their referrers to say what they know.", nil},
 
 		{"doorstroom_logboek_entries_total", counter, "Entries of the journal since start that the receiver of logboek.endpoint took (taken), and tries that failed (failed).", []string{"outcome"}},
 		{"doorstroom_logboek_lag_entries", gauge, "Entries of the journal that the receiver of logboek.endpoint has not taken yet.", nil},

@@ -108,7 +108,7 @@ func (t *txn) accept(self gateway.OIN, in Inbound, quota Quota, tight bool) (gat
 		return answer, nil
 	}
 	if in.Effect.Referral != nil && answer.Outcome == gateway.Received {
-		if answer.Outcome, answer.Reason, err = t.applyReferral(in); err != nil {
+		if answer.Outcome, answer.Reason, err = t.applyReferral(in); err != nil || answer.Outcome == gateway.RetryLater {
 			return answer, err
 		}
 	}

@@ -65,7 +65,12 @@ func (s *Store) prepare(ctx context.Context, steps []migration) error {
 			return err
 		}
 		highest, err := getUint(r, keyHighest())
+		if err != nil {
+			return err
+		}
+		life, err := readLife(r)
 		s.incarnation.Store(incarnation)
+		s.life.Store(&life)
 		s.highest.Store(int64(highest))
 		return err
 	})

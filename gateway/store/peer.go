@@ -158,7 +158,8 @@ func (t *txn) contact(peer gateway.OIN) error {
 // before in what the peer understands: protocol, kinds, code lists, register or
 // incarnation. It counts as contact. A peer that comes back as another
 // incarnation was restored and may have lost anything: it is owed the present
-// state.
+// state. One that says that it has given back what it knows of referrals lets those
+// go on that were put back from a backup.
 func (s *Store) SaveHello(ctx context.Context, now time.Time, peer gateway.OIN, hello gateway.Hello) (changed bool, err error) {
 	err = s.update(ctx, now, func(t *txn) error {
 		var before helloRow
@@ -173,6 +174,11 @@ func (s *Store) SaveHello(ctx context.Context, now time.Time, peer gateway.OIN, 
 				return err
 			}
 			t.peers[peer].Referrals = true
+		}
+		if recovered, known := hello.Recovered(); known && recovered == s.Incarnation() {
+			if err := t.confirmReferrals(s.referrals, peer); err != nil {
+				return err
+			}
 		}
 		return t.contact(peer)
 	})
@@ -214,6 +220,9 @@ func (t *txn) owe(peer gateway.OIN) error {
 }
 
 func sameHello(a, b gateway.Hello) bool {
+	a.CodeLists, b.CodeLists = maps.Clone(a.CodeLists), maps.Clone(b.CodeLists)
+	delete(a.CodeLists, gateway.HelloRecovered) // says nothing of what it understands
+	delete(b.CodeLists, gateway.HelloRecovered)
 	return slices.Equal(a.Protocol, b.Protocol) && slices.Equal(a.Kinds, b.Kinds) && maps.Equal(a.CodeLists, b.CodeLists) &&
 		a.Register == b.Register && a.Incarnation == b.Incarnation
 }

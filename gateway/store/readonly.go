@@ -32,6 +32,11 @@ func OpenReadOnly(path string) (*Store, error) {
 		if version > format {
 			return gateway.Wrap(gateway.Conflict, ErrFormat, fmt.Sprintf("the database has format %d and this program knows %d: run the newer program", version, format))
 		}
+		life, err := readLife(r)
+		if err != nil {
+			return err
+		}
+		s.life.Store(&life)
 		found, err := readRemains(r)
 		s.incarnation.Store(found.Incarnation)
 		if !found.Highest.IsZero() {

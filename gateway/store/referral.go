@@ -101,6 +101,24 @@ type providedRow struct {
 	Waiting  *waiting         `json:"waiting,omitempty"`
 	Passed   []Passed         `json:"passed,omitempty"`
 	Conflict bool             `json:"conflict,omitempty"` // adopted after a restore, and its places were not free
+
+	// See gateway.Provided.
+	Incarnation uint64        `json:"incarnation,omitempty"`
+	Base        gateway.Point `json:"base,omitzero"`
+	// Undone is the state that the referrer knew of a referral with which this node
+	// went on after a restore, without it. Staff end that by what they do next.
+	Undone gateway.ReferralStatus `json:"undone,omitempty"`
+}
+
+func (r *providedRow) provided() gateway.Provided {
+	return gateway.Provided{Referral: r.Referral, Incarnation: r.Incarnation, Base: r.Base}
+}
+
+// stands takes over what a referral is in a life, but for its state, which keep
+// writes.
+func (r *providedRow) stands(p gateway.Provided) gateway.Referral {
+	r.Incarnation, r.Base = p.Incarnation, p.Base
+	return p.Referral
 }
 
 // Reservation is of places for an introduction. It lapses after its date.
@@ -136,6 +154,8 @@ type followedRow struct {
 	Orphan     bool           `json:"orphan,omitempty"`    // its request is unknown here: a backup was put back
 	Forgotten  bool           `json:"forgotten,omitempty"` // its provider says that it knows none such
 	Failed     string         `json:"failed,omitempty"`    // how the last request ended that never came to its provider
+
+	Undone gateway.ReferralStatus `json:"undone,omitempty"` // its provider was restored and went on without it: where it stood here
 }
 
 func newSalt() []byte {

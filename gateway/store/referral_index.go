@@ -33,9 +33,14 @@ type ReferralFacts struct {
 	Recovering bool                // its provider was told what it lost, and has not answered
 	Conflict   bool                // its places were taken when it was recovered
 	Pseudonym  string              // by which an export may say that it counts the participant
+	// Awaits is until when nothing may become of a referral that was put back from a
+	// backup: its referrer must say what it knows of it. Zero: nothing is awaited.
+	Awaits time.Time
+	Undone gateway.ReferralStatus // after a restore its provider went on without this state, which the referrer knew
 
-	key      referralKey
-	revision uint64
+	incarnation uint64
+	key         referralKey
+	revision    uint64
 }
 
 // Final tells whether nothing more is to be done.
@@ -58,6 +63,7 @@ func (f ReferralFacts) OverdueOn(day gateway.Date) bool {
 func (r *providedRow) facts() ReferralFacts {
 	f := factsOf(r.Referral, r.Revision)
 	f.Side, f.Party, f.Conflict = gateway.ProviderSide, r.Referral.Referrer, r.Conflict
+	f.incarnation, f.Undone = r.Incarnation, r.Undone
 	if r.Waiting != nil {
 		f.Waits, f.Allotment = r.Waiting.Number, r.Waiting.Allotment
 	}
@@ -68,6 +74,7 @@ func (r *followedRow) facts() ReferralFacts {
 	f := factsOf(r.Follow.Referral, r.Revision)
 	f.Side, f.Party, f.Reference = gateway.ReferrerSide, r.Follow.Provider, r.Reference
 	f.Failed, f.AnswerBy, f.Orphan, f.Forgotten, f.Recovering = r.Failed, r.AnswerBy, r.Orphan, r.Forgotten, r.Recovering != ""
+	f.incarnation, f.Undone = r.Follow.Incarnation, r.Undone
 	if r.Follow.Open != nil {
 		f.Open = r.Follow.Open.Act
 	}
@@ -123,10 +130,14 @@ func (x *index) erase(some []referralKey) {
 // Referrals lists what is known of the referrals of both sides that match, those
 // first whose next step is due first, then by id.
 func (s *Store) Referrals(match func(ReferralFacts) bool) []ReferralFacts {
+	life := *s.life.Load()
 	s.referrals.mu.RLock()
 	defer s.referrals.mu.RUnlock()
 	var found []ReferralFacts
 	for _, f := range s.referrals.all {
+		if f.doubtful(life) && !f.Final() {
+			f.Awaits = life.Until()
+		}
 		if match == nil || match(f) {
 			found = append(found, f)
 		}
@@ -134,6 +145,23 @@ func (s *Store) Referrals(match func(ReferralFacts) bool) []ReferralFacts {
 	slices.SortFunc(found, func(a, b ReferralFacts) int {
 		return cmp.Or(cmp.Compare(lateIfNone(a.Due), lateIfNone(b.Due)), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Side, b.Side))
 	})
+	return found
+}
+
+func (f ReferralFacts) doubtful(l gateway.Life) bool {
+	return f.Side == gateway.ProviderSide && gateway.Provided{Incarnation: f.incarnation}.Doubtful(l)
+}
+
+// doubtful lists the referrals of a referrer that were put back from a backup and
+// that nothing was heard of since.
+func (x *index) doubtful(referrer gateway.OIN, l gateway.Life) (found []referralKey) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	for at, f := range x.all {
+		if f.Party == referrer && f.doubtful(l) {
+			found = append(found, at.key)
+		}
+	}
 	return found
 }
 

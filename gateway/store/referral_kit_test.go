@@ -198,6 +198,12 @@ func (r *region) try(id string, act gateway.ReferralAct, more ...func(*store.Com
 	return r.provider.CommitReferral(ctx, r.now, c)
 }
 
+// signed stands for a state as its provider signed it.
+type signed struct {
+	Incarnation uint64
+	State       gateway.Referral
+}
+
 // inboundOf is the message that a recipient makes of what waits at a sender.
 func inboundOf(t rapid.TB, from *node, to gateway.OIN, o store.Outgoing) store.Inbound {
 	t.Helper()
@@ -214,14 +220,15 @@ func inboundOf(t rapid.TB, from *node, to gateway.OIN, o store.Outgoing) store.I
 	case gateway.KindReferral:
 		effect.Request = &gateway.ReferralRequest{}
 		err = json.Unmarshal(o.Data, effect.Request)
-		if effect.Request.State != "" { // stands for a signature
-			effect.Recovered = &gateway.Referral{}
-			must(t, json.Unmarshal([]byte(effect.Request.State), effect.Recovered))
+		if effect.Request.State != "" {
+			var s signed
+			must(t, json.Unmarshal([]byte(effect.Request.State), &s))
+			effect.Recovered, effect.RecoveredIn = &s.State, s.Incarnation
 		}
 	case gateway.KindReferralState:
 		effect.State = &gateway.Referral{}
 		err = json.Unmarshal(o.Data, effect.State)
-		effect.Signed = string(o.Data)
+		effect.Signed = string(get(json.Marshal(signed{from.Incarnation(), *effect.State}))(t))
 	case gateway.KindHandover:
 		effect.Handover = &gateway.Handover{}
 		err = json.Unmarshal(o.Data, effect.Handover)

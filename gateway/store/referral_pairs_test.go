@@ -84,7 +84,9 @@ func heard(t *testing.T, s *testStore, now time.Time, status gateway.ReferralSta
 		r.Due = "2026-12-01"
 	}
 	r.Answer = gateway.Answer{Request: f.Open.Request, Result: gateway.Committed}
-	acceptAll(t, s, now, about(peerA, gateway.KindReferralState, uuid.NewString(), &store.ReferralEffect{State: &r, Signed: "signed"}))
+	in := about(peerA, gateway.KindReferralState, uuid.NewString(), &store.ReferralEffect{State: &r, Signed: "signed"})
+	in.Message.Incarnation = max(in.Message.Incarnation, f.Incarnation)
+	acceptAll(t, s, now, in)
 	return get(s.FollowedReferral(ctx, f.ID))(t).Follow
 }
 

@@ -18,8 +18,9 @@ type ReferralEffect struct {
 	Signed   string                   // the message as its sender signed it
 	// Recovered is the state in a request to recover, once it was verified that
 	// this node signed it; nil: it did not.
-	Recovered *gateway.Referral
-	Terms     ReferralTerms
+	Recovered   *gateway.Referral
+	RecoveredIn uint64 // the incarnation of this node that signed it
+	Terms       ReferralTerms
 }
 
 // Commitment is one step of the provider's staff in a referral.
@@ -52,7 +53,14 @@ func (s *Store) CommitReferral(ctx context.Context, now time.Time, c Commitment)
 		if c.Seen != 0 && c.Seen != row.Referral.Number {
 			return gateway.Errorf(gateway.Conflict, "the referral has changed since: its state is number %d", row.Referral.Number)
 		}
-		next, err := row.Referral.Commit(gateway.Step{
+		life, err := readLife(t)
+		if err != nil {
+			return err
+		}
+		if row.provided().Awaits(life, t.now) {
+			return errAwaited(row.Referral, life)
+		}
+		next, err := row.stands(row.provided().GoOn(life)).Commit(gateway.Step{
 			By: gateway.ProviderSide, Act: c.Act, Reason: c.Reason, Date: c.Date, At: t.now,
 		})
 		if err != nil {
@@ -63,6 +71,7 @@ func (s *Store) CommitReferral(ctx context.Context, now time.Time, c Commitment)
 		} else if len(c.Dagdelen) > 0 {
 			return gateway.Errorf(gateway.Invalid, "the referral says itself on which dagdelen")
 		}
+		row.Undone = ""
 		state, err = t.commit(row, next, &c, journal.KindReferralCommitted, string(c.Act), nil)
 		return err
 	})
@@ -70,6 +79,11 @@ func (s *Store) CommitReferral(ctx context.Context, now time.Time, c Commitment)
 }
 
 func errNoReferral() error { return gateway.Errorf(gateway.NotFound, "no such referral") }
+
+func errAwaited(r gateway.Referral, l gateway.Life) error {
+	return gateway.Errorf(gateway.Conflict, "this node was put back from a backup at %s, and the referral may have gone on since: the node of its referrer, %s, "+
+		"was asked what it knows. Wait until that has answered, until %s at the latest, or call them", l.Restored.Format(time.RFC3339), r.Referrer, l.Until().Format(time.RFC3339))
+}
 
 // commit writes the next state of a referral: its places, when it is due, the
 // journal, and the message to the referrer.
@@ -143,22 +157,48 @@ func (t *txn) takeRequest(m gateway.Message, q gateway.ReferralRequest, e *Refer
 	if err != nil {
 		return "", "", err
 	}
+	life, err := readLife(t)
+	if err != nil {
+		return "", "", err
+	}
 	switch {
 	case why != "":
 		err = t.refuse(m, q, why)
-	case q.Act == gateway.ActRecover:
-		err = t.adopt(m, row, q, e)
-	case row == nil && q.Act == gateway.ActRefer:
-		err = t.takeNew(m, q, e)
+	case q.Act == gateway.ActRecover || q.Act == gateway.ActRefer && row == nil:
+		if tooEarly(q, life) {
+			return gateway.RetryLater, gateway.ReasonIncarnation, nil
+		}
+		if q.Act == gateway.ActRecover {
+			err = t.adopt(m, row, q, e, life)
+		} else {
+			err = t.takeNew(m, q, e, life)
+		}
 	case row == nil:
 		err = t.refuse(m, q, gateway.WhyUnknown)
-	case q.Act == gateway.ActRefer && row.Referral.Answer.Request != q.Request && row.Referral.Status != "":
-		_, err = t.commit(row, row.Referral.Reply(gateway.Answer{Request: q.Request, Result: gateway.NotDone, Why: gateway.WhyOpen}),
-			&Commitment{Act: q.Act, Terms: e.Terms}, journal.KindReferralTaken, string(gateway.NotDone), nil)
 	default:
-		next := row.Referral.Take(q, gateway.Step{At: t.now})
-		_, err = t.commit(row, next, &Commitment{Act: q.Act, Terms: e.Terms}, journal.KindReferralTaken, taken(next, q), nil)
+		return t.takeKnown(row, q, e, life)
 	}
+	return gateway.Received, "", err
+}
+
+// tooEarly tells whether a request that begins a referral, or recovers one, was
+// made without knowing that this node was restored: its referrer makes another when
+// it hears of that.
+func tooEarly(q gateway.ReferralRequest, l gateway.Life) bool {
+	return !l.Restored.IsZero() && q.Incarnation != 0 && q.Incarnation != l.Incarnation
+}
+
+// takeKnown takes a request about a referral that is here.
+func (t *txn) takeKnown(row *providedRow, q gateway.ReferralRequest, e *ReferralEffect, l gateway.Life) (gateway.Outcome, gateway.Reason, error) {
+	p, ok := row.provided().Take(q, l, gateway.Step{At: t.now})
+	if !ok {
+		return gateway.RetryLater, gateway.ReasonIncarnation, nil
+	}
+	if next := &p.Answer; q.Act == gateway.ActRefer && row.Referral.Answer.Request != q.Request && row.Referral.Status != "" {
+		next.Result, next.Why = gateway.NotDone, gateway.WhyOpen
+	}
+	next := row.stands(p)
+	_, err := t.commit(row, next, &Commitment{Act: q.Act, Terms: e.Terms}, journal.KindReferralTaken, taken(next, q), nil)
 	return gateway.Received, "", err
 }
 
@@ -209,7 +249,7 @@ func (t *txn) refuse(m gateway.Message, q gateway.ReferralRequest, why string) e
 }
 
 // takeNew makes a referral of a request to refer, or says why not.
-func (t *txn) takeNew(m gateway.Message, q gateway.ReferralRequest, e *ReferralEffect) error {
+func (t *txn) takeNew(m gateway.Message, q gateway.ReferralRequest, e *ReferralEffect, l gateway.Life) error {
 	why, err := t.whyNot(m, q.Need, e.Terms)
 	if err != nil {
 		return err
@@ -221,9 +261,9 @@ func (t *txn) takeNew(m gateway.Message, q gateway.ReferralRequest, e *ReferralE
 		ID: q.Referral, Follows: q.Need.Follows, Offer: q.Need.Offer, Provider: m.Recipient, Referrer: m.Source,
 		Principal: m.Principal, Dagdelen: q.Need.Dagdelen, Number: min(q.Seen, maxSeen),
 	}
-	q.Seen = none.Number
-	row := &providedRow{Referral: none, Need: *q.Need, Salt: newSalt()}
-	next := none.Take(q, gateway.Step{At: t.now})
+	q.Seen, q.Incarnation = none.Number, 0
+	row := &providedRow{Referral: none, Need: *q.Need, Salt: newSalt(), Incarnation: l.Incarnation}
+	next := none.Take(q, l.Incarnation, gateway.Step{At: t.now})
 	if next.Status == "" {
 		return t.refuse(m, q, gateway.WhyNotNow)
 	}
@@ -284,7 +324,9 @@ func (t *txn) isShown(to gateway.OIN, offer string, terms ReferralTerms) (bool, 
 // takeHandover is what the provider makes of handover data: they are kept only if
 // the step is committed, or if they were lost and are due.
 func (t *txn) takeHandover(m gateway.Message, h *gateway.Handover, e *ReferralEffect) (gateway.Outcome, gateway.Reason, error) {
-	q := gateway.ReferralRequest{Referral: h.Referral, Request: h.Request, Act: gateway.ActHandover, Seen: h.Seen}
+	q := gateway.ReferralRequest{
+		Referral: h.Referral, Request: h.Request, Act: gateway.ActHandover, Seen: h.Seen, Incarnation: h.Incarnation,
+	}
 	row, why, err := t.asked(m, h.Referral)
 	if err != nil {
 		return "", "", err
@@ -295,8 +337,16 @@ func (t *txn) takeHandover(m gateway.Message, h *gateway.Handover, e *ReferralEf
 		}
 		return gateway.Received, "", t.refuse(m, q, why)
 	}
-	key := keyOf(h.Referral)
-	next := row.Referral.Take(q, gateway.Step{At: t.now})
+	life, err := readLife(t)
+	if err != nil {
+		return "", "", err
+	}
+	key, before := keyOf(h.Referral), row.Referral.Number
+	p, ok := row.provided().Take(q, life, gateway.Step{At: t.now})
+	if !ok {
+		return gateway.RetryLater, gateway.ReasonIncarnation, nil
+	}
+	next := row.stands(p)
 	if next.Answer.Why == gateway.WhyNotNow && afterHandover(next.Status) {
 		held, err := t.get(table{name: tableHandovers}, key[:])
 		if err != nil {
@@ -307,7 +357,7 @@ func (t *txn) takeHandover(m gateway.Message, h *gateway.Handover, e *ReferralEf
 		}
 	}
 	var fields []gateway.Field
-	if next.Answer.Result == gateway.Committed && next.Number != row.Referral.Number {
+	if next.Answer.Result == gateway.Committed && next.Number != before {
 		fields = handoverFields(h)
 		if err := t.putSealed(tableHandovers, key, h); err != nil {
 			return "", "", err

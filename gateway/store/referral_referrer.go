@@ -51,6 +51,11 @@ func (s *Store) AskNewReferral(ctx context.Context, now time.Time, self gateway.
 			ID: id, Follows: need.Follows, Offer: need.Offer, Provider: n.Provider, Referrer: self, Principal: n.Principal,
 			Dagdelen: need.Dagdelen,
 		}}}
+		hello, err := t.helloOf(n.Provider)
+		if err != nil {
+			return err
+		}
+		row.Follow.Incarnation = hello.Incarnation
 		if err := t.ask(row, Asking{Act: gateway.ActRefer, Terms: n.Terms, Basis: n.Basis, Entry: n.Entry}); err != nil {
 			return err
 		}
@@ -96,7 +101,7 @@ func (t *txn) ask(row *followedRow, a Asking) error {
 	if err != nil {
 		return err
 	}
-	row.Follow, row.Failed = next, ""
+	row.Follow, row.Failed, row.Undone = next, "", ""
 	var fields []gateway.Field
 	switch a.Act {
 	case gateway.ActHandover:
@@ -116,12 +121,19 @@ func (t *txn) ask(row *followedRow, a Asking) error {
 }
 
 // queueOpen queues the open request of a referral, with what it carries, and says
-// by when it must be answered. The caller writes row.
+// by when it must be answered. While its provider is given back what it lost it
+// waits here: its answer to that comes first. The caller writes row.
 func (t *txn) queueOpen(row *followedRow, terms ReferralTerms, basis Basis) error {
 	q, key := *row.Follow.Open, keyOf(row.Follow.ID)
 	r, err := row.Follow.Referral, error(nil)
 	r.Status, r.Since, r.Date = gateway.Requested, t.now.Truncate(time.Second), ""
 	if row.AnswerBy, err = terms.due(r, row.Need); err != nil {
+		return err
+	}
+	if row.Recovering != "" {
+		return nil
+	}
+	if err := t.readable(row.Follow.Provider, &q.Incarnation); err != nil {
 		return err
 	}
 	m := queuedReferral{
@@ -137,7 +149,7 @@ func (t *txn) queueOpen(row *followedRow, terms ReferralTerms, basis Basis) erro
 		if !ok {
 			return gateway.Errorf(gateway.NotFound, "the handover data are not there any more")
 		}
-		h.Request, h.Seen = q.Request, q.Seen
+		h.Request, h.Seen, h.Incarnation = q.Request, q.Seen, q.Incarnation
 		m.kind, m.value = gateway.KindHandover, h
 	case gateway.ActRefer:
 		q.Need = row.Need
@@ -159,6 +171,13 @@ func (t *txn) recordAsked(row *followedRow, e journal.Entry, outcome string, fie
 func (t *txn) hearState(m gateway.Message, r gateway.Referral, e *ReferralEffect) (gateway.Outcome, gateway.Reason, error) {
 	if r.Provider != m.Source || r.Referrer != m.Recipient {
 		return gateway.Refused, gateway.ReasonProvider, nil
+	}
+	hello, err := t.helloOf(m.Source)
+	if err != nil {
+		return "", "", err
+	}
+	if m.Incarnation < hello.Incarnation { // its provider was restored since, and may not know of it
+		return gateway.Superseded, gateway.ReasonIncarnation, nil
 	}
 	key := keyOf(r.ID)
 	if erased, err := t.wasErased(key); err != nil || erased {
@@ -206,24 +225,27 @@ func (t *txn) hear(row *followedRow, incarnation uint64, r gateway.Referral, e *
 			row.Forgotten, row.Follow.Open, row.AnswerBy = true, nil, ""
 		}
 		return nil
-	case lost || row.Follow.Behind(incarnation, r):
+	case lost || row.canGiveBack() && row.Recovering == "" && row.Follow.Restored(incarnation):
 		if row.Recovering != "" {
 			return nil
 		}
-		return t.giveBack(row, Basis{})
-	case !row.Follow.Later(incarnation, r):
+		return t.giveBack(row, incarnation, Basis{})
+	case row.Recovering != "" && row.Recovering != r.Answer.Request && row.Follow.Behind(incarnation, r), !row.Follow.Later(incarnation, r):
 		return nil
 	}
-	open, recovering := row.Follow.Open, row.Recovering != ""
+	open, recovering, before := row.Follow.Open, row.Recovering, row.Follow.Status
 	next, again := row.Follow.Hear(incarnation, r, formatID(t.newID()))
 	row.Follow, row.Signed, row.Forgotten, row.Recovering = next, e.Signed, false, ""
 	if next.Open == nil {
 		row.AnswerBy = ""
 	}
+	if recovering != "" && r.Answer.Request == recovering && r.Answer.Result == gateway.NotDone && before != r.Status {
+		row.Undone = before
+	}
 	switch {
 	case again != nil:
 		return t.askAgain(row, e.Terms)
-	case recovering: // what took the place of the open request
+	case recovering != "": // what took the place of the open request
 		return t.reopen(row, next.Open, e.Terms)
 	case open != nil && next.Open == nil && r.Answer.Request == open.Request && r.Answer.Result == gateway.Stale:
 		return t.reopen(row, open, e.Terms)

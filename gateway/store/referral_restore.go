@@ -11,21 +11,25 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/journal"
 )
 
-// giveBack queues for a provider the last state that it signed, which it may have
-// lost with a restore. What is open is asked again when it has answered. The
-// caller writes row.
-func (t *txn) giveBack(row *followedRow, basis Basis) error {
-	if row.Need == nil || row.Signed == "" {
+// giveBack queues for a provider, of which an incarnation was heard, the last
+// state that it signed, which it may have lost with a restore. What is open is
+// asked again when it has answered. The caller writes row.
+func (t *txn) giveBack(row *followedRow, incarnation uint64, basis Basis) error {
+	if !row.canGiveBack() {
 		row.Forgotten = true
 		return nil
 	}
 	row.Recovering = formatID(t.newID())
+	q := gateway.ReferralRequest{
+		Referral: row.Follow.ID, Request: row.Recovering, Act: gateway.ActRecover, Seen: row.Follow.Number, Incarnation: incarnation,
+		Need: row.Need, State: row.Signed,
+	}
+	if err := t.readable(row.Follow.Provider, &q.Incarnation); err != nil {
+		return err
+	}
 	err := t.queueSealed(queuedReferral{
 		to: row.Follow.Provider, principal: row.Follow.Principal, kind: gateway.KindReferral, subject: keyOf(row.Follow.ID).subject(),
-		basis: basis, value: gateway.ReferralRequest{
-			Referral: row.Follow.ID, Request: row.Recovering, Act: gateway.ActRecover, Seen: row.Follow.Number,
-			Need: row.Need, State: row.Signed,
-		},
+		basis: basis, value: q,
 	})
 	if err != nil {
 		return err
@@ -33,32 +37,54 @@ func (t *txn) giveBack(row *followedRow, basis Basis) error {
 	return t.recordAsked(row, journal.Entry{}, string(gateway.ActRecover), fieldsOf(row.Need))
 }
 
+func (r *followedRow) canGiveBack() bool { return r.Need != nil && r.Signed != "" }
+
+// readable takes an incarnation out of a request to a party that is not known to
+// read one: it would refuse the whole message.
+func (t *txn) readable(party gateway.OIN, incarnation *uint64) error {
+	hello, err := t.helloOf(party)
+	if _, known := hello.Recovered(); !known {
+		*incarnation = 0
+	}
+	return err
+}
+
+// helloOf is the last hello of a party; the zero Hello if there was none.
+func (t *txn) helloOf(party gateway.OIN) (*gateway.Hello, error) {
+	var row helloRow
+	_, err := getJSON(t, table{name: tableHello}, []byte(party), &row)
+	return &row.Hello, err
+}
+
 // adopt takes a state back that this node signed before it was restored, and its
 // places, also when they are not free any more.
-func (t *txn) adopt(m gateway.Message, row *providedRow, q gateway.ReferralRequest, e *ReferralEffect) error {
-	c := &Commitment{Act: q.Act, Terms: e.Terms}
+func (t *txn) adopt(m gateway.Message, row *providedRow, q gateway.ReferralRequest, e *ReferralEffect, l gateway.Life) error {
 	signed := e.Recovered
-	mine := signed != nil && signed.ID == q.Referral && signed.Provider == m.Recipient && signed.Referrer == m.Source &&
-		signed.Principal == m.Principal && signed.Status != ""
+	if signed != nil && (signed.ID != q.Referral || signed.Provider != m.Recipient || signed.Referrer != m.Source ||
+		signed.Principal != m.Principal || signed.Status == "") {
+		signed = nil
+	}
 	switch {
-	case row == nil && !mine:
+	case row == nil && signed == nil:
 		return t.refuse(m, q, gateway.WhyUnknown)
 	case row == nil:
 		row = &providedRow{Need: *q.Need, Salt: newSalt()}
 		row.Referral.ID, row.Referral.Offer = signed.ID, signed.Offer
 	case row.Referral.Answer.Request == q.Request:
 		return t.sendState(row.Referral, e.Terms)
-	case !mine:
-		next := row.Referral.Reply(gateway.Answer{Request: q.Request, Result: gateway.NotDone, Why: gateway.WhyNotNow})
-		_, err := t.keep(row, next, c, journal.KindReferralTaken, string(gateway.NotDone), nil)
+	}
+	p, undone := row.provided().TakeBack(q, signed, e.RecoveredIn, l)
+	next := row.stands(p)
+	if undone != "" {
+		row.Undone = undone
+	}
+	outcome, fields := string(q.Act), fieldsOf(q.Need)
+	if next.Answer.Result != gateway.Committed {
+		outcome, fields = string(next.Answer.Result), nil
+	} else if err := t.rebook(row, &next, e.Terms); err != nil {
 		return err
 	}
-	next := row.Referral.Recover(*signed)
-	next.Answer = gateway.Answer{Request: q.Request, Result: gateway.Committed}
-	if err := t.rebook(row, &next, e.Terms); err != nil {
-		return err
-	}
-	_, err := t.keep(row, next, c, journal.KindReferralTaken, string(q.Act), fieldsOf(q.Need))
+	_, err := t.keep(row, next, &Commitment{Act: q.Act, Terms: e.Terms}, journal.KindReferralTaken, outcome, fields)
 	return err
 }
 
@@ -114,6 +140,62 @@ func (t *txn) stillFree(r *gateway.Referral) (bool, error) {
 	}), nil
 }
 
+// confirmReferrals is for a party that says that it has given back all that it
+// knows: what it gave nothing back of can go on.
+func (t *txn) confirmReferrals(x *index, party gateway.OIN) error {
+	life, err := readLife(t)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, key := range x.doubtful(party, life) {
+		row, err := t.provided(key)
+		if err != nil {
+			return err
+		}
+		if row == nil || !row.provided().Doubtful(life) {
+			continue
+		}
+		row.Referral = row.stands(row.provided().GoOn(life))
+		if err := t.putProvided(row); err != nil {
+			return err
+		}
+		n++
+	}
+	if n == 0 {
+		return nil
+	}
+	return t.record(journal.Entry{Kind: journal.KindReferralsReconciled, Party: party, Count: n})
+}
+
+// GivenBack is the incarnation of a provider for which all that is known here was
+// given back, those aside that ended before a moment; 0 if there is none.
+func (s *Store) GivenBack(ctx context.Context, provider gateway.OIN, endedSince time.Time) (given uint64, err error) {
+	err = s.view(ctx, func(r reader) error {
+		var hello helloRow
+		if _, err := getJSON(r, table{name: tableHello}, []byte(provider), &hello); err != nil {
+			return err
+		}
+		if given = hello.Hello.Incarnation; given == 0 {
+			return nil
+		}
+		row, err := readPeer(r, provider)
+		if err != nil || row.Referrals {
+			given = 0
+			return err
+		}
+		left := s.Referrals(func(f ReferralFacts) bool {
+			return f.Side == gateway.ReferrerSide && f.Party == provider && !f.Orphan && !f.Forgotten && f.Number > 0 && f.Status != "" &&
+				f.incarnation < given && (!f.Final() || !f.Since.Before(endedSince))
+		})
+		if len(left) > 0 {
+			given = 0
+		}
+		return nil
+	})
+	return given, err
+}
+
 // Unreconciled lists the parties with whom the referrals must be gone through
 // again: one of the two was restored, or messages to it were given up.
 func (s *Store) Unreconciled(ctx context.Context) ([]gateway.OIN, error) {
@@ -128,14 +210,18 @@ func (s *Store) Unreconciled(ctx context.Context) ([]gateway.OIN, error) {
 func (s *Store) ReconcileReferrals(ctx context.Context, now time.Time, party gateway.OIN, endedSince time.Time, terms ReferralTerms) (n int, err error) {
 	err = s.update(ctx, now, func(t *txn) error {
 		n = 0
-		var hello helloRow
-		if _, err := getJSON(t, table{name: tableHello}, []byte(party), &hello); err != nil {
+		hello, err := t.helloOf(party)
+		if err != nil {
+			return err
+		}
+		life, err := readLife(t)
+		if err != nil {
 			return err
 		}
 		matters := func(r gateway.Referral) bool { return !r.Status.Final() || !r.Since.Before(endedSince) }
 		var stated []gateway.Referral
-		err := eachProvided(t, t.vault, func(_ referralKey, row *providedRow) error {
-			if row.Referral.Referrer == party && matters(row.Referral) {
+		err = eachProvided(t, t.vault, func(_ referralKey, row *providedRow) error {
+			if row.Referral.Referrer == party && matters(row.Referral) && !row.provided().Awaits(life, t.now) {
 				stated = append(stated, row.Referral)
 			}
 			return nil
@@ -148,7 +234,7 @@ func (s *Store) ReconcileReferrals(ctx context.Context, now time.Time, party gat
 				return err
 			}
 		}
-		asked, err := t.reconcileFollowed(party, hello.Hello.Incarnation, matters, terms)
+		asked, err := t.reconcileFollowed(party, hello.Incarnation, matters, terms)
 		if err != nil {
 			return err
 		}
@@ -175,14 +261,15 @@ func (t *txn) reconcileFollowed(party gateway.OIN, incarnation uint64, matters f
 		if err != nil {
 			return n, err
 		}
-		again, known := false, row.Follow.Number > 0 && row.Follow.Status != ""
+		again, lost := false, false
+		if lost, err = t.isLost(row); err != nil {
+			return n, err
+		}
 		switch {
-		case known && incarnation > row.Follow.Incarnation:
-			again, err = true, t.giveBack(row, Basis{})
+		case row.Follow.Restored(incarnation), row.Recovering != "" && lost:
+			again, err = true, t.giveBack(row, max(incarnation, row.Follow.Incarnation), Basis{})
 		case row.Follow.Open != nil:
-			if again, err = t.isLost(row); again && err == nil {
-				err = t.queueOpen(row, terms, Basis{})
-			}
+			again, err = t.openAgain(row, lost, incarnation, terms)
 		}
 		if again && err == nil {
 			n++
@@ -192,10 +279,25 @@ func (t *txn) reconcileFollowed(party gateway.OIN, incarnation uint64, matters f
 	return n, err
 }
 
-// isLost tells whether the open request of a referral waits in no queue.
+// openAgain queues an open request again that waits in no queue, or that was made
+// before its provider was restored: what of that arrives is not taken. It changes
+// row.
+func (t *txn) openAgain(row *followedRow, lost bool, incarnation uint64, terms ReferralTerms) (bool, error) {
+	if !lost && row.Follow.Incarnation >= incarnation {
+		return false, nil
+	}
+	open := *row.Follow.Open
+	row.Follow.Incarnation = max(row.Follow.Incarnation, incarnation)
+	open.Incarnation = row.Follow.Incarnation
+	row.Follow.Open = &open
+	return true, t.queueOpen(row, terms, Basis{})
+}
+
+// isLost tells whether what a referral has open waits in no queue: a request, or
+// what it gives back.
 func (t *txn) isLost(row *followedRow) (bool, error) {
 	kind := gateway.KindReferral
-	if row.Follow.Open.Act == gateway.ActHandover {
+	if open := row.Follow.Open; open != nil && row.Recovering == "" && open.Act == gateway.ActHandover {
 		kind = gateway.KindHandover
 	}
 	in, key := slotOf(row.Follow.Provider, kind, keyOf(row.Follow.ID).subject())

@@ -3,15 +3,17 @@ package store_test
 import (
 	"bytes"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/store"
+	"pgregory.net/rapid"
 )
 
 // backup copies the database of a node; putBack restores it as of then.
-func (n *node) backup(t *testing.T) []byte {
+func (n *node) backup(t rapid.TB) []byte {
 	t.Helper()
 	must(t, n.Close())
 	content := get(os.ReadFile(n.path))(t)
@@ -20,7 +22,7 @@ func (n *node) backup(t *testing.T) []byte {
 	return content
 }
 
-func (n *node) putBack(t *testing.T, content []byte, now time.Time) {
+func (n *node) putBack(t rapid.TB, content []byte, now time.Time) {
 	t.Helper()
 	before := get(n.Remains(ctx))(t)
 	must(t, n.Close())
@@ -32,15 +34,27 @@ func (n *node) putBack(t *testing.T, content []byte, now time.Time) {
 
 // greet has two nodes tell each other their incarnations, and go through their
 // referrals where that asks for it.
-func (r *region) greet(t *testing.T) {
+func (r *region) greet(t rapid.TB) {
 	t.Helper()
 	for _, pair := range [][2]*node{{r.referrer, r.provider}, {r.provider, r.referrer}} {
-		get(pair[0].SaveHello(ctx, r.now, pair[1].oin, gateway.Hello{Incarnation: pair[1].Incarnation()}))(t)
+		r.hello(t, pair[1], pair[0])
 		for _, party := range get(pair[0].Unreconciled(ctx))(t) {
 			get(pair[0].ReconcileReferrals(ctx, r.now, party, r.now.Add(-30*24*time.Hour), terms()))(t)
 		}
 	}
 	r.exchange(t)
+	for _, pair := range [][2]*node{{r.referrer, r.provider}, {r.provider, r.referrer}} { // all was given back
+		r.hello(t, pair[0], pair[1])
+	}
+}
+
+// hello has one node tell another who it is, as the exchange does.
+func (r *region) hello(t rapid.TB, from, to *node) {
+	t.Helper()
+	given := get(from.GivenBack(ctx, to.oin, r.now.Add(-30*24*time.Hour)))(t)
+	get(to.SaveHello(ctx, r.now, from.oin, gateway.Hello{
+		Incarnation: from.Incarnation(), CodeLists: map[string]string{gateway.HelloRecovered: strconv.FormatUint(given, 10)},
+	}))(t)
 }
 
 // TestProviderRestored gives back to a provider what it had committed after its
@@ -62,11 +76,13 @@ func TestProviderRestored(t *testing.T) {
 	fresh := r.refer(t) // was never answered
 	r.provider.putBack(t, backup, r.now)
 	wantTaken(t, r, gateway.Taken{})
-	r.commit(t, known, gateway.ActInvestigate) // staff go on from what they see
-	r.deliver(t, r.provider, r.referrer)
-	if got := get(r.referrer.FollowedReferral(ctx, known))(t); got.Follow.Status != gateway.Accepted || !got.Recovering {
-		t.Errorf("got %+v, want what was lost given back, not taken over", got)
+	_, err := r.try(known, gateway.ActInvestigate) // staff would go on from what they see
+	wantKind(t, err, gateway.Conflict)
+	awaited := r.provider.Referrals(func(f store.ReferralFacts) bool { return f.Awaits.Equal(r.now.Add(gateway.ConfirmWithin)) })
+	if len(awaited) != 2 {
+		t.Errorf("got %+v, want that both which the backup had wait for their referrer", awaited)
 	}
+	r.deliver(t, r.referrer, r.provider) // from before, and told to come again
 	r.greet(t)
 	for id, want := range map[string]gateway.ReferralStatus{
 		known: gateway.Accepted, lost: gateway.CancelAsked, declined: gateway.Declined, fresh.ID: gateway.Requested,
@@ -93,6 +109,7 @@ func TestRestoredBookingInConflict(t *testing.T) {
 	r.commit(t, lost, gateway.ActAccept)
 	r.exchange(t)
 	r.provider.putBack(t, backup, r.now)
+	r.now = r.now.Add(gateway.ConfirmWithin) // and nobody says anything
 	for _, id := range others {
 		r.commit(t, id, gateway.ActAccept) // before it hears of the first
 	}

@@ -43,6 +43,23 @@ type Awaited struct {
 
 func keyAwaited() []byte { return []byte("awaited-exports") }
 
+func keyLife() []byte { return []byte("restored") }
+
+// readLife is that of the database. One that a program from before this was noted put
+// back counts as never restored.
+func readLife(r reader) (gateway.Life, error) {
+	incarnation, err := getUint(r, keyIncarnation())
+	if err != nil {
+		return gateway.Life{}, err
+	}
+	var l gateway.Life
+	_, err = getJSON(r, table{name: tableMeta}, keyLife(), &l)
+	if l.Incarnation != incarnation {
+		l = gateway.Life{Incarnation: incarnation}
+	}
+	return l, err
+}
+
 // Restored makes a database that was put back from a backup fit to be used: to
 // be called once, before anything is sent. It raises the incarnation, over that
 // of the database that is replaced as well; every peer is owed the present
@@ -50,6 +67,7 @@ func keyAwaited() []byte { return []byte("awaited-exports") }
 // have been heard again; no policy has waited; and policies, registers, the last checkpoint, and what tells of
 // break-glass access, of the replaced database are kept. The journal tells that it lacks what came after the backup.
 func (s *Store) Restored(ctx context.Context, now time.Time, from Restoration) (incarnation uint64, err error) {
+	var life gateway.Life
 	err = s.update(ctx, later(now, from.Before.Highest), func(t *txn) error {
 		highest, err := getUint(t, keyHighest())
 		if err != nil {
@@ -59,9 +77,17 @@ func (s *Store) Restored(ctx context.Context, now time.Time, from Restoration) (
 			return err
 		}
 		incarnation = max(incarnation+1, from.Before.Incarnation+1, uint64(t.now.Unix()))
+		life = gateway.Life{Incarnation: incarnation, Restored: t.now}
 		t.putUint(keyIncarnation(), incarnation)
 		t.event(gateway.EventRestored, "", gateway.EventData{})
-		if err := eachPeer(t, func(peer gateway.OIN, _ peerRow) error { return t.owe(peer) }); err != nil {
+		t.put(table{name: tableMeta}, keyLife(), encodeJSON(life))
+		if err := eachPeer(t, func(peer gateway.OIN, _ peerRow) error {
+			err := t.owe(peer)
+			if err == nil {
+				t.peers[peer].Referrals = true
+			}
+			return err
+		}); err != nil {
 			return err
 		}
 		if err := t.await(from.Await); err != nil {
@@ -98,6 +124,7 @@ func (s *Store) Restored(ctx context.Context, now time.Time, from Restoration) (
 		return 0, err
 	}
 	s.incarnation.Store(incarnation)
+	s.life.Store(&life)
 	return incarnation, nil
 }
 

@@ -108,7 +108,8 @@ type Store struct {
 	traced      func([16]byte) bool
 	queued      func(context.Context, []Queued)
 	incarnation atomic.Uint64
-	highest     atomic.Int64 // highest committed time, Unix nanoseconds
+	life        atomic.Pointer[gateway.Life] // as in the database
+	highest     atomic.Int64                 // highest committed time, Unix nanoseconds
 	backingUp   atomic.Bool
 	migrated    Migrated
 	uncopied    bool // see Options
