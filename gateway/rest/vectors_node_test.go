@@ -188,7 +188,8 @@ func TestHelloVectors(t *testing.T) {
 				t.Fatalf("%s: %v", v.Name, err)
 			}
 			got, want := helloIn(t, answer.Hello), helloIn(t, v.Answer)
-			want.Incarnation = got.Incarnation // each database has its own
+			want.Incarnation = got.Incarnation            // each database has its own
+			delete(got.CodeLists, gateway.HelloRecovered) // needs no hello that had it before
 			if res.Code != v.Status || !reflect.DeepEqual(got, want) {
 				t.Errorf("%s: got status %d and %+v, want %d and %+v", v.Name, res.Code, got, v.Status, want)
 			}
