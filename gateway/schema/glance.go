@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -227,7 +228,11 @@ func (g *glance) array(p *plan, depth int) bool {
 func (g *glance) string() bool {
 	start := g.at + 1
 	escaped, wide := false, false
-	for i := start; i < len(g.b); i++ {
+	i := start
+	for i+8 <= len(g.b) && ordinary(binary.LittleEndian.Uint64(g.b[i:])) {
+		i += 8
+	}
+	for ; i < len(g.b); i++ {
 		switch c := g.b[i]; {
 		case c == '"':
 			g.at = i + 1
@@ -248,6 +253,14 @@ func (g *glance) string() bool {
 		}
 	}
 	return false
+}
+
+// ordinary tells whether eight bytes within a string are ASCII and neither its end
+// nor a reason to look closer. false says nothing.
+func ordinary(eight uint64) bool {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := eight^'"'*each, eight^'\\'*each
+	return (eight|(eight-' '*each)|(quote-each)&^quote|(backslash-each)&^backslash)&high == 0
 }
 
 // fits holds the string that was read last against its plan.

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/go-json-experiment/json/jsontext"
+	"pgregory.net/rapid"
 )
 
 const glanceDay = gateway.Date("2026-11-01")
@@ -137,6 +137,28 @@ func TestGlanceIsRight(t *testing.T) {
 
 // FuzzGlance holds that what glance takes, parse and judge take too; and that
 // what it reads of a message is what encoding/json reads.
+// Every byte at every place of a string is read as by a parser: several are looked
+// at at once.
+func TestGlanceReadsEveryByte(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			raw := []byte(`"a text of some letters","more"`)
+			raw[1+at] = byte(c)
+			want, err := jsontext.NewDecoder(bytes.NewReader(raw)).ReadValue()
+			g := glance{b: raw}
+			if got := g.string(); got != (err == nil) {
+				t.Fatalf("%q: got %v, want %v", raw, got, err)
+			} else if !got {
+				continue
+			}
+			text, err := jsontext.AppendUnquote(nil, want)
+			if err != nil || g.at != len(want) || !bytes.Equal(g.text, text) {
+				t.Fatalf("%q: got %q up to %d, want %q up to %d (%v)", raw, g.text, g.at, text, len(want), err)
+			}
+		}
+	}
+}
+
 func FuzzGlance(f *testing.F) {
 	for _, folder := range []string{"valid", "invalid"} {
 		for name, all := range samples(f, folder) {

@@ -259,7 +259,7 @@ var base64url = base64.RawURLEncoding.Strict()
 // decode reads base64url as RFC 7515 writes it, in its only spelling: Strict
 // refuses stray bits, and line ends, which the decoder skips, are not base64.
 func decode(s string) ([]byte, error) {
-	if s == "" || strings.ContainsAny(s, "\r\n") {
+	if s == "" || strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 { // each at the speed of memory, unlike ContainsAny
 		return nil, malformed("a part of the token is not base64url")
 	}
 	b, err := base64url.DecodeString(s)
