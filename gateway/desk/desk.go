@@ -75,6 +75,7 @@ type Desk struct {
 	importing sync.Mutex                   // held from reading the own offers to committing an import
 	erasedOn  atomic.Pointer[gateway.Date] // the last day on which all that was due was erased
 	progress  atomic.Pointer[Progress]
+	closings  atomic.Pointer[map[gateway.OIN][]gateway.Closing] // of other parties, as they last told
 
 	changing sync.Mutex // held while the rules in force are replaced
 	rules    atomic.Pointer[inForce]
@@ -122,6 +123,7 @@ func (d *Desk) Open(ctx context.Context) {
 	if err := d.loadPolicy(ctx, d.now(), ""); err != nil {
 		d.Log.Error("policy could not be loaded: nothing is disclosed until it is mended", "error", err)
 	}
+	d.learnClosings(ctx)
 }
 
 // Rules are the register and policy in force; Register is nil until the first

@@ -313,6 +313,7 @@ func (d *Desk) wake(r publication.Result) {
 func (d *Desk) Renew(ctx context.Context) error {
 	now := d.now()
 	d.newDay(now)
+	d.learnClosings(ctx)
 	if err := d.Store.BreakGlassOver(ctx, now); err != nil {
 		d.Log.Error("the end of break-glass access was not journaled", "error", err)
 	}

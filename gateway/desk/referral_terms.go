@@ -45,14 +45,38 @@ func dueOf(r gateway.Referral, trajectsoort string, terms []config.ReferralTerm,
 	return termOf(r.Status, trajectsoort, terms).Due(since, closed)
 }
 
-// closedFor is when whoever owns the next step is closed, as far as this node
-// says it of itself. That of others is for them: only the provider says when a
-// step is due.
+// closedFor is when whoever owns the next step is closed: this party by its
+// configuration, another as it last told.
 func (d *Desk) closedFor(r gateway.Referral) (closed calendar.Closed) {
-	if d.Closed != nil && r.Provider == d.Self && r.Status.NextStep().Owner == gateway.ProviderSide {
+	owner := r.Provider
+	if r.Status.NextStep().Owner == gateway.ReferrerSide {
+		owner = r.Referrer
+	}
+	told := d.closings.Load()
+	switch {
+	case owner == d.Self && d.Closed != nil:
 		closed.Periods = d.Closed()
+	case owner != d.Self && told != nil:
+		closed.Periods = (*told)[owner]
 	}
 	return closed
+}
+
+// learnClosings reads when other parties are closed: at the start and every few
+// minutes, because a term is counted within a transaction.
+func (d *Desk) learnClosings(ctx context.Context) {
+	peers, err := d.Store.Peers(ctx)
+	if err != nil {
+		d.Log.Error("the closing periods of other parties were not read", "error", err)
+		return
+	}
+	all := map[gateway.OIN][]gateway.Closing{}
+	for _, p := range peers {
+		if closed := p.Hello.Closed(); len(closed) > 0 {
+			all[p.OIN] = closed
+		}
+	}
+	d.closings.Store(&all)
 }
 
 // termOf is the term in a state: that of its trajectsoort before that of all, and

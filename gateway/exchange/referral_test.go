@@ -333,6 +333,40 @@ func TestProviderRestoredWithoutItsReferrer(t *testing.T) {
 	})
 }
 
+// TestTermsStandStillWhileTheOtherIsClosed: the days on which the referrer is
+// closed do not count for what it must do, and those of the provider do not for
+// when the referrer misses its answer.
+func TestTermsStandStillWhileTheOtherIsClosed(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newReferring(t)
+		asks := func(reference string) (handover, answer gateway.Date) {
+			id := f.refer(gt.Alblasserdam, reference)
+			f.commit(desk.ReferralCommit{Referral: id, Act: gateway.ActAccept})
+			f.commit(desk.ReferralCommit{Referral: id, Act: gateway.ActAskHandover})
+			asked, err := f.Node(gt.Alblasserdam).Desk.AskReferral(t.Context(), gt.Everyone(), desk.ReferralRequest{Referral: id, Act: gateway.ActCancel, Reason: "overig"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return f.read(gt.Smile, id).NextStep.Due, asked.Referral.AnswerBy
+		}
+		handover, answer := asks("K-1")
+		for _, oin := range []gateway.OIN{gt.Alblasserdam, gt.Smile} {
+			f.SetConfig(oin, "closed: []", "closed: ["+string(gateway.DateOf(time.Now()))+"/"+string(gateway.DateOf(time.Now().AddDate(0, 0, 13)))+"]")
+		}
+		time.Sleep(25 * time.Hour) // hellos tell it
+		later, laterAnswer := asks("K-2")
+		const least = 7 * 24 * time.Hour
+		for name, pair := range map[string][2]gateway.Date{"the handover": {handover, later}, "the answer": {answer, laterAnswer}} {
+			was, err1 := time.Parse(time.DateOnly, string(pair[0]))
+			is, err2 := time.Parse(time.DateOnly, string(pair[1]))
+			if err1 != nil || err2 != nil || is.Sub(was) < least {
+				t.Errorf("%s is due on %q, and with two closed weeks on %q", name, pair[0], pair[1])
+			}
+		}
+	})
+}
+
 // TestTermsStandStillWhileClosed: the days on which the provider is closed do not
 // count for what it must do.
 func TestTermsStandStillWhileClosed(t *testing.T) {
