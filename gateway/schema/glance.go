@@ -28,6 +28,7 @@ type glance struct {
 
 	// what was read last
 	text    []byte // a string without its quotes
+	wide    bool   // it may have other characters than ASCII
 	whole   int64
 	float   float64
 	isWhole bool
@@ -123,7 +124,7 @@ func (g *glance) object(p *plan, depth int) bool {
 		if g.next() != '"' || !g.string() {
 			return false
 		}
-		m := p.members[string(g.text)]
+		m := p.member(g.text)
 		if m == nil || seen&m.bit != 0 {
 			return false
 		}
@@ -234,10 +235,11 @@ func (g *glance) string() bool {
 	}
 	for ; i < len(g.b); i++ {
 		switch c := g.b[i]; {
+		case '\\' < c && c < utf8.RuneSelf: // most are small letters
 		case c == '"':
 			g.at = i + 1
 			g.text = g.b[start:i:i]
-			if escaped {
+			if g.wide = wide || escaped; escaped {
 				var err error
 				g.text, err = jsontext.AppendUnquote(make([]byte, 0, i-start), g.b[start-1:g.at])
 				return err == nil
@@ -272,14 +274,11 @@ func (g *glance) fits(p *plan) bool {
 	if want, ok := n.Const.(string); ok && want != string(g.text) {
 		return false
 	}
-	ascii := true
-	for _, c := range g.text {
-		ascii = ascii && c < utf8.RuneSelf
-	}
 	length := len(g.text)
-	if !ascii {
+	if g.wide {
 		length = utf8.RuneCount(g.text)
 	}
+	ascii := length == len(g.text)
 	if length < n.MinLength || n.MaxLength != nil && length > *n.MaxLength {
 		return false
 	}
