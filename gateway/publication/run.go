@@ -102,7 +102,10 @@ func (r *run) send(ctx context.Context, items []item) error {
 			c := r.planSome(part, first, shown)
 			span.Count("offers", c.offers)
 			span.Count("messages", len(c.pub.Sends))
-			span.End(nil)
+			err := c.pub.Prepare() // while what was planned before is being committed
+			if span.End(err); err != nil {
+				return errors.Join(fmt.Errorf("prepare publication: %w", err), r.wait())
+			}
 			first += c.offers
 			if left -= c.offers; left == 0 {
 				c.pub.Import, c.pub.Fresh, c.pub.ShiftsOver = r.last.Import, r.last.Fresh, r.last.ShiftsOver

@@ -36,25 +36,31 @@ func (m *message) content(now time.Time) sharedKey { return contentKey(now, m.li
 // of room.
 func narrows(s Send) bool { return s.Withdrawal || s.Kind != gateway.KindCapacity }
 
-// prepare does what needs no transaction, once for all recipients: it checks and
-// names the shared values.
-func prepare(sends []Send) (messages, error) {
-	p := messages{make([]message, len(sends)), map[gateway.OIN][]*message{}}
+// Prepare does of Publish what needs no transaction, for who has time for it
+// before: it checks the messages and names what they share. Sends is not to be
+// changed after it.
+func (p *Publication) Prepare() (err error) {
+	p.prepared, err = prepare(p.Sends)
+	return err
+}
+
+func prepare(sends []Send) (*messages, error) {
+	p := &messages{make([]message, len(sends)), map[gateway.OIN][]*message{}}
 	first := map[[32]byte]int{}
-	for i, send := range sends {
+	var lately namedTerms
+	for i := range sends {
+		send, m := &sends[i], &p.all[i]
 		in, key := slotOf("", send.Kind, send.Subject)
-		m := &p.all[i]
-		*m = message{Send: send, number: i, in: in.name, key: key, hash: sha256.Sum256(send.Data)}
-		if hex.EncodeToString(m.hash[:]) != send.Hash {
-			return p, gateway.Errorf(gateway.Internal, "the hash of a message is not that of its data")
+		*m = message{Send: *send, number: i, in: in.name, key: key, hash: sha256.Sum256(send.Data)}
+		var text [2 * sha256.Size]byte
+		if hex.Encode(text[:], m.hash[:]); string(text[:]) != send.Hash {
+			return nil, gateway.Errorf(gateway.Internal, "the hash of a message is not that of its data")
 		}
 		if _, known := first[m.hash]; !known {
 			first[m.hash] = i
 		}
 		m.like = first[m.hash]
-		m.common = encodeJSON(terms{Kind: send.Kind, Principal: send.Principal, Basis: send.Basis})
-		sum := sha256.Sum256(m.common)
-		m.terms = sharedKey(sum[:16])
+		m.terms, m.common = lately.name(terms{Kind: send.Kind, Principal: send.Principal, Basis: send.Basis})
 		for _, to := range send.Recipients {
 			p.to[to] = append(p.to[to], m)
 		}
@@ -62,9 +68,39 @@ func prepare(sends []Send) (messages, error) {
 	return p, nil
 }
 
+// namedTerms are terms with their names and as they are stored. Most messages of a
+// publication go under one of a few.
+type namedTerms struct {
+	all [4]struct {
+		terms
+		key    sharedKey
+		common []byte
+	}
+	next int
+}
+
+func (n *namedTerms) name(under terms) (key sharedKey, common []byte) {
+	for i := range n.all {
+		if one := &n.all[i]; one.common != nil && one.terms.equal(&under) {
+			return one.key, one.common
+		}
+	}
+	one := &n.all[n.next]
+	n.next = (n.next + 1) % len(n.all)
+	one.terms, one.common = under, encodeJSON(under)
+	sum := sha256.Sum256(one.common)
+	one.key = sharedKey(sum[:len(one.key)])
+	return one.key, one.common
+}
+
+func (t *terms) equal(o *terms) bool {
+	return t.Kind == o.Kind && t.Principal == o.Principal && t.Basis.Policy == o.Basis.Policy &&
+		t.Basis.Register == o.Basis.Register && t.Basis.Day == o.Basis.Day && slices.Equal(t.Basis.Rules, o.Basis.Rules)
+}
+
 // enqueue queues all messages, and gives the recipients for whom there was no
 // room for some.
-func (t *txn) enqueue(p messages, maxQueue int) (refused []gateway.OIN, err error) {
+func (t *txn) enqueue(p *messages, maxQueue int) (refused []gateway.OIN, err error) {
 	queued := make([]int, len(p.all))
 	for _, to := range slices.Sorted(maps.Keys(p.to)) {
 		q, err := t.recipient(to, maxQueue)

@@ -34,6 +34,46 @@ func shownOf(t *testing.T, s *testStore, peer gateway.OIN, subject string) (stor
 	return all[i], true
 }
 
+// Messages of one publication keep each its own terms, however few they differ in,
+// and however many there are.
+func TestTermsOfOnePublication(t *testing.T) {
+	s := open(t, store.Options{})
+	var p store.Publication
+	for i := range 24 {
+		one := capacity(peerA, fmt.Sprintf("o%02d", i), "a")
+		switch i % 8 {
+		case 1:
+			one.Principal = peerB
+		case 2:
+			one.Basis.Policy = "p2"
+		case 3:
+			one.Basis.Register = 4
+		case 4:
+			one.Basis.Day = "2026-11-03"
+		case 5:
+			one.Basis.Rules = []string{"r1", "r2"}
+		case 6:
+			one.Basis.Rules = []string{"r2"}
+		case 7:
+			one = state(peerA)
+			one.Subject = fmt.Sprintf("state %d", i)
+		}
+		p.Sends = append(p.Sends, one)
+	}
+	must(t, p.Prepare())
+	must(t, s.Publish(ctx, start(), p))
+	out := due(t, s, start(), peerA)
+	if len(out) != len(p.Sends) {
+		t.Fatalf("got %d messages, want %d", len(out), len(p.Sends))
+	}
+	for i, send := range p.Sends {
+		if o := out[i]; o.Kind != send.Kind || o.Principal != send.Principal || !reflect.DeepEqual(o.Basis, send.Basis) {
+			t.Errorf("message %d: got %s for %q under %+v, want %s for %q under %+v", i, o.Kind, o.Principal, o.Basis, send.Kind, send.Principal, send.Basis)
+		}
+	}
+	s.sound(t)
+}
+
 func TestPublishQueuesInOrder(t *testing.T) {
 	s := open(t, store.Options{})
 	sends := []store.Send{capacity(peerA, "o1", "a"), capacity(peerB, "o1", "a"), capacity(peerA, "o2", "b"), state(peerA)}

@@ -42,7 +42,17 @@ const (
 
 func encodeOwn(o *OwnOffer) []byte {
 	var room [4096]byte
-	b := append(room[:0], ownCompact)
+	return bytes.Clone(o.appendTo(room[:0]))
+}
+
+func (t *txn) putOwn(o *OwnOffer) {
+	var room [4096]byte
+	b := o.appendTo(room[:0])
+	t.put(table{name: tableOwn}, []byte(o.Offer.ID), append(t.room(len(b)), b...))
+}
+
+func (o *OwnOffer) appendTo(b []byte) []byte {
+	b = append(b, ownCompact)
 	b = appendBytes(b, []byte(o.Source))
 	b = appendBytes(b, []byte(o.Problem))
 	b = appendMoment(b, o.Changed)
@@ -53,7 +63,7 @@ func encodeOwn(o *OwnOffer) []byte {
 		sampled = appendSample(sampled, o.Sampling.Previous)
 	}
 	b = appendBytes(b, sampled)
-	return bytes.Clone(o.Offer.AppendTo(b))
+	return o.Offer.AppendTo(b)
 }
 
 // decodeKnown keeps value.

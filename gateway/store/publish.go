@@ -62,16 +62,17 @@ func (s *Store) SetPlanned(ctx context.Context, now time.Time, p Planned) error 
 // snapshot of a subject that the recipient is not shown yet does not fit its
 // queue, and with ErrFull. What replaces or withdraws always fits the queue.
 func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error {
-	messages, err := prepare(p.Sends)
-	if err != nil {
-		return err
+	if p.prepared == nil {
+		if err := p.Prepare(); err != nil {
+			return err
+		}
 	}
 	write := s.grow
 	if p.Correct || len(p.Put) == 0 && !slices.ContainsFunc(p.Sends, func(send Send) bool { return !narrows(send) }) {
 		write = s.update // what shows less must also go when the database is nearly full
 	}
 	var queued []Queued
-	err = write(ctx, now, func(t *txn) error {
+	err := write(ctx, now, func(t *txn) error {
 		t.traced = s.traced
 		defer func() { queued = t.queued }()
 		put, err := t.shiftOwn(&p)
@@ -79,7 +80,7 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 			return err
 		}
 		for i := range put {
-			t.put(table{name: tableOwn}, []byte(put[i].Offer.ID), encodeOwn(&put[i]))
+			t.putOwn(&put[i])
 		}
 		for _, id := range p.Delete {
 			if err := t.deleteOwn(id); err != nil {
@@ -89,7 +90,7 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 		if err := t.offersChanged(put, p.Counted, s.referrals.byPseudonym); err != nil {
 			return err
 		}
-		refused, err := t.enqueue(messages, s.maxQueue)
+		refused, err := t.enqueue(p.prepared, s.maxQueue)
 		if err != nil {
 			return err
 		}

@@ -54,6 +54,8 @@ type Publication struct {
 	Repays  gateway.OIN // is no longer owed the present state: Sends has the last of it
 	Policy  string      // the rules that the journal now accounts for, if they changed
 	Journal []journal.Entry
+
+	prepared *messages // of Sends, by Prepare
 }
 
 // Shown is what one recipient last was, or will be, shown of one subject.
