@@ -56,6 +56,7 @@ const (
 	OpWitnessJournal Operation = "witness-journal" // send its head to the witnesses now
 	OpBackup         Operation = "backup"          // write an encrypted copy of the database
 	OpDoctor         Operation = "doctor"          // examine the node and its machine
+	OpTestWebhook    Operation = "test-webhook"    // send a test to an address that gets events
 	OpReadEvents     Operation = "read-events"     // what happened: of each kind whoever may ask for it otherwise
 
 	OpProposePolicy  Operation = "propose-policy"  // send the policy on disk to another party to be approved there
@@ -90,7 +91,7 @@ func Operations() []Operation {
 		OpSearchJournal, OpExportJournal, OpArchiveJournal, OpProveJournal, OpWitnessJournal,
 		OpBreakGlass, OpListBreakGlass, OpAcknowledgeBreakGlass,
 		OpProposePolicy, OpListProposals, OpAnswerProposal,
-		OpSearchPlaces, OpReportMissing, OpMissingPlaces, OpReadEvents,
+		OpSearchPlaces, OpReportMissing, OpMissingPlaces, OpReadEvents, OpTestWebhook,
 		OpRefer, OpAskReferral, OpHandOver, OpCommitReferral, OpListReferrals, OpReadReferral, OpWaitingList,
 		OpEraseReferral, OpRetentionReport,
 		OpListAllotments, OpAskAllotment, OpAnswerAllotment,
@@ -131,7 +132,7 @@ func allowed(op Operation) []Role {
 		return []Role{PrivacyOfficer, Beheerder}
 	case OpVerifyJournal, OpProveJournal:
 		return []Role{PrivacyOfficer, Beheerder}
-	case OpBackup, OpDoctor, OpWitnessJournal, OpBreakGlass:
+	case OpBackup, OpDoctor, OpWitnessJournal, OpBreakGlass, OpTestWebhook:
 		return []Role{Beheerder}
 	case OpProposePolicy:
 		return []Role{Coordinator, Beheerder}

@@ -61,7 +61,7 @@ func layers() map[string][]string {
 		"gateway/membership":   secured,
 		"gateway/witness":      secured,
 		"gateway/retention":    secured,
-		"gateway/event":        secured,
+		"gateway/event":        {"gateway", "gateway/store"},
 		"gateway/session":      secured,
 		"gateway/desk":         desk,
 		"gateway/feed":         desk,

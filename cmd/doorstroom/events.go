@@ -21,7 +21,7 @@ func newEventsCommand(a *app) *cobra.Command {
 		Short: "See what happened at this node, as programs can follow it",
 		Example: `  doorstroom events list
   doorstroom events follow --json`,
-	}, newEventsListCommand(a), newEventsFollowCommand(a))
+	}, newEventsListCommand(a), newEventsFollowCommand(a), newEventsTestCommand(a))
 }
 
 // eventTypes is the help of what types there are.
@@ -39,10 +39,10 @@ func newEventsListCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List what happened, oldest first",
-		Long: `List events: referrals that came in, changed or were answered, messages that did
-not arrive, imports that are held, offers of others that changed. An event has ids,
-codes and dates only, and you see those of which you may ask in another way. With
---after you get what came after an event. Types are:
+		Long: `List events: referrals that came in, changed or were answered, messages that
+did not arrive, imports that are held, offers of others that changed. An event
+has ids, codes and dates only, and you see those of which you may ask in another
+way. With --after you get what came after an event. Types are:
 
 ` + eventTypes(),
 		Example: `  doorstroom events list
@@ -167,4 +167,28 @@ func (a *app) follow(ctx context.Context, client *rest.LocalClient, q desk.Event
 		fmt.Fprintln(a.stderr, "doorstroom: "+gateway.SafeMessage(err))
 		q.After = gone.Begin.String()
 	}
+}
+
+func newEventsTestCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "test-webhook NAME",
+		Short: "Send a test event to a webhook, and see whether it is taken",
+		Long: `Send an event of the type webhook-test to a webhook of the configuration, signed
+as the others are. It comes beside what waits for the webhook, and says nothing of
+anybody. When it is not taken you hear why; what the receiver answers beside its
+status is not shown or kept.`,
+		Example: `  doorstroom events test-webhook ecd`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, err := ask(a, cmd, func(ctx context.Context, client *rest.LocalClient) (string, error) {
+				return args[0], client.TestWebhook(ctx, args[0])
+			})
+			if err == nil {
+				fmt.Fprintln(a.stdout, "The webhook took it.")
+			}
+			return err
+		},
+	}
+	a.nodeFlags(cmd)
+	return cmd
 }

@@ -140,6 +140,13 @@ func writeStatus(w io.Writer, s rest.Status) error {
 	if p := s.Importing; p != nil {
 		fmt.Fprintf(w, "          under way, of %s: %d of %d changed offers\n", clip(p.Source, 0), p.Done, p.Total)
 	}
+	for _, h := range s.Webhooks {
+		if h.Failing.IsZero() {
+			fmt.Fprintf(w, "webhook   %s, last took an event %s\n", clip(h.Name, 0), when(h.Delivered))
+		} else {
+			fmt.Fprintf(w, "webhook   %s takes nothing since %s: %s; %d wait\n", clip(h.Name, 0), when(h.Failing), clip(h.Reason, 0), h.Waiting)
+		}
+	}
 	if s.Backup != nil {
 		fmt.Fprintf(w, "backup    %s, %s\n", when(s.Backup.At), clip(s.Backup.File, 0))
 	}

@@ -51,6 +51,7 @@ func check(d *decoder, c Config) {
 	checkRetention(d, c.Retention)
 	checkLogboek(d, c.Logboek)
 	checkEvents(d, c.Events)
+	checkWebhooks(d, c.Webhooks)
 	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(d, "log.format", c.Log.Format, "text", "json")
 }

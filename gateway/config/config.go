@@ -52,6 +52,7 @@ type Config struct {
 	Trace     Trace       `yaml:"trace"`
 	Mail      Mail        `yaml:"mail"`
 	Events    Events      `yaml:"events"`
+	Webhooks  []Webhook   `yaml:"webhooks" reload:"yes"`
 }
 
 // Closings are the periods in which this party is closed, written as ISO 8601
@@ -315,6 +316,10 @@ func resolve(dir string, v reflect.Value) {
 			field.Set(reflect.ValueOf(paths))
 		case field.Kind() == reflect.Struct:
 			resolve(dir, field)
+		case field.Kind() == reflect.Slice && field.Type().Elem().Kind() == reflect.Struct:
+			for j := range field.Len() { // of the file: Default has no such lists
+				resolve(dir, field.Index(j))
+			}
 		}
 	}
 }

@@ -60,7 +60,8 @@ func TestExampleIsTheContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := config.Parse(examplePath, []byte(minimal))
+	webhooks := "webhooks: [{name: ecd, url: \"https://ecd.voorbeeld.example/doorstroom\", types: [], secrets: [ecd.secret]}]\n"
+	want, err := config.Parse(examplePath, []byte(minimal+webhooks)) // an example: without it there are none
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,6 +132,35 @@ func TestEventsAreBounded(t *testing.T) {
 		_, err := config.Parse("x.yaml", []byte(minimal+"\nevents: "+text+"\n"))
 		if (key == "") != (err == nil) || err != nil && !strings.Contains(gateway.SafeMessage(err), key) {
 			t.Errorf("%s: got %v, want it to be about %q", text, err, key)
+		}
+	}
+}
+
+// Events go to https addresses, or to this machine, and are signed.
+func TestWebhooks(t *testing.T) {
+	for text, key := range map[string]string{
+		`{name: ecd, url: "https://ecd.example/x?y=z", secrets: [a]}`:                                                  "",
+		`{name: ecd, url: "http://127.0.0.1:8080/", types: [referral-received], secrets: [a, b]}`:                      "",
+		`{name: ecd, url: "http://[::1]:8080/", types: [nl.doorstroom.referral-received.v1], secrets: [a]}`:            "",
+		`{name: ecd, url: "http://localhost/", secrets: [a]}`:                                                          "",
+		`{name: ecd, url: "http://ecd.example/", secrets: [a]}`:                                                        "url",
+		`{name: ecd, url: "http://10.0.0.1/", secrets: [a]}`:                                                           "url",
+		`{name: ecd, url: "https://a:b@ecd.example/", secrets: [a]}`:                                                   "url",
+		`{name: ecd, url: "ftp://ecd.example/", secrets: [a]}`:                                                         "url",
+		`{name: ecd, url: "https:///x", secrets: [a]}`:                                                                 "url",
+		`{name: ecd, secrets: [a]}`:                                                                                    "url",
+		`{name: "E C D", url: "https://ecd.example/", secrets: [a]}`:                                                   "name",
+		`{name: ecd, url: "https://ecd.example/", secrets: [a]}, {name: ecd, url: "https://b.example/", secrets: [a]}`: "name",
+		`{name: ecd, url: "https://ecd.example/", secrets: []}`:                                                        "secrets",
+		`{name: ecd, url: "https://ecd.example/", secrets: [a, b, c]}`:                                                 "secrets",
+		`{name: ecd, url: "https://ecd.example/", types: [referral], secrets: [a]}`:                                    "types",
+	} {
+		c, err := config.Parse("/etc/x.yaml", []byte(minimal+"\nwebhooks: ["+text+"]\n"))
+		if (key == "") != (err == nil) || err != nil && !strings.Contains(gateway.SafeMessage(err), "."+key) {
+			t.Errorf("%s: got %v, want it to be about %q", text, err, key)
+		}
+		if err == nil && c.Webhooks[0].Secrets[0] != "/etc/a" {
+			t.Errorf("got %q, want the path of the secret from the folder of the file", c.Webhooks[0].Secrets)
 		}
 	}
 }

@@ -23,6 +23,8 @@ type Initial struct {
 	Ops     string
 	Anchors []string
 	Callers []Caller
+
+	Webhooks []Webhook
 }
 
 // Example is what config.example.yaml is made of.
@@ -36,6 +38,7 @@ func Example() Initial {
 			Roles:  []gateway.Role{gateway.Coordinator, gateway.Beheerder},
 			SHA256: strings.Repeat("0123456789abcdef", 4),
 		}},
+		Webhooks: []Webhook{{Name: "ecd", URL: "https://ecd.voorbeeld.example/doorstroom", Secrets: []string{"ecd.secret"}}},
 	}
 }
 

@@ -60,7 +60,8 @@ type Options struct {
 	Witness        func() Witness // nil: the node does not run
 	Trace          *trace.Tracer
 	Examine        func(context.Context) []Finding
-	Map            *search.Map // for how far places are; nil: no distance is known
+	TestWebhook    func(ctx context.Context, name string) error // nil: there are none
+	Map            *search.Map                                  // for how far places are; nil: no distance is known
 	Log            *slog.Logger
 }
 

@@ -67,7 +67,8 @@ func operations(f *gt.Federation) map[gateway.Operation]func(gateway.Caller) err
 		gateway.OpListBreakGlass:        func(c gateway.Caller) error { _, err := d.ListBreakGlass(ctx, c); return err },
 		gateway.OpAcknowledgeBreakGlass: func(c gateway.Caller) error { _, err := d.AcknowledgeBreakGlass(ctx, c, 9); return err },
 
-		gateway.OpReadEvents: func(c gateway.Caller) error { _, err := d.Events(ctx, c, desk.EventQuery{}); return err },
+		gateway.OpTestWebhook: func(c gateway.Caller) error { return d.PostTest(ctx, c, "geen") },
+		gateway.OpReadEvents:  func(c gateway.Caller) error { _, err := d.Events(ctx, c, desk.EventQuery{}); return err },
 		gateway.OpRefer: func(c gateway.Caller) error {
 			_, err := d.Refer(ctx, c, desk.NewReferral{Need: gateway.Need{Offer: "geen"}})
 			return err

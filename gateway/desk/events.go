@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/store"
 )
 
 // LastEvents is the place of the last event: what comes after it has yet to happen.
@@ -90,3 +92,51 @@ func (d *Desk) eventPlace(ctx context.Context, after string) (gateway.EventPosit
 // NextEvent gives a channel that is closed when there are new events: to be asked
 // for before Events is.
 func (d *Desk) NextEvent() <-chan struct{} { return d.Store.NextEvent() }
+
+// Webhook is how it goes with the events for one address.
+type Webhook struct {
+	Name      string    `json:"name"`
+	Waiting   uint64    `json:"waiting"` // events that it has not taken; also of types that it does not get
+	Delivered time.Time `json:"delivered,omitzero"`
+	Failing   time.Time `json:"failing,omitzero"` // since when; absent: it works
+	Failures  int       `json:"failures,omitempty"`
+	Reason    string    `json:"reason,omitempty"` // of the last failure
+	Next      time.Time `json:"next,omitzero"`    // attempt
+}
+
+// webhookLate is how long a receiver may be away without anybody being told.
+const webhookLate = time.Hour
+
+// Late tells whether somebody should look at it.
+func (w Webhook) Late(now time.Time) bool {
+	return !w.Failing.IsZero() && now.Sub(w.Failing) > webhookLate
+}
+
+func (d *Desk) webhooks(ctx context.Context) ([]Webhook, error) { return Webhooks(ctx, d.Store) }
+
+// Webhooks reads how it goes with each.
+func Webhooks(ctx context.Context, s *store.Store) (all []Webhook, err error) {
+	known, err := s.Webhooks(ctx)
+	if err != nil || len(known) == 0 {
+		return nil, err
+	}
+	last, err := s.LastEvent(ctx)
+	for _, w := range known {
+		all = append(all, Webhook{
+			Name: w.Name, Waiting: last.Number - min(last.Number, w.After.Number), Delivered: w.Delivered, Failing: w.Failing,
+			Failures: w.Failures, Reason: w.Reason, Next: w.Next,
+		})
+	}
+	return all, err
+}
+
+// PostTest sends a test event to a webhook, and says why it was not taken.
+func (d *Desk) PostTest(ctx context.Context, caller gateway.Caller, name string) error {
+	if err := d.read(ctx, caller, gateway.OpTestWebhook); err != nil {
+		return err
+	}
+	if d.TestWebhook == nil {
+		return gateway.Errorf(gateway.NotFound, "this node has no webhooks")
+	}
+	return d.TestWebhook(ctx, name)
+}

@@ -45,7 +45,8 @@ func purposes() map[string]struct {
 		"ConfirmImport":         {gateway.OpConfirmImport, changes},
 		"Diff":                  {gateway.OpDiffPolicy, reads},
 		"Doctor":                {gateway.OpDoctor, reads},
-		"Events":                {gateway.OpReadEvents, reads}, // of each type whoever may ask for it: see TestEventsByRole
+		"PostTest":              {gateway.OpTestWebhook, marks}, // tells nothing but that it is a test
+		"Events":                {gateway.OpReadEvents, reads},  // of each type whoever may ask for it: see TestEventsByRole
 		"DropImport":            {gateway.OpConfirmImport, changes},
 		"Explain":               {gateway.OpExplainPolicy, reads},
 		"ExportJournal":         {gateway.OpExportJournal, reads},

@@ -33,6 +33,7 @@ type Status struct {
 	Alarms      []string            `json:"alarms,omitempty"`
 	BreakGlass  []BreakGlass        `json:"breakGlass,omitempty"` // open, or not acknowledged yet
 	Referrals   ReferralCounts      `json:"referrals"`
+	Webhooks    []Webhook           `json:"webhooks,omitempty"`
 }
 
 // RegisterStatus is the register in force.
@@ -127,6 +128,9 @@ func (d *Desk) fillStatus(ctx context.Context, s *Status, now time.Time) error {
 		return fmt.Errorf("read peers: %w", err)
 	}
 	s.Peers = d.peers(known, now)
+	if s.Webhooks, err = d.webhooks(ctx); err != nil {
+		return fmt.Errorf("read webhooks: %w", err)
+	}
 	if err := d.fillWitnessed(ctx, s); err != nil {
 		return fmt.Errorf("read what is witnessed: %w", err)
 	}
@@ -208,6 +212,11 @@ func (d *Desk) alarms(s Status, now time.Time) []string {
 	if names := d.KnownNewer(); len(names) > 0 {
 		alarms = append(alarms, strings.Join(names, ", ")+" kent nieuwere berichten van deze node dan hij nu verstuurt en negeert die: "+
 			"de database is een oude kopie, of er draait nog een kopie van deze node; zie doorstroom doctor")
+	}
+	for _, w := range s.Webhooks {
+		if w.Late(now) {
+			alarms = append(alarms, "de webhook "+w.Name+" neemt al meer dan een uur geen gebeurtenissen aan; zie doorstroom doctor")
+		}
 	}
 	for _, i := range s.Imports {
 		if i.Held != nil {

@@ -189,6 +189,9 @@ func (n *Node) collectStored(ctx context.Context, s sample) error {
 		return err
 	}
 	n.collectPeers(s, peers)
+	if err := n.collectWebhooks(ctx, s); err != nil {
+		return err
+	}
 	return n.collectLogboek(ctx, s)
 }
 

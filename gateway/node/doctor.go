@@ -131,6 +131,7 @@ func (x *examination) all(ctx context.Context) {
 	x.compaction(ctx)
 	x.exports(ctx)
 	x.logboek(ctx)
+	x.webhooks(ctx)
 	x.backup(ctx)
 	x.descriptors()
 }

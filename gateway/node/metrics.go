@@ -81,6 +81,9 @@ func Metrics() []Metric {
 		{"doorstroom_logboek_lag_entries", gauge, "Entries of the journal that the receiver of logboek.endpoint has not taken yet.", nil},
 		{"doorstroom_logboek_lag_seconds", gauge, "Age of the oldest of these; 0: none.", nil},
 
+		{"doorstroom_webhook_failing_seconds", gauge, "How long a webhook has not taken events; 0: it does.", []string{"webhook"}},
+		{"doorstroom_webhook_waiting_events", gauge, "Events that a webhook has not taken; also of types that it does not get.", []string{"webhook"}},
+
 		{"doorstroom_journal_unwitnessed_entries", gauge, "Entries of the journal that fewer other parties than wanted have cosigned: they could be rewritten unnoticed.", nil},
 		{"doorstroom_journal_unwitnessed_seconds", gauge, "Age of the oldest of these entries; 0 if there are none.", nil},
 		{"doorstroom_journal_witness_conflict", gauge, "1 if a witness holds a head of this journal that the journal does not continue.", []string{p}},

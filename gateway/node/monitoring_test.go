@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/event"
 	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
 	"github.com/doorstroom/doorstroom/gateway/identity"
 	"github.com/doorstroom/doorstroom/gateway/node"
@@ -293,6 +294,7 @@ func TestMetricsOfAWorkingNode(t *testing.T) {
 	_, err := n.Desk.PublishCapacity(t.Context(), gt.Everyone(),
 		gateway.Import{Source: "test", Offers: []gateway.Offer{gt.Offer("A-1")}}, false)
 	must(t, err)
+	must(t, n.Events.Set(t.Context(), []event.Webhook{{Name: "ecd"}}))
 	_, err = n.Desk.VerifyJournal(t.Context(), gt.Everyone())
 	must(t, err)
 	_, err = n.Desk.Backup(t.Context(), gt.Everyone())

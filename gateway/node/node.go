@@ -20,12 +20,14 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/approval"
 	"github.com/doorstroom/doorstroom/gateway/config"
 	"github.com/doorstroom/doorstroom/gateway/desk"
+	"github.com/doorstroom/doorstroom/gateway/event"
 	"github.com/doorstroom/doorstroom/gateway/exchange"
 	"github.com/doorstroom/doorstroom/gateway/identity"
 	"github.com/doorstroom/doorstroom/gateway/journal"
@@ -75,17 +77,19 @@ type Node struct {
 	Desk     *desk.Desk
 	Exchange *exchange.Exchange
 	Witness  *witness.Witness
+	Events   *event.Sender
 
 	opt     Options
 	log     *slog.Logger
 	keys    keys
 	network *network // nil with Options.Network
 
-	meters *meters
-	trying troubles
-	trace  *trace.Tracer
-	vault  *vault.Vault   // nil where nothing about persons can be kept
-	acme   *identity.ACME // nil without; set by Start, before anything listens
+	meters  *meters
+	trying  troubles
+	trace   *trace.Tracer
+	vault   *vault.Vault   // nil where nothing about persons can be kept
+	started atomic.Bool    // webhooks may be at work
+	acme    *identity.ACME // nil without; set by Start, before anything listens
 
 	mu      sync.Mutex
 	config  config.Config // guarded by mu; the one in force
@@ -180,6 +184,7 @@ func (n *Node) assemble(ctx context.Context) error {
 		Trace:        n.trace,
 		Witness:      func() desk.Witness { return n.Witness },
 		Terms:        n.terms, Closed: n.closed, Retention: n.retention,
+		TestWebhook: n.testWebhook,
 		Post:        desk.Post{Send: n.sendLetter, Enter: n.enterApproval},
 		Allot:       desk.Allot{Send: n.sendAllotmentLetter, Sign: n.signAllotment},
 		WriteBackup: n.writeBackup, BackupEvery: n.backupEvery, Examine: n.examine,
@@ -209,6 +214,7 @@ func (n *Node) assemble(ctx context.Context) error {
 		Self: c.Party, Key: n.keys.signing, Store: n.Store, Register: func() *register.Register { return n.Desk.Rules().Register },
 		Checkpoint: n.Desk.Checkpoint, Wanted: n.witnesses, Sender: sender, Log: n.log, Overlap: keyOverlap,
 	})
+	n.Events = event.New(event.Options{Self: c.Party, Store: n.Store, Log: n.log})
 	n.Desk.Open(ctx)
 	return nil
 }
@@ -396,6 +402,7 @@ func (n *Node) reread(ctx context.Context) error {
 		if len(stale) > 0 {
 			n.log.Warn("these keys take effect only after a restart", "keys", stale)
 		}
+		n.setWebhooks(ctx)
 	}
 	return n.installRegisterFile(ctx)
 }

@@ -169,7 +169,11 @@ func TestErasedIsNowhere(t *testing.T) {
 			if err != nil || len(export.Records) < 3 {
 				t.Fatalf("%s: exported %d entries, %v", when, len(export.Records), err)
 			}
-			text := fmt.Sprintf("%+v", export)
+			events, err := n.Desk.Events(t.Context(), gt.Everyone(), desk.EventQuery{Limit: desk.MaxEventPage})
+			if err != nil || !strings.Contains(gt.Dump(events), "referral-erased") {
+				t.Fatalf("%s: got %v and %+v, want the events to tell that it was erased", when, err, events)
+			}
+			text := fmt.Sprintf("%+v", export) + gt.Dump(events)
 			for _, word := range gone {
 				if strings.Contains(text, word) {
 					t.Errorf("%s: the export of the journal shows %q", when, word)

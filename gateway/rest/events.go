@@ -21,6 +21,7 @@ import (
 const (
 	pathEvents      = "/v1/events"
 	pathEventStream = "/v1/events/stream"
+	pathTestWebhook = "/v1/webhooks/test"
 
 	typeEventStream  = "text/event-stream"
 	lastEventID      = "Last-Event-ID"
@@ -62,6 +63,11 @@ type streamInput struct {
 	Types       string `query:"types" doc:"as in listEvents"`
 }
 
+// WebhookName names a webhook of the configuration.
+type WebhookName struct {
+	Name string `json:"name"`
+}
+
 // eventRoutes are the list and the stream. stays tells of the request of a stream
 // whether its caller may still be there.
 func eventRoutes(a api, d *desk.Desk, stays func(*http.Request) bool) {
@@ -76,6 +82,12 @@ func eventRoutes(a api, d *desk.Desk, stays func(*http.Request) bool) {
 		}
 		page, err := d.Events(ctx, callerIn(ctx), q)
 		return output[desk.EventPage]{page}, gone(err)
+	})
+	post(a, huma.Operation{
+		OperationID: "testWebhook", Path: pathTestWebhook, Summary: "Send a test event to a webhook",
+		Description: "It was taken, or the problem says why not.",
+	}, []int{http.StatusNotFound}, func(ctx context.Context, in WebhookName) (WebhookName, error) {
+		return in, d.PostTest(ctx, callerIn(ctx), in.Name)
 	})
 	op := huma.Operation{
 		OperationID: "streamEvents", Method: http.MethodGet, Path: pathEventStream, Summary: "What happens at this node, as it happens",

@@ -43,6 +43,12 @@ func (c *LocalClient) Events(ctx context.Context, q desk.EventQuery) (desk.Event
 	return ask[desk.EventPage](ctx, c, http.MethodGet, pathEvents+eventQuery(q), nil)
 }
 
+// TestWebhook sends a test event to a webhook of the configuration.
+func (c *LocalClient) TestWebhook(ctx context.Context, name string) error {
+	_, err := ask[WebhookName](ctx, c, http.MethodPost, pathTestWebhook, WebhookName{name})
+	return err
+}
+
 // FollowEvents gives each event as it happens, in order, until ctx ends or each
 // fails, whose error it gives. When the connection or the node goes away it comes
 // back by itself, and goes on after the last event that each was given: nothing

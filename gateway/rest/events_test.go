@@ -61,7 +61,7 @@ func TestEventsOverTheWire(t *testing.T) {
 		t.Errorf("got %+v, %v, want the place of the last", last, err)
 	}
 	_, err = c.Events(t.Context(), desk.EventQuery{After: "1-4"})
-	if gone, ok := errors.AsType[*gateway.EventsGone](err); !ok || gone.Begin != (gateway.EventPosition{}) {
+	if gone, ok := errors.AsType[*gateway.EventsGone](err); !ok || gone.Begin != (gateway.EventPosition{Incarnation: s.Incarnation()}) {
 		t.Errorf("got %v, want to begin at the beginning", err)
 	}
 	for _, q := range []desk.EventQuery{{After: "x"}, {After: "1"}, {Limit: 1001}, {Limit: -1}, {Types: []string{"x"}}} {

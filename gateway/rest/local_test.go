@@ -189,6 +189,9 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 			}
 			return nil
 		},
+		gateway.OpTestWebhook: func(ctx context.Context, c *rest.LocalClient) error {
+			return unless(c.TestWebhook(ctx, "none"), gateway.NotFound)
+		},
 		gateway.OpReadEvents: func(ctx context.Context, c *rest.LocalClient) error {
 			_, err := c.Events(ctx, desk.EventQuery{})
 			return err

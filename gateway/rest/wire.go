@@ -64,7 +64,8 @@ type Status struct {
 	Backup             *Backup             `json:"backup,omitempty"`  // the last good one
 	Awaited            *Awaited            `json:"awaited,omitempty"` // after a restore: until then nothing of the own offers goes out
 	Referrals          desk.ReferralCounts `json:"referrals"`
-	BreakGlass         []BreakGlass        `json:"breakGlass"` // open, or not acknowledged by a privacy officer yet
+	Webhooks           []desk.Webhook      `json:"webhooks,omitempty"` // how it goes with the events for each
+	BreakGlass         []BreakGlass        `json:"breakGlass"`         // open, or not acknowledged by a privacy officer yet
 }
 
 // Awaited is what a restored node waits for: full exports of these sources.
@@ -136,7 +137,7 @@ func statusOut(s desk.Status) Status {
 		Party: s.Party, Name: s.Name, Time: s.Time, ClockBehindSeconds: int(s.ClockBehind.Seconds()), Incarnation: s.Incarnation,
 		Register: s.Register, Policy: s.Policy, Offers: s.Offers, JournalSize: s.Journal, Witnessed: WitnessedOf(s.Witnessed), Importing: s.Importing,
 		Imports: []ImportStatus{}, Peers: []Peer{}, Alarms: append([]string{}, s.Alarms...), BreakGlass: breakGlassesOut(s.BreakGlass),
-		Referrals: s.Referrals,
+		Referrals: s.Referrals, Webhooks: s.Webhooks,
 	}
 	if s.Backup != nil {
 		last := BackupOf(*s.Backup)

@@ -293,12 +293,23 @@ func (s *Store) LastEvent(ctx context.Context) (at gateway.EventPosition, err er
 
 func lastEvent(r reader) (gateway.EventPosition, error) {
 	log, err := readEventLog(r)
-	if err != nil || log.First > log.Last {
-		return log.Gone, err
+	switch {
+	case err != nil:
+		return gateway.EventPosition{}, err
+	case log.First > log.Last:
+		return log.before(r)
 	}
-	var row eventRow
-	_, err = getJSON(r, table{name: tableEvents}, number(log.Last), &row)
-	return gateway.EventPosition{Incarnation: row.Incarnation, Number: log.Last}, err
+	return eventAt(r, log.Last)
+}
+
+// before is the place before the oldest event. It is never the zero place, which
+// moves on when the oldest go.
+func (log eventLog) before(r reader) (gateway.EventPosition, error) {
+	if log.Gone != (gateway.EventPosition{}) {
+		return log.Gone, nil
+	}
+	incarnation, err := getUint(r, keyIncarnation())
+	return gateway.EventPosition{Incarnation: incarnation}, err
 }
 
 // Events gives the events after a place that match, at most limit; the zero place
@@ -313,7 +324,9 @@ func (s *Store) Events(ctx context.Context, after gateway.EventPosition, limit i
 			return err
 		}
 		if after == (gateway.EventPosition{}) {
-			after = log.Gone
+			if after, err = log.before(r); err != nil {
+				return err
+			}
 		}
 		if err := leadsOn(r, log, after); err != nil {
 			return err
@@ -388,12 +401,12 @@ func leadsOn(r reader, log eventLog, after gateway.EventPosition) error {
 	if failed != nil {
 		return failed
 	}
-	begin := log.Gone
+	begin, err := log.before(r)
 	if first > 0 {
-		var err error
-		if begin, err = eventAt(r, log.First+uint64(first)-1); err != nil {
-			return err
-		}
+		begin, err = eventAt(r, log.First+uint64(first)-1)
+	}
+	if err != nil {
+		return err
 	}
 	return eventsGone(begin, "it is of no event of this database, which may have been put back from a backup")
 }
