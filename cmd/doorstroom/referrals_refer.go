@@ -31,6 +31,11 @@ numbers and health do not belong in it: contact details follow with handover.
 What your policy does not let go is left out, and told. Attachments are not
 supported.
 
+After doorstroom or terugval, --follows takes over whom to call and your
+reference, and under the same grondslag also werksoorten, fase, trede,
+begeleiding, accessibility and how far somebody can go. Another provider is not
+told which referral it follows.
+
 When safety is at stake, --call-first sends nothing but whom to call.
 
 What looks like a BSN, e-mail address, telephone number or bank account in a
@@ -40,6 +45,8 @@ field that is not for it is refused. If it is something else, say so with
   doorstroom referrals refer groen --grondslag participatiewet --trajectsoort participatieplaats \
     --dagdeel di-ochtend --from 2027-01-04 --informed 2026-11-20 --how gesprek --fits \
     --reference Z-2026-17
+  doorstroom referrals refer hout --follows 3f0c9a12 --trajectsoort werkervaringsplaats \
+    --dagdeel wo-middag --from 2027-06-01 --informed 2027-05-20 --how gesprek --fits
   doorstroom referrals refer groen --call-first`,
 		Args: cobra.ExactArgs(1),
 	}
@@ -96,7 +103,7 @@ func needFlags(flags *pflag.FlagSet, given *desk.NewReferral) func(*desk.NewRefe
 	flags.StringVar(&n.Postcode, "postcode", "", "the four digits of where the person lives")
 	flags.IntVar(&n.MaxKm, "max-km", 0, "kilometres that the person can cycle")
 	flags.StringVar(&n.Note, "note", "", "a few words, without names, numbers or health")
-	flags.StringVar(&n.Follows, "follows", "", "id of the referral after which this one comes")
+	flags.StringVar(&n.Follows, "follows", "", "id of the referral after which this one comes; what you do not say again is taken from it")
 	flags.StringVar(&on, "informed", "", "day on which the person was told of this referral")
 	flags.StringVar(&n.Informed.How, "how", "", "how: gesprek, telefonisch, brief, digitaal or vertegenwoordiger")
 	flags.BoolVar(&n.Fits, "fits", false, "you held the person against the offer, and it fits")

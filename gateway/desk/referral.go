@@ -268,6 +268,7 @@ func (d *Desk) fillReferral(ctx context.Context, detail *ReferralDetail, f store
 		if r, detail.Need, digest = followed.Follow.Referral, followed.Need, followed.Digest; followed.Follow.Open == nil && !f.Orphan {
 			detail.May = r.Status.Acts(gateway.ReferrerSide)
 		}
+		detail.Follows = followed.After
 	} else {
 		provided, err := d.Store.ProvidedReferral(ctx, f.ID)
 		if err != nil {
@@ -284,7 +285,8 @@ func (d *Desk) fillReferral(ctx context.Context, detail *ReferralDetail, f store
 			detail.Reserved = &ReservedPlaces{Allotment: p.Allotment, Dagdelen: p.Dagdelen, Until: p.Until}
 		}
 	}
-	detail.Follows, detail.Reason, detail.Dagdelen, detail.Answer = r.Follows, r.Reason, r.Dagdelen, r.Answer
+	detail.Reason, detail.Dagdelen, detail.Answer = r.Reason, r.Dagdelen, r.Answer
+	detail.Follows = cmp.Or(detail.Follows, r.Follows)
 	return digest, nil
 }
 

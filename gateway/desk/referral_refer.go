@@ -55,6 +55,9 @@ func (d *Desk) Refer(ctx context.Context, caller gateway.Caller, n NewReferral) 
 	}
 	now := d.now()
 	day := gateway.DateOf(now)
+	if err := d.followUp(ctx, &n); err != nil {
+		return ReferralAsked{}, err
+	}
 	offer, err := d.offerToRefer(ctx, n)
 	if err != nil {
 		return ReferralAsked{}, err

@@ -146,6 +146,7 @@ type followedRow struct {
 	Follow     gateway.Follow `json:"follow"`
 	Need       *gateway.Need  `json:"need,omitempty"`      // nil of an orphan
 	Reference  string         `json:"reference,omitempty"` // the referrer's own: never leaves its node
+	After      string         `json:"after,omitempty"`     // the referral that this one follows, also where the provider is not to know
 	Salt       []byte         `json:"salt"`
 	Revision   uint64         `json:"revision"`
 	Signed     string         `json:"signed,omitempty"`   // the last state as its provider signed it

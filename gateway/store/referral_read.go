@@ -26,6 +26,7 @@ type FollowedReferral struct {
 	Follow     gateway.Follow
 	Need       *gateway.Need // nil of an orphan
 	Reference  string
+	After      string // the referral that it follows
 	AnswerBy   gateway.Date
 	Recovering bool
 	Orphan     bool
@@ -70,7 +71,7 @@ func (s *Store) FollowedReferral(ctx context.Context, id string) (f FollowedRefe
 			err = errNoReferral()
 		}
 		f = FollowedReferral{
-			Follow: row.Follow, Need: row.Need, Reference: row.Reference, AnswerBy: row.AnswerBy,
+			Follow: row.Follow, Need: row.Need, Reference: row.Reference, After: row.After, AnswerBy: row.AnswerBy,
 			Recovering: row.Recovering != "", Orphan: row.Orphan, Forgotten: row.Forgotten, Failed: row.Failed,
 			Digest: digestOf(row.Salt, key),
 		}

@@ -33,10 +33,12 @@ type Asking struct {
 }
 
 // AskNewReferral makes a referral under a fresh id and queues its request. A
-// referral that follows another must be known to follow one that ended so.
+// referral that follows another must be known to follow one that ended so; only the
+// provider of that one is told which.
 func (s *Store) AskNewReferral(ctx context.Context, now time.Time, self gateway.OIN, n NewReferral) (follow gateway.Follow, err error) {
 	id := freshID()
 	err = s.grow(ctx, now, func(t *txn) error {
+		need := n.Need
 		if n.Need.Follows != "" {
 			before, err := t.followed(keyOf(n.Need.Follows))
 			if err != nil {
@@ -45,9 +47,11 @@ func (s *Store) AskNewReferral(ctx context.Context, now time.Time, self gateway.
 			if before == nil || !followable(before.Follow.Referral) {
 				return gateway.Errorf(gateway.Invalid, "the referral to follow is none that ended so")
 			}
+			if before.Follow.Provider != n.Provider {
+				need.Follows = "" // the number of another provider's referral is nothing to this one
+			}
 		}
-		need := n.Need
-		row := &followedRow{Need: &need, Reference: n.Reference, Salt: newSalt(), Follow: gateway.Follow{Referral: gateway.Referral{
+		row := &followedRow{Need: &need, Reference: n.Reference, After: n.Need.Follows, Salt: newSalt(), Follow: gateway.Follow{Referral: gateway.Referral{
 			ID: id, Follows: need.Follows, Offer: need.Offer, Provider: n.Provider, Referrer: self, Principal: n.Principal,
 			Dagdelen: need.Dagdelen,
 		}}}
