@@ -96,7 +96,8 @@ func TestDemoOnce(t *testing.T) {
 			}
 			if name == "drechtsteden" {
 				for _, told := range []string{
-					"Kim: Gestart; nu aan Smile", "op de wachtlijst", "Sam: Op de wachtlijst; nu aan Smile", "Robin: Annulering verzocht", "Robin: Beëindigd",
+					"Kim: Gestart; nu aan Smile", "op de wachtlijst", "Sam: Op de wachtlijst; nu aan Smile",
+					"Sam: alternatief: DW-02 bij Drechtwerk: 11,8 km fietsen", "in Sliedrecht", "Sam: Dordrecht geeft een plek op ma-ochtend vrij", "Sam: Geaccepteerd", "Robin: Annulering verzocht", "Robin: Beëindigd",
 				} {
 					if !strings.Contains(out.String(), told) {
 						t.Errorf("got no %q in\n%s", told, out.String())

@@ -15,6 +15,7 @@ import (
 type story struct {
 	d        Demo
 	by, to   *process
+	others   []*process // who may release a place
 	name     string
 	offer    gateway.Capacity
 	dagdeel  gateway.Dagdeel
@@ -28,8 +29,8 @@ type wanted struct {
 }
 
 // referrals lets a consulent refer three made-up people to a company: one starts
-// after a warm handover, one meets a full allotment, and of one a cancellation
-// crosses the end. Where the scenario has no such places nothing is shown.
+// after a warm handover, one meets a full allotment and has a place once another
+// party releases one, and of one a cancellation crosses the end. Where the scenario has no such places nothing is shown.
 func (d Demo) referrals(ctx context.Context, running []*process, to *process) error {
 	for _, by := range running {
 		free, full, err := placesOf(ctx, by, to)
@@ -42,7 +43,7 @@ func (d Demo) referrals(ctx context.Context, running []*process, to *process) er
 		fmt.Fprintf(d.Out, "\n%s\n\n", underline("Een consulent van "+by.Name+" verwijst drie mensen (verzonnen)"))
 		for _, play := range []func(context.Context) error{
 			(&story{d: d, by: by, to: to, name: "Kim", offer: free[0].offer, dagdeel: free[0].dagdeel}).starts,
-			(&story{d: d, by: by, to: to, name: "Sam", offer: full[0].offer, dagdeel: full[0].dagdeel}).waits,
+			(&story{d: d, by: by, to: to, others: running, name: "Sam", offer: full[0].offer, dagdeel: full[0].dagdeel}).waits,
 			(&story{d: d, by: by, to: to, name: "Robin", offer: free[1].offer, dagdeel: free[1].dagdeel}).crosses,
 		} {
 			if err := play(ctx); err != nil {
@@ -178,7 +179,8 @@ func (s *story) placed(ctx context.Context) error {
 
 func (s *story) starts(ctx context.Context) error { return s.placed(ctx) }
 
-// waits meets a full allotment: nothing is booked, and the waiting list is the way.
+// waits meets a full allotment: nothing is booked, and the waiting list is the way,
+// until a place comes free.
 func (s *story) waits(ctx context.Context) error {
 	if err := s.refer(ctx); err != nil {
 		return err
@@ -198,7 +200,94 @@ func (s *story) waits(ctx context.Context) error {
 	if !slices.ContainsFunc(list, func(w desk.Waiter) bool { return w.Referral == s.referral }) {
 		return gateway.Errorf(gateway.Internal, "%s heeft niemand op de wachtlijst gezet", s.to.Name)
 	}
+	return s.placedLater(ctx)
+}
+
+// placedLater goes on where waits ends: there is an alternative in another
+// gemeente, but a place that another party releases comes before it.
+func (s *story) placedLater(ctx context.Context) error {
+	if err := s.alternative(ctx); err != nil {
+		return err
+	}
+	giver, allotment, err := s.unused(ctx)
+	if err != nil {
+		return err
+	}
+	if giver == nil {
+		s.say("niemand anders heeft op %s een plek over", s.dagdeel)
+		return nil
+	}
+	done, err := giver.local.AskAllotment(ctx, desk.NewShift{
+		Provider: s.to.OIN, Offer: s.offer.Offer, Shifts: []gateway.Shift{{From: allotment, Dagdeel: s.dagdeel, Places: 1}},
+	})
+	if err != nil {
+		return fmt.Errorf("%s releases a place: %w", giver.Name, err)
+	}
+	if done.Status != gateway.ShiftCommitted {
+		return gateway.Errorf(gateway.Internal, "%s legde niet vast wat %s vrijgaf: %s", s.to.Name, giver.Name, done.Status)
+	}
+	s.say("%s geeft een plek op %s vrij die het niet gebruikt; %s heeft het vastgelegd", giver.Name, s.dagdeel, s.to.Name)
+	if err := s.step(ctx, gateway.ActAccept, gateway.Accepted, "", ""); err != nil {
+		return err
+	}
+	list, err := s.to.local.WaitingList(ctx, s.offer.Offer)
+	if err != nil {
+		return fmt.Errorf("read the waiting list of %s: %w", s.to.Name, err)
+	}
+	if slices.ContainsFunc(list, func(w desk.Waiter) bool { return w.Referral == s.referral }) {
+		return gateway.Errorf(gateway.Internal, "%s laat iemand wachten die een plek heeft", s.to.Name)
+	}
 	return nil
+}
+
+// mostKm is how far somebody without a car or a bus can cycle.
+const mostKm = 12
+
+// alternative searches for any work in other gemeenten that can be cycled to.
+func (s *story) alternative(ctx context.Context) error {
+	found, err := s.by.local.SearchPlaces(ctx, search.Demand{
+		Dagdelen: []gateway.Dagdeel{s.dagdeel}, Postcode: "2951", MaxKm: mostKm, Limit: 10,
+	})
+	if err != nil {
+		return fmt.Errorf("search places for %s: %w", s.by.Name, err)
+	}
+	for _, group := range found.Groups {
+		for _, f := range group.Found {
+			if group.Group == search.Elsewhere && f.Ride != nil {
+				s.say("alternatief: %s bij %s: %s", f.Offer, f.ProviderName, f.Text)
+				return nil
+			}
+		}
+	}
+	return gateway.Errorf(gateway.Internal, "%s vindt geen alternatief binnen %d km fietsen", s.by.Name, mostKm)
+}
+
+// unused finds a party with an allotment of its own in the same offer, of which a
+// place on the dagdeel is free.
+func (s *story) unused(ctx context.Context) (giver *process, allotment string, err error) {
+	for _, p := range s.others {
+		if p == s.by || p == s.to {
+			continue
+		}
+		offers, err := p.local.ReceivedOffers(ctx)
+		if err != nil {
+			return nil, "", fmt.Errorf("ask %s what it received: %w", p.Name, err)
+		}
+		for _, o := range offers {
+			if o.Sender != s.to.OIN || o.Capacity.Offer != s.offer.Offer {
+				continue
+			}
+			for _, a := range o.Capacity.Allotments {
+				free := func(q gateway.CapacityPlaces) bool {
+					return q.Dagdeel == s.dagdeel && q.Available != nil && *q.Available > 0
+				}
+				if slices.ContainsFunc(a.Places, free) {
+					return p, a.ID, nil
+				}
+			}
+		}
+	}
+	return nil, "", nil
 }
 
 // crosses cancels what the company completes at the same time.
