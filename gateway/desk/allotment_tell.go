@@ -43,7 +43,13 @@ func (d *Desk) postShift(ctx context.Context, h store.HeardShift) error {
 	if err != nil || letter.State == nil || ask.ID != h.Request.ID {
 		return gateway.Wrap(gateway.Unavailable, err, "the answer of the provider cannot be used")
 	}
-	return d.hearShift(ctx, party, letter, ask, answer, h.Says)
+	if err := d.hearShift(ctx, party, letter, ask, answer, h.Says); err != nil {
+		return err
+	}
+	if letter.State.Number == 0 && h.State.Number > 0 {
+		return gateway.Errorf(gateway.Unavailable, "the provider has lost the request, and not yet heard it again of who asked")
+	}
+	return nil
 }
 
 // hearShift takes where a request stands from its provider. answers is what this
@@ -70,7 +76,9 @@ func (d *Desk) hearShift(ctx context.Context, provider gateway.Party, letter gat
 	if err := d.Store.HearShift(ctx, d.now(), heard, answers, journal.Entry{}); err != nil {
 		return err
 	}
-	d.shiftsMoved()
+	if answers == "" {
+		d.shiftsMoved() // it may say less than it said
+	}
 	return nil
 }
 

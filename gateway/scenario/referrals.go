@@ -259,7 +259,8 @@ func (s *story) alternative(ctx context.Context) error {
 			}
 		}
 	}
-	return gateway.Errorf(gateway.Internal, "%s vindt geen alternatief binnen %d km fietsen", s.by.Name, mostKm)
+	s.say("in andere gemeenten is binnen %d km fietsen niets te vinden", mostKm)
+	return nil
 }
 
 // unused finds a party with an allotment of its own in the same offer, of which a
