@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -134,7 +137,9 @@ missed is in the lists.`,
 				return err
 			}
 			defer client.Close()
-			return a.follow(cmd.Context(), client, q, asJSON)
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return a.follow(ctx, client, q, asJSON)
 		},
 	}
 	a.nodeFlags(cmd)
