@@ -80,6 +80,10 @@ const (
 	OpListAllotments  Operation = "list-allotments"  // requests to release or swap places of allotments
 	OpAskAllotment    Operation = "ask-allotment"    // ask that, or take it back
 	OpAnswerAllotment Operation = "answer-allotment" // sign for places that one gives, or refuse
+	OpAskSubject      Operation = "ask-subject"      // ask the other side of a referral to rectify, erase or restrict
+	OpAnswerSubject   Operation = "answer-subject"   // do what the other side asks, or say why not
+	OpListSubject     Operation = "list-subject"     // which requests of inhabitants there are; not what they say
+	OpReadSubject     Operation = "read-subject"     // one, with what it says
 )
 
 // Operations lists every desk operation.
@@ -95,6 +99,7 @@ func Operations() []Operation {
 		OpRefer, OpAskReferral, OpHandOver, OpCommitReferral, OpListReferrals, OpReadReferral, OpWaitingList,
 		OpEraseReferral, OpRetentionReport,
 		OpListAllotments, OpAskAllotment, OpAnswerAllotment,
+		OpAskSubject, OpAnswerSubject, OpListSubject, OpReadSubject,
 	}
 }
 
@@ -165,6 +170,10 @@ func allowedReferral(op Operation) []Role {
 	case OpListAllotments:
 		return []Role{Coordinator, Consulent, PrivacyOfficer, Program}
 	case OpAskAllotment, OpAnswerAllotment:
+		return []Role{Coordinator, Consulent}
+	case OpAskSubject, OpListSubject:
+		return []Role{Coordinator, Consulent, PrivacyOfficer}
+	case OpAnswerSubject, OpReadSubject:
 		return []Role{Coordinator, Consulent}
 	}
 	return nil

@@ -76,6 +76,7 @@ func TestEveryCommandHasHelp(t *testing.T) {
 func TestListingsHaveJSON(t *testing.T) {
 	without := []string{ // they make something, or only hold others
 		"", "init", "run", "break-glass", "break-glass end", "break-glass acknowledge", "demo", "config", "config example", "adapter", "journal", "places", "places none", "policy", "register",
+		"subject",
 		"register key", "register init", "register add", "register remove", "register renew", "register sign",
 		"journal archive", "journal export", "journal proof", "referrals", "referrals erase", "allotments", "retention", "events", "events test-webhook", "policy approve", "policy propose", "policy refuse", "policy withdraw", "policy key", "policy rollback", "policy sign",
 	}

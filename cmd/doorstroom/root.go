@@ -62,7 +62,7 @@ Exit codes:
 	root.AddCommand(
 		newInitCommand(a), newRunCommand(a), newPublishCommand(a), newOffersCommand(a), newPlacesCommand(a), newStatusCommand(a),
 		newRegisterCommand(a), newPolicyCommand(a), newConfigCommand(a), newAdapterCommand(a), newJournalCommand(a),
-		newBackupCommand(a), newRestoreCommand(a), newDoctorCommand(a), newBreakGlassCommand(a), newReferralsCommand(a), newAllotmentsCommand(a), newRetentionCommand(a), newEventsCommand(a), newDemoCommand(a), newVersionCommand(a),
+		newBackupCommand(a), newRestoreCommand(a), newDoctorCommand(a), newBreakGlassCommand(a), newReferralsCommand(a), newSubjectCommand(a), newAllotmentsCommand(a), newRetentionCommand(a), newEventsCommand(a), newDemoCommand(a), newVersionCommand(a),
 	)
 	a.mark(root)
 	return root

@@ -49,6 +49,7 @@ func check(d *decoder, c Config) {
 	checkJournal(d, c.Journal)
 	checkTerms(d, c.Terms)
 	checkRetention(d, c.Retention)
+	checkRights(d, c.Rights)
 	checkLogboek(d, c.Logboek)
 	checkEvents(d, c.Events)
 	checkWebhooks(d, c.Webhooks)

@@ -44,6 +44,7 @@ type Config struct {
 	Journal   Journal     `yaml:"journal"`
 	Terms     Terms       `yaml:"terms" reload:"yes"`
 	Retention Retention   `yaml:"retention"`
+	Rights    Rights      `yaml:"rights"`
 	Logboek   Logboek     `yaml:"logboek"`
 	Delivery  Delivery    `yaml:"delivery"`
 	Places    Places      `yaml:"places"`
@@ -240,6 +241,7 @@ func Default() Config {
 		Journal:   Journal{Retention: "P7Y"},
 		Terms:     defaultTerms(),
 		Retention: Retention{Referrals: "P90D"},
+		Rights:    Rights{Answer: "20 werkdagen", Erase: "ask"},
 		Delivery:  Delivery{Timeout: 30 * time.Second, Parallel: 16},
 		Limits: Limits{
 			Connections:        1000,

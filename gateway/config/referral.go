@@ -26,6 +26,38 @@ type Retention struct {
 	Referrals Term `yaml:"referrals" reload:"yes"`
 }
 
+// EraseAutomatic is a value of Rights.Erase.
+const EraseAutomatic = "automatic"
+
+// Rights says what is done about requests of inhabitants. Erase is "ask", or
+// EraseAutomatic: to erase a referral that has ended, when its other side asks,
+// needs nobody here.
+type Rights struct {
+	Answer string `yaml:"answer" reload:"yes"`
+	Erase  string `yaml:"erase" reload:"yes"`
+}
+
+// Term is how long the other side has for an answer.
+func (r Rights) Term() calendar.Term {
+	term, err := calendar.ParseTerm(r.Answer)
+	if err != nil {
+		return calendar.Term{Count: 20, Unit: calendar.WorkingDays}
+	}
+	return term
+}
+
+func checkRights(d *decoder, r Rights) {
+	const day = gateway.Date("2026-06-01") // a Monday with no holiday near
+	month := calendar.Term{Count: 1, Unit: calendar.Months}
+	term, err := calendar.ParseTerm(r.Answer)
+	if due := term.Due(day, calendar.Closed{}); err != nil || due > month.Due(day, calendar.Closed{}) {
+		d.failAt("rights.answer", "expected a term of at most a month, such as 20 werkdagen: that is what the law gives")
+	}
+	if r.Erase != "ask" && r.Erase != EraseAutomatic {
+		d.failAt("rights.erase", "expected ask or automatic")
+	}
+}
+
 // defaultTerms are those of the table.
 func defaultTerms() Terms {
 	var terms Terms

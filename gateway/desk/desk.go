@@ -52,6 +52,7 @@ type Options struct {
 	KnowNewer      func() []gateway.OIN                              // who has newer messages of this node than it sends; nil: nobody is asked
 	Terms          func() []config.ReferralTerm                      // when next steps are due; nil: as the table says
 	Closed         func() []gateway.Closing                          // when this party is closed: its terms do not run then; nil: never
+	Rights         func() config.Rights                              // terms for requests of inhabitants; nil: the default
 	Retention      func() config.Term                                // how long referrals are kept after their end; nil: the default
 	WriteBackup    func(context.Context) (BackupReport, error)
 	BackupEvery    func() time.Duration // 0: nobody counts on backups

@@ -95,6 +95,13 @@ func operations(f *gt.Federation) map[gateway.Operation]func(gateway.Caller) err
 		gateway.OpListAllotments:  func(c gateway.Caller) error { _, err := d.ListShifts(ctx, c); return err },
 		gateway.OpAskAllotment:    func(c gateway.Caller) error { _, err := d.AskShift(ctx, c, desk.NewShift{}); return err },
 		gateway.OpAnswerAllotment: func(c gateway.Caller) error { _, err := d.AnswerShift(ctx, c, "geen", true); return err },
+		gateway.OpAskSubject: func(c gateway.Caller) error {
+			_, err := d.AskSubject(ctx, c, desk.SubjectAsk{Act: gateway.Erase})
+			return err
+		},
+		gateway.OpAnswerSubject:   func(c gateway.Caller) error { _, err := d.AnswerSubject(ctx, c, desk.SubjectReply{}); return err },
+		gateway.OpListSubject:     func(c gateway.Caller) error { _, err := d.ListSubject(ctx, c); return err },
+		gateway.OpReadSubject:     func(c gateway.Caller) error { _, err := d.ReadSubject(ctx, c, "geen"); return err },
 		gateway.OpRetentionReport: func(c gateway.Caller) error { _, err := d.RetentionReport(ctx, c); return err },
 
 		gateway.OpVerifyJournal:  func(c gateway.Caller) error { _, err := d.VerifyJournal(ctx, c); return err },

@@ -18,6 +18,7 @@ const (
 	reads   = "reads"   // policy, journal, how the node stands: nothing of offers
 	changes = "changes" // what is offered, shown or in force, or files of the node
 	content = "content" // shows what is in offers
+	asks    = "asks"    // another party for an inhabitant: nothing of what is offered, shown or in force
 	marks   = "marks"   // that somebody has seen something: nothing of what is offered, shown or in force
 )
 
@@ -66,6 +67,10 @@ func purposes() map[string]struct {
 		"ListReferrals":         {gateway.OpListReferrals, content},
 		"ReadReferral":          {gateway.OpReadReferral, content},
 		"Refer":                 {gateway.OpRefer, changes},
+		"AskSubject":            {gateway.OpAskSubject, asks},
+		"AnswerSubject":         {gateway.OpAnswerSubject, changes},
+		"ListSubject":           {gateway.OpListSubject, content},
+		"ReadSubject":           {gateway.OpReadSubject, content},
 		"RetentionReport":       {gateway.OpRetentionReport, content},
 		"AnswerShift":           {gateway.OpAnswerAllotment, changes},
 		"AskShift":              {gateway.OpAskAllotment, changes},

@@ -68,6 +68,9 @@ func overTold(o store.Outgoing, told policy.Told) string {
 	} else if o.Kind == gateway.KindReferral {
 		return "" // a step in a referral that is there tells nothing more
 	}
+	if o.Kind == gateway.KindSubjectRequest && overCorrected(o, told.Fields) {
+		return "default"
+	}
 	for _, f := range gateway.PersonalFields(o.Kind) {
 		if _, ok := said[string(f)]; ok && !slices.Contains(told.Fields, f) {
 			return "default"

@@ -51,7 +51,7 @@ func (e *door) referralEffect(m gateway.Message, signed string) (store.Effect, g
 		effect.Handover = &gateway.Handover{}
 		to = effect.Handover
 	default:
-		return store.Effect{}, gateway.ReasonType
+		return e.rightsEffect(m, signed)
 	}
 	if err := json.Unmarshal(m.Data, to); err != nil {
 		return store.Effect{}, gateway.ReasonSchema

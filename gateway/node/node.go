@@ -182,6 +182,7 @@ func (n *Node) assemble(ctx context.Context) error {
 		RulesChanged: func() { n.Exchange.RulesChanged() },
 		KnowNewer:    func() []gateway.OIN { return n.Exchange.Counters().KnowNewer() },
 		Trace:        n.trace,
+		Rights:       n.rights,
 		Witness:      func() desk.Witness { return n.Witness },
 		Terms:        n.terms, Closed: n.closed, Retention: n.retention,
 		TestWebhook: n.testWebhook,
@@ -457,3 +458,9 @@ func (n *Node) settle(file []byte) {
 // operator is who the node itself acts as: the person who started the process
 // or sent it a signal, and so owns its files.
 var operator = gateway.Caller{Name: "operator", Roles: []gateway.Role{gateway.Beheerder, gateway.Program}}
+
+func (n *Node) rights() config.Rights {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.config.Rights
+}

@@ -168,6 +168,7 @@ func newLocalAPI(mux *http.ServeMux, d *desk.Desk, stays func(*http.Request) boo
 	breakGlassRoutes(a, d)
 	referralRoutes(a, d)
 	allotmentRoutes(a, d)
+	subjectRoutes(a, d)
 	proposalRoutes(a, d)
 	eventRoutes(a, d, stays)
 	return a

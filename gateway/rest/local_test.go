@@ -248,8 +248,21 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 			return unless(err, gateway.NotFound)
 		},
 		gateway.OpRetentionReport: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.RetentionReport(ctx); return err },
-		gateway.OpDoctor:          func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Doctor(ctx); return err },
-		gateway.OpBackup:          func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Backup(ctx); return err },
+		gateway.OpAskSubject: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.AskSubject(ctx, desk.SubjectAsk{Act: gateway.Erase})
+			return unless(err, gateway.Invalid)
+		},
+		gateway.OpAnswerSubject: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.AnswerSubject(ctx, desk.SubjectReply{Request: "00000000"})
+			return unless(err, gateway.NotFound)
+		},
+		gateway.OpListSubject: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Subject(ctx); return err },
+		gateway.OpReadSubject: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.ReadSubject(ctx, "00000000")
+			return unless(err, gateway.NotFound)
+		},
+		gateway.OpDoctor: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Doctor(ctx); return err },
+		gateway.OpBackup: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Backup(ctx); return err },
 	}
 }
 

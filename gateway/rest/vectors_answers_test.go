@@ -24,7 +24,7 @@ func (w *world) recipientHello() string {
 	}
 	return w.hello("alblasserdam", func(h *gateway.Hello) {
 		h.Issuer, h.Audience = vAlblasserdam, vSmile
-		h.Kinds, h.CodeLists = []string{gateway.KindCapacity, gateway.KindCapacityState, gateway.KindReferralState}, versions
+		h.Kinds, h.CodeLists = []string{gateway.KindCapacity, gateway.KindCapacityState, gateway.KindReferralState, gateway.KindSubjectRequest, gateway.KindSubjectAnswer}, versions
 	})
 }
 

@@ -406,7 +406,7 @@ func TestCodeLists(t *testing.T) {
 	want := []string{
 		"afwijsreden", "antwoordreden", "avg-grondslag", "band", "begeleiding", "dagdeel", "dienstverband", "doel", "doelgroep",
 		"functionaliteit", "gemeente", "grondslag", "informatiewijze", "intensiteit", "intrekreden", "onderbrekingsreden", "status",
-		"toegankelijkheid", "trajectsoort", "uitkomst", "vervolgstap", "verwijsstatus", "werksoort",
+		"toegankelijkheid", "trajectsoort", "uitkomst", "vervolgstap", "verwijsstatus", "verzoekgrond", "verzoekreden", "werksoort",
 	}
 	if got := slices.Sorted(maps.Keys(lists)); !slices.Equal(got, want) {
 		t.Errorf("got lists %v, want %v", got, want)

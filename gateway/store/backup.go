@@ -418,5 +418,12 @@ func readRemains(r reader) (found Remains, err error) {
 		found.Erased = append(found.Erased, row{key, value})
 		return true, nil
 	})
+	if err != nil {
+		return found, err
+	}
+	err = r.ascend(table{name: tableRenewed}, nil, func(key, value []byte) (bool, error) {
+		found.Renewed = append(found.Renewed, row{key, value})
+		return true, nil
+	})
 	return found, err
 }

@@ -26,6 +26,7 @@ func entryX() journal.Entry { return journal.Entry{Kind: "x"} }
 
 func writes() map[string]write {
 	all := referralWrites()
+	maps.Copy(all, rightsWrites())
 	maps.Copy(all, breakGlassWrites())
 	maps.Copy(all, map[string]write{
 		"Accept": {nil, func(_ *testing.T, s *testStore, now time.Time) error {

@@ -23,6 +23,11 @@ type Vault interface {
 	Seal(name string, plain []byte) ([]byte, error)
 	// Sync puts the keys on disk that Seal made: before what was sealed is.
 	Sync() error
+	// Renew makes another key under a name that has one, on disk when it returns.
+	// What was sealed before opens until EraseFormer.
+	Renew(name string) error
+	// EraseFormer takes the keys of before Renew away for good.
+	EraseFormer(names ...string) error
 	// Open gives NotFound when the key was erased.
 	Open(name string, sealed []byte) ([]byte, error)
 	// Erase takes keys away for good. Of some there may be none.
@@ -102,6 +107,8 @@ type providedRow struct {
 	Passed   []Passed         `json:"passed,omitempty"`
 	Conflict bool             `json:"conflict,omitempty"` // adopted after a restore, and its places were not free
 
+	Restricted *restriction `json:"restricted,omitempty"` // at the wish of the inhabitant
+
 	// See gateway.Provided.
 	Incarnation uint64        `json:"incarnation,omitempty"`
 	Base        gateway.Point `json:"base,omitzero"`
@@ -152,9 +159,10 @@ type followedRow struct {
 	Signed     string         `json:"signed,omitempty"`   // the last state as its provider signed it
 	AnswerBy   gateway.Date   `json:"answerBy,omitempty"` // to the open request
 	Recovering string         `json:"recovering,omitempty"`
-	Orphan     bool           `json:"orphan,omitempty"`    // its request is unknown here: a backup was put back
-	Forgotten  bool           `json:"forgotten,omitempty"` // its provider says that it knows none such
-	Failed     string         `json:"failed,omitempty"`    // how the last request ended that never came to its provider
+	Orphan     bool           `json:"orphan,omitempty"`     // its request is unknown here: a backup was put back
+	Forgotten  bool           `json:"forgotten,omitempty"`  // its provider says that it knows none such
+	Restricted *restriction   `json:"restricted,omitempty"` // at the wish of the inhabitant
+	Failed     string         `json:"failed,omitempty"`     // how the last request ended that never came to its provider
 
 	Undone gateway.ReferralStatus `json:"undone,omitempty"` // its provider was restored and went on without it: where it stood here
 }

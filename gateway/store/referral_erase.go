@@ -71,6 +71,9 @@ func (t *txn) eraseReferral(key referralKey, party gateway.OIN) error {
 	for _, in := range []string{tableProvided, tableFollowed, tableHandovers} {
 		t.delete(table{name: in}, key[:])
 	}
+	if err := t.eraseRightsText(key); err != nil {
+		return err
+	}
 	for _, kind := range []string{gateway.KindReferral, gateway.KindReferralState, gateway.KindHandover} {
 		if party == "" { // it could not be read: what waits for anybody cannot either
 			break
@@ -147,7 +150,7 @@ func (s *Store) eraseKeys(keys []referralKey) error {
 	}
 	var names []string
 	for _, key := range keys {
-		names = append(names, key.name(tableProvided), key.name(tableFollowed), key.name(tableHandovers))
+		names = append(names, key.name(tableProvided), key.name(tableFollowed), key.name(tableHandovers), rightsTextName(key))
 	}
 	return s.vault.Erase(names...)
 }

@@ -32,6 +32,7 @@ type ReferralFacts struct {
 	Failed     string              // how the last request ended that its provider never had: refused, withdrawn
 	Recovering bool                // its provider was told what it lost, and has not answered
 	Conflict   bool                // its places were taken when it was recovered
+	Restricted bool                // the inhabitant asks that it is kept and not used
 	Pseudonym  string              // by which an export may say that it counts the participant
 	// Awaits is until when nothing may become of a referral that was put back from a
 	// backup: its referrer must say what it knows of it. Zero: nothing is awaited.
@@ -62,7 +63,7 @@ func (f ReferralFacts) OverdueOn(day gateway.Date) bool {
 
 func (r *providedRow) facts() ReferralFacts {
 	f := factsOf(r.Referral, r.Revision)
-	f.Side, f.Party, f.Conflict = gateway.ProviderSide, r.Referral.Referrer, r.Conflict
+	f.Side, f.Party, f.Conflict, f.Restricted = gateway.ProviderSide, r.Referral.Referrer, r.Conflict, r.Restricted != nil
 	f.incarnation, f.Undone = r.Incarnation, r.Undone
 	if r.Waiting != nil {
 		f.Waits, f.Allotment = r.Waiting.Number, r.Waiting.Allotment
@@ -72,7 +73,7 @@ func (r *providedRow) facts() ReferralFacts {
 
 func (r *followedRow) facts() ReferralFacts {
 	f := factsOf(r.Follow.Referral, r.Revision)
-	f.Side, f.Party, f.Reference = gateway.ReferrerSide, r.Follow.Provider, r.Reference
+	f.Side, f.Party, f.Reference, f.Restricted = gateway.ReferrerSide, r.Follow.Provider, r.Reference, r.Restricted != nil
 	f.Failed, f.AnswerBy, f.Orphan, f.Forgotten, f.Recovering = r.Failed, r.AnswerBy, r.Orphan, r.Forgotten, r.Recovering != ""
 	f.incarnation, f.Undone = r.Follow.Incarnation, r.Undone
 	if r.Follow.Open != nil {

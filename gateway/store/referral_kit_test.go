@@ -21,11 +21,12 @@ import (
 
 // keys is a vault in memory: it outlives the databases of a test.
 type keys struct {
-	mu  sync.Mutex
-	all map[string][]byte
+	mu     sync.Mutex
+	all    map[string][]byte
+	former map[string][][]byte // of before Renew
 }
 
-func newKeys() *keys { return &keys{all: map[string][]byte{}} }
+func newKeys() *keys { return &keys{all: map[string][]byte{}, former: map[string][][]byte{}} }
 
 func (k *keys) aead(name string, fresh bool) (cipher.AEAD, error) {
 	k.mu.Lock()
@@ -66,7 +67,41 @@ func (k *keys) Open(name string, sealed []byte) ([]byte, error) {
 	if len(sealed) < aead.NonceSize() {
 		return nil, gateway.Errorf(gateway.Internal, "too short")
 	}
-	return aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], []byte(name))
+	plain, err := aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], []byte(name))
+	if err == nil {
+		return plain, nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, key := range k.former[name] {
+		block, _ := aes.NewCipher(key)
+		gcm, _ := cipher.NewGCM(block)
+		if plain, err := gcm.Open(nil, sealed[:gcm.NonceSize()], sealed[gcm.NonceSize():], []byte(name)); err == nil {
+			return plain, nil
+		}
+	}
+	return nil, gateway.Errorf(gateway.NotFound, "it was erased in part")
+}
+
+func (k *keys) Renew(name string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if key, ok := k.all[name]; ok {
+		k.former[name] = append(k.former[name], key)
+		fresh := make([]byte, 32)
+		_, _ = rand.Read(fresh)
+		k.all[name] = fresh
+	}
+	return nil
+}
+
+func (k *keys) EraseFormer(names ...string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, name := range names {
+		delete(k.former, name)
+	}
+	return nil
 }
 
 func (k *keys) Erase(names ...string) error {
@@ -74,6 +109,7 @@ func (k *keys) Erase(names ...string) error {
 	defer k.mu.Unlock()
 	for _, name := range names {
 		delete(k.all, name)
+		delete(k.former, name)
 	}
 	return nil
 }

@@ -9,12 +9,14 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/journal"
 )
 
-// ReferralEffect is what a message about a referral says: one of Request, State
-// and Handover.
+// ReferralEffect is what a message about a referral says: one of Request, State,
+// Handover, Rights and Answer.
 type ReferralEffect struct {
 	Request  *gateway.ReferralRequest // of a referrer, to this node as provider
 	Handover *gateway.Handover        // likewise
 	State    *gateway.Referral        // of a provider, to this node as referrer
+	Rights   *gateway.SubjectRequest  // of either side, for the inhabitant
+	Answer   *gateway.SubjectAnswer   // to such a request of this node
 	Signed   string                   // the message as its sender signed it
 	// Recovered is the state in a request to recover, once it was verified that
 	// this node signed it; nil: it did not.
@@ -143,6 +145,10 @@ func (t *txn) applyReferral(in Inbound) (gateway.Outcome, gateway.Reason, error)
 		return t.takeHandover(in.Message, e.Handover, e)
 	case e.State != nil:
 		return t.hearState(in.Message, *e.State, e)
+	case e.Rights != nil:
+		return t.takeRights(in.Message, *e.Rights)
+	case e.Answer != nil:
+		return t.hearRights(in.Message, *e.Answer, e.Signed)
 	}
 	return "", "", gateway.Errorf(gateway.Internal, "a message about a referral says nothing")
 }

@@ -238,7 +238,11 @@ func (s *Store) ReconcileReferrals(ctx context.Context, now time.Time, party gat
 		if err != nil {
 			return err
 		}
-		n = len(stated) + asked
+		rights, err := t.reconcileRights(party, hello.Incarnation, endedSince)
+		if err != nil {
+			return err
+		}
+		n = len(stated) + asked + rights
 		row, err := t.peer(party)
 		if err != nil {
 			return err
@@ -316,6 +320,8 @@ func (t *txn) letterEnded(party gateway.OIN, kind, subject string, state gateway
 			row.Referrals = true
 		}
 		return err
+	case kind == gateway.KindSubjectRequest:
+		return t.rightsEnded(subject, state)
 	case kind != gateway.KindReferral && kind != gateway.KindHandover, state != gateway.RefusedBy && state != gateway.Withdrawn:
 		return nil
 	}

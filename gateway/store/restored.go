@@ -32,6 +32,7 @@ type Remains struct {
 	BreakGlass  []BreakGlass
 	Policies    []PolicyRecord // that ever were in force
 	Erased      []row          // referrals that were erased
+	Renewed     []row          // keys of which former ones were erased
 }
 
 // Awaited is what a restored node waits for: full exports of these sources,
@@ -101,6 +102,9 @@ func (s *Store) Restored(ctx context.Context, now time.Time, from Restoration) (
 		}
 		for _, mark := range from.Before.Erased {
 			t.put(table{name: tableErased}, mark.key, mark.value)
+		}
+		for _, mark := range from.Before.Renewed { // what the backup has may be from before
+			t.put(table{name: tableRenewed}, mark.key, slices.Concat([]byte{renewalPending}, mark.value[1:]))
 		}
 		size, err := getUint(t, keyJournal())
 		if err != nil {

@@ -204,6 +204,9 @@ func open(path string, opt Options, steps []migration) (*Store, error) {
 		err = s.replayErasures(context.Background())
 	}
 	if err == nil {
+		err = s.replayRenewals(context.Background())
+	}
+	if err == nil {
 		err = s.loadReferrals(context.Background())
 	}
 	if err != nil {
@@ -218,6 +221,9 @@ func open(path string, opt Options, steps []migration) (*Store, error) {
 func (s *Store) UseVault(ctx context.Context, v Vault) error {
 	s.vault = v
 	if err := s.replayErasures(ctx); err != nil {
+		return err
+	}
+	if err := s.replayRenewals(ctx); err != nil {
 		return err
 	}
 	return s.loadReferrals(ctx)

@@ -13,7 +13,8 @@ import (
 	"github.com/doorstroom/doorstroom/gateway"
 )
 
-// The file of keys is a header and entries of one size, in no order. New keys are
+// The file of keys is a header and entries of one size, in no order but
+// that of several under one name the last one is used. New keys are
 // appended; erasing writes it anew. The header is the magic, a random id of the
 // vault, and a seal by which a wrong secret is told at once; an entry is the
 // hash of a name, an id, a nonce and the wrapped key. What a power cut leaves at the end was never
@@ -55,6 +56,9 @@ func (v *Vault) openKeys() (again bool, err error) {
 			again = true
 			continue
 		}
+		if before, ok := v.keys[n]; ok {
+			v.former[n] = append(v.former[n], before)
+		}
 		v.keys[n] = e
 	}
 	return again, nil
@@ -76,6 +80,11 @@ func (v *Vault) header() []byte {
 
 func (v *Vault) encode() []byte {
 	b := append(make([]byte, 0, headerSize+entrySize*len(v.keys)), v.header()...)
+	for n, all := range v.former {
+		for _, e := range all {
+			b = append(append(b, n[:]...), e[:]...)
+		}
+	}
 	for n, e := range v.keys {
 		b = append(append(b, n[:]...), e[:]...)
 	}

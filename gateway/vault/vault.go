@@ -73,6 +73,7 @@ type Vault struct {
 
 	mu      sync.RWMutex
 	keys    map[name]entry    // guarded by mu
+	former  map[name][]entry  // guarded by mu; keys of before Renew, the first one first
 	fresh   []name            // guarded by mu; of keys that are not on disk yet
 	erased  map[hash]struct{} // guarded by mu; all that are in the list on disk
 	file    *os.File          // guarded by mu; where keys are appended
@@ -109,7 +110,7 @@ func Open(path string, nodeKey []byte, opt Options) (*Vault, error) {
 	if len(nodeKey) != NodeKeySize {
 		return nil, gateway.Errorf(gateway.Invalid, "the vault key has %d bytes", NodeKeySize)
 	}
-	v := &Vault{path: path, node: aead(nodeKey), max: opt.Max, fault: opt.Fault, keys: map[name]entry{}, erased: map[hash]struct{}{}}
+	v := &Vault{path: path, node: aead(nodeKey), max: opt.Max, fault: opt.Fault, keys: map[name]entry{}, former: map[name][]entry{}, erased: map[hash]struct{}{}}
 	if v.max <= 0 {
 		v.max = DefaultMax
 	}
@@ -181,7 +182,7 @@ func (v *Vault) keyFor(n name) ([]byte, error) {
 	}
 	key := make([]byte, keySize)
 	_, _ = rand.Read(key)
-	v.keys[n] = v.wrap(n, key)
+	v.keys[n] = v.wrap(n, key, "")
 	v.fresh = append(v.fresh, n)
 	return key, nil
 }
@@ -214,14 +215,14 @@ func (v *Vault) Sync() error {
 }
 
 // Open decrypts what was sealed under a name. It is NotFound when there is no
-// such key, or not any more.
+// such key, or not any more; also when it was sealed before the key was renewed.
 func (v *Vault) Open(text string, sealed []byte) ([]byte, error) {
 	n := nameOf(text)
 	v.mu.RLock()
 	e, ok := v.keys[n]
 	v.mu.RUnlock()
 	if !ok {
-		return nil, gateway.Errorf(gateway.NotFound, "these personal data were erased")
+		return nil, errErased()
 	}
 	key, err := v.unwrap(n, e)
 	if err != nil {
@@ -232,7 +233,7 @@ func (v *Vault) Open(text string, sealed []byte) ([]byte, error) {
 	}
 	plain, err := aead(key).Open(nil, sealed[:nonceSize], sealed[nonceSize:], []byte(text))
 	if err != nil {
-		return nil, gateway.Wrap(gateway.Internal, err, "the personal data are damaged")
+		return v.openFormer(text, sealed, err)
 	}
 	return plain, nil
 }
@@ -251,12 +252,27 @@ func (v *Vault) Erase(texts ...string) error {
 	var names []name
 	for _, text := range texts {
 		n := nameOf(text)
+		for _, e := range v.former[n] {
+			h := hashOf(e.id())
+			hashes = append(hashes, h[:]...)
+		}
 		if e, ok := v.keys[n]; ok {
 			h := hashOf(e.id())
 			hashes, names = append(hashes, h[:]...), append(names, n)
 		}
 	}
-	if len(names) > 0 {
+	return v.eraseListed(hashes, func() {
+		for _, n := range names {
+			delete(v.keys, n)
+			delete(v.former, n)
+		}
+	})
+}
+
+// eraseListed puts the hashes of ids on the list, drops what they are of, and
+// writes what stays. The caller holds v.mu.
+func (v *Vault) eraseListed(hashes []byte, drop func()) error {
+	if len(hashes) > 0 {
 		if err := v.appendList(hashes); err != nil {
 			return diskError(fmt.Errorf("note what is erased: %w", err))
 		}
@@ -265,9 +281,7 @@ func (v *Vault) Erase(texts ...string) error {
 	if !v.stale {
 		return nil
 	}
-	for _, n := range names {
-		delete(v.keys, n)
-	}
+	drop()
 	if err := v.rewrite(); err != nil {
 		return diskError(fmt.Errorf("write the keys that stay: %w", err))
 	}
@@ -288,8 +302,9 @@ func (v *Vault) Damaged() int { return v.damaged }
 
 func (v *Vault) rewritten() string { return v.path + ".new" }
 
-func (v *Vault) wrap(n name, key []byte) (e entry) {
+func (v *Vault) wrap(n name, key []byte, mark string) (e entry) {
 	_, _ = rand.Read(e[:idSize+nonceSize])
+	copy(e[:idSize], mark)
 	nonce := e[idSize : idSize+nonceSize]
 	v.node.Seal(nonce, nonce, key, v.about(n, e.id()))
 	return e
@@ -325,6 +340,10 @@ func aead(key []byte) cipher.AEAD {
 		panic("AES has blocks of 16 bytes: " + err.Error())
 	}
 	return gcm
+}
+
+func errErased() error {
+	return gateway.Errorf(gateway.NotFound, "these personal data were erased")
 }
 
 func diskError(err error) error {

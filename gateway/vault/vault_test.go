@@ -107,6 +107,46 @@ func TestErasedIsErased(t *testing.T) {
 	fatal(t, v.Close())
 }
 
+// TestRenewed: a renewed key opens nothing of before once the former one is
+// erased; until then both open, also after a restart.
+func TestRenewed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.vault")
+	v := open(t, path, vault.Options{})
+	before := sealed(t, v, "a", "b")
+	fatal(t, v.Renew("none"))
+	fatal(t, v.Renew("a"))
+	after := sealed(t, v, "a")["a"]
+	fatal(t, v.Renew("b")) // nothing was kept under it: it is as if it had not been
+	both := func(when string, v *vault.Vault, old bool) {
+		t.Helper()
+		wantOpen(t, when+": renewed", v, "a", after, true)
+		wantOpen(t, when+": other", v, "b", before["b"], true)
+		if _, err := v.Open("a", before["a"]); (err == nil) != old || !old && gateway.KindOf(err) != gateway.NotFound {
+			t.Errorf("%s: what was sealed before: got %v, want open %v, or NotFound", when, err, old)
+		}
+	}
+	both("at once", v, true)
+	fatal(t, v.Erase("never was"))
+	fatal(t, v.Close())
+	v = reopened(t, path)
+	both("opened again", v, true)
+	older, err := os.ReadFile(path)
+	fatal(t, err)
+	fatal(t, v.EraseFormer("a"))
+	both("erased", v, false)
+	fatal(t, v.Close())
+	fatal(t, os.WriteFile(path, older, 0o600))
+	v = reopened(t, path)
+	both("older file", v, false)
+	fatal(t, v.Erase("a", "b"))
+	wantOpen(t, "all erased", v, "a", after, false)
+	wantOpen(t, "all erased", v, "b", before["b"], false)
+	fatal(t, v.Close())
+	v = reopened(t, path)
+	wantOpen(t, "all erased, opened again", v, "b", before["b"], false)
+	fatal(t, v.Close())
+}
+
 func reopened(t *testing.T, path string) *vault.Vault {
 	t.Helper()
 	v := open(t, path, vault.Options{})

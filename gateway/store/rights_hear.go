@@ -1,0 +1,307 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/journal"
+)
+
+// takeRights is what this node makes of a request for an inhabitant: it waits for
+// somebody to answer it. One that comes again gets the answer again. To anybody but
+// the other side of the referral, and once that was erased, it is unknown: the
+// answer is the same, and nothing of it stays.
+func (t *txn) takeRights(m gateway.Message, q gateway.SubjectRequest) (gateway.Outcome, gateway.Reason, error) {
+	key := takenKey(m.Source, q.Request)
+	row, err := readRights(t, t.vault, key)
+	if err != nil {
+		return "", "", err
+	}
+	if row != nil {
+		return gateway.Received, "", t.answerAgain(key, row)
+	}
+	of := keyOf(q.Referral)
+	at, err := t.sides(of)
+	if err != nil {
+		return "", "", err
+	}
+	erased, err := t.wasErased(of)
+	if err != nil {
+		return "", "", err
+	}
+	if at.none() || erased {
+		return gateway.Received, "", t.refuseRights(m, q, gateway.SubjectUnknown)
+	}
+	party, principal := at.with()
+	if party != m.Source || at.provided != nil && principal != m.Principal {
+		return gateway.Received, "", t.refuseRights(m, q, gateway.SubjectUnknown)
+	}
+	open, err := t.openRights(of, m.Source)
+	if err != nil {
+		return "", "", err
+	}
+	if open >= maxOpenRights || t.roomForOne() != nil {
+		return gateway.Received, "", t.refuseRights(m, q, "buitensporig")
+	}
+	row = &rightsRow{
+		Request: q, Party: m.Source, Principal: principal, At: t.now, Due: rightsDue(q.AnswerBy, gateway.DateOf(t.now)),
+		Corrects: q.Correction.Fields(), Digest: at.digest(of), Refers: at.followed != nil,
+	}
+	row.Request.Correction, row.Request.Explanation = gateway.Correction{}, ""
+	if err := t.putRights(key, row, rightsText{Correction: q.Correction, Explanation: q.Explanation}); err != nil {
+		return "", "", err
+	}
+	return gateway.Received, "", t.recordRights(journal.Entry{}, journal.KindRightsTaken, row, string(q.Act), slices.Concat(q.Fields, row.Corrects))
+}
+
+// rightsDue is the day that who asks says, within the month that the law gives.
+func rightsDue(said, today gateway.Date) gateway.Date {
+	day, err := time.Parse(time.DateOnly, string(today))
+	if err != nil {
+		return said
+	}
+	return max(today, min(said, gateway.Date(day.AddDate(0, 0, gateway.SubjectMonth).Format(time.DateOnly))))
+}
+
+// openRights counts the requests of a party about a referral that have no answer.
+func (t *txn) openRights(of referralKey, party gateway.OIN) (open int, err error) {
+	keys, err := rightsOf(t, of)
+	if err != nil {
+		return 0, err
+	}
+	for _, key := range keys {
+		row, err := readRights(t, t.vault, key)
+		if err != nil {
+			return 0, err
+		}
+		if row != nil && !row.Asked && row.Party == party && row.open() {
+			open++
+		}
+	}
+	return open, nil
+}
+
+// answerAgain queues the answer that was given, if one was.
+func (t *txn) answerAgain(key rightsKey, row *rightsRow) error {
+	if row.Answer == nil {
+		return nil
+	}
+	text, err := readRightsText(t, t.vault, key, row.Request.Referral)
+	if err != nil {
+		return err
+	}
+	answer := *row.Answer
+	answer.Explanation = text.Answer
+	return t.queueRights(key, row, gateway.KindSubjectAnswer, answer, Basis{})
+}
+
+// refuseRights answers a request of which nothing is kept.
+func (t *txn) refuseRights(m gateway.Message, q gateway.SubjectRequest, why string) error {
+	answer := gateway.SubjectAnswer{
+		Referral: q.Referral, Request: q.Request, Act: q.Act, Number: 1, Result: gateway.SubjectRefused, Reason: why, On: gateway.DateOf(t.now),
+	}
+	err := t.queueSealed(queuedReferral{
+		to: m.Source, kind: gateway.KindSubjectAnswer, subject: subjectNone + takenKey(m.Source, q.Request).subject(), value: answer,
+	})
+	if err != nil {
+		return err
+	}
+	return t.recordReferral(journal.Entry{}, journal.KindRightsTaken, m.Source, m.Principal, why, "", nil)
+}
+
+// hearRights is what this node makes of an answer. One to nothing that was asked
+// changes nothing, unless it is of the other side of a referral here: then a backup
+// was put back, and what was asked is known from its answer.
+func (t *txn) hearRights(m gateway.Message, a gateway.SubjectAnswer, signed string) (gateway.Outcome, gateway.Reason, error) {
+	key, of := askedKey(a.Request), keyOf(a.Referral)
+	row, err := readRights(t, t.vault, key)
+	if err != nil {
+		return "", "", err
+	}
+	if row == nil {
+		if row, err = t.orphanRights(m, a, of); err != nil || row == nil {
+			return gateway.Received, "", err
+		}
+	}
+	if row.Party != m.Source || row.Request.Referral != a.Referral || row.Request.Act != a.Act {
+		return gateway.Refused, gateway.ReasonProvider, nil
+	}
+	later := row.Answer == nil || row.Again || m.Incarnation > row.Incarnation ||
+		m.Incarnation == row.Incarnation && a.Number > row.Answer.Number
+	if !later {
+		return gateway.Received, "", nil
+	}
+	text, err := readRightsText(t, t.vault, key, row.Request.Referral)
+	if err != nil {
+		return "", "", err
+	}
+	text.Answer, a.Explanation = a.Explanation, ""
+	row.Answer, row.Answered, row.Incarnation, row.Signed, row.Again, row.Failed = &a, t.now, m.Incarnation, signed, false, ""
+	if a.AnswerBy != "" {
+		row.Due = a.AnswerBy
+	}
+	if err := t.putRights(key, row, text); err != nil {
+		return "", "", err
+	}
+	return gateway.Received, "", t.recordRights(journal.Entry{}, journal.KindRightsHeard, row, string(a.Result), a.Fields)
+}
+
+// orphanRights is the row of an answer to what is not known to have been asked;
+// nil if it is none of ours.
+func (t *txn) orphanRights(m gateway.Message, a gateway.SubjectAnswer, of referralKey) (*rightsRow, error) {
+	at, err := t.sides(of)
+	if err != nil || at.none() {
+		return nil, err
+	}
+	party, principal := at.with()
+	keys, err := rightsOf(t, of)
+	if err != nil || party != m.Source || len(keys) >= 2*maxOpenRights || t.roomForOne() != nil {
+		return nil, err
+	}
+	return &rightsRow{
+		Request: gateway.SubjectRequest{Referral: a.Referral, Request: a.Request, Act: a.Act}, Party: party, Principal: principal,
+		Asked: true, At: t.now, Orphan: true, Digest: at.digest(of), Refers: at.followed != nil,
+	}, nil
+}
+
+// rightsEnded is told of the end of a request that never came: people must know.
+func (t *txn) rightsEnded(subject string, state gateway.DeliveryState) error {
+	if state != gateway.RefusedBy && state != gateway.Withdrawn {
+		return nil
+	}
+	of, ok, err := t.bySubject(tableRights, subject)
+	if err != nil || !ok {
+		return err
+	}
+	key := rightsKey(of)
+	row, err := readRights(t, t.vault, key)
+	if err != nil || row == nil || !row.Asked || !row.open() {
+		return err
+	}
+	row.Failed = string(state)
+	return t.putRights(key, row, rightsText{})
+}
+
+// reconcileRights queues again for a party what it may have lost: open requests,
+// restrictions that it has said it holds where it was restored since, and answers
+// given since a moment. It gives the number of messages.
+func (t *txn) reconcileRights(party gateway.OIN, incarnation uint64, since time.Time) (n int, err error) {
+	type kept struct {
+		key rightsKey
+		row *rightsRow
+	}
+	var all []kept
+	err = eachRights(t, t.vault, func(key rightsKey, row *rightsRow) error {
+		if row.Party == party {
+			all = append(all, kept{key, row})
+		}
+		return nil
+	})
+	for _, k := range all {
+		if err != nil {
+			return n, err
+		}
+		restored := k.row.Incarnation != 0 && incarnation > k.row.Incarnation
+		switch {
+		case !k.row.Asked && k.row.Answer != nil && !k.row.Answered.Before(since):
+			err = t.answerAgain(k.key, k.row)
+		case k.row.Asked && !k.row.Orphan && k.row.Failed == "" && (k.row.open() || restored && k.row.Request.Act == gateway.Restrict):
+			k.row.Again = k.row.Answer != nil && k.row.Answer.Result.Final()
+			err = t.requestAgain(k.key, k.row)
+		default:
+			continue
+		}
+		n++
+	}
+	return n, err
+}
+
+func (t *txn) requestAgain(key rightsKey, row *rightsRow) error {
+	text, err := readRightsText(t, t.vault, key, row.Request.Referral)
+	if err != nil {
+		return err
+	}
+	q := row.Request
+	q.Correction, q.Explanation = text.Correction, text.Explanation
+	if q.Act == gateway.Rectify && q.Correction.IsZero() { // it was erased here
+		return nil
+	}
+	if err := t.putRights(key, row, text); err != nil {
+		return err
+	}
+	return t.queueRights(key, row, gateway.KindSubjectRequest, q, Basis{})
+}
+
+// EraseSpentRights takes away requests that were answered, or never came, before a
+// moment and of which the referral is gone here, and the keys of messages about
+// them that wait no longer. It gives the number of requests.
+func (s *Store) EraseSpentRights(ctx context.Context, now, before time.Time) (n int, err error) {
+	if s.vault == nil {
+		return 0, nil
+	}
+	var gone, spent []rightsKey
+	err = s.update(ctx, now, func(t *txn) error {
+		gone, spent = nil, nil
+		rows := map[rightsKey]*rightsRow{}
+		err := eachRights(t, t.vault, func(key rightsKey, row *rightsRow) error {
+			rows[key] = row
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for key, row := range rows {
+			waits, err := t.rightsWait(key, row)
+			if err != nil {
+				return err
+			}
+			if waits {
+				continue
+			}
+			if spent = append(spent, key); row.open() && row.Failed == "" || row.Answered.After(before) || row.At.After(before) {
+				continue
+			}
+			of := keyOf(row.Request.Referral)
+			at, err := t.sides(of)
+			if err != nil {
+				return err
+			}
+			if !at.none() {
+				continue
+			}
+			t.delete(table{name: tableRights}, key[:])
+			t.delete(table{name: tableRightsText}, key[:])
+			t.delete(table{name: tableRightsOf}, slices.Concat(of[:], key[:]))
+			gone = append(gone, key)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	var names []string
+	for _, key := range spent {
+		names = append(names, gateway.KindSubjectRequest+"/"+key.subject(), gateway.KindSubjectAnswer+"/"+key.subject())
+	}
+	for _, key := range gone {
+		names = append(names, key.name())
+	}
+	if len(names) == 0 {
+		return 0, nil
+	}
+	return len(gone), s.vault.Erase(names...)
+}
+
+// rightsWait tells whether a message about a request waits.
+func (t *txn) rightsWait(key rightsKey, row *rightsRow) (bool, error) {
+	for _, kind := range []string{gateway.KindSubjectRequest, gateway.KindSubjectAnswer} {
+		in, at := slotOf(row.Party, kind, key.subject())
+		sl, ok, err := t.slot(in, at)
+		if err != nil || ok && sl.underWay() {
+			return true, err
+		}
+	}
+	return false, nil
+}
