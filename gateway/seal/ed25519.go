@@ -47,19 +47,14 @@ func (k *edKey) holds(s signed) bool {
 	return ed25519.Verify(k.public, s.message, s.signature) || k.holdsCofactored(s)
 }
 
-// holdAll tells of each signature what holds tells of it.
+// holdAll tells of each signature what holds tells of it. It never asks
+// crypto/ed25519 first, so that many wrong ones are not looked at twice.
 func (k *edKey) holdAll(all []signed) []bool {
 	hold := make([]bool, 0, len(all))
 	for some := range slices.Chunk(all, together) {
-		alone := k.holds
-		if len(some) >= fewest {
-			alone = k.holdsCofactored // both ways would make many wrong ones dear
-			if k.sumHolds(some) {
-				alone = func(signed) bool { return true }
-			}
-		}
+		sum := len(some) >= fewest && k.sumHolds(some)
 		for _, s := range some {
-			hold = append(hold, alone(s))
+			hold = append(hold, sum || k.holdsCofactored(s))
 		}
 	}
 	return hold
