@@ -75,6 +75,7 @@ type Desk struct {
 	referring sync.Mutex                   // held from looking whether a referral is open to making it
 	moved     chan struct{}                // see ShiftsMoved
 	importing sync.Mutex                   // held from reading the own offers to committing an import
+	subjectOn atomic.Pointer[string]       // the day and the policy for which subjectDaily was done
 	erasedOn  atomic.Pointer[gateway.Date] // the last day on which all that was due was erased
 	progress  atomic.Pointer[Progress]
 	closings  atomic.Pointer[map[gateway.OIN][]gateway.Closing] // of other parties, as they last told

@@ -323,6 +323,9 @@ func (d *Desk) Renew(ctx context.Context) error {
 	if err := d.eraseDue(ctx, now); err != nil {
 		d.Log.Error("referrals whose term is over were not all erased", "error", err)
 	}
+	if err := d.subjectDaily(ctx, now); err != nil {
+		d.Log.Error("not all requests of inhabitants that need nobody were made or answered", "error", err)
+	}
 	result, err := d.publisher.Renew(ctx, now, false)
 	d.wake(result)
 	if err != nil {

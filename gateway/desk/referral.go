@@ -137,6 +137,7 @@ func (d *Desk) referralNotes(f store.ReferralFacts) (notes []string) {
 			notes = append(notes, text)
 		}
 	}
+	add(f.Restricted, "beperkt op verzoek van de inwoner: de gegevens worden bewaard en niet gebruikt")
 	add(f.Conflict, "na herstel van een back-up waren de plekken al vergeven: maak plaats, of overleg met de verwijzer")
 	add(f.Orphan, "alleen de stand is hier bekend, na herstel van een back-up: bel het leerwerkbedrijf")
 	add(f.Forgotten, "het leerwerkbedrijf kent deze verwijzing niet meer: bel het, of meld opnieuw aan")
@@ -243,9 +244,13 @@ func (d *Desk) ReadReferral(ctx context.Context, caller gateway.Caller, id strin
 	if err != nil {
 		return ReferralDetail{}, err
 	}
+	if f.Restricted {
+		detail.Need, detail.Reason, detail.May = nil, "", onlyEnding(f, detail.May)
+	}
 	entry := d.entry(caller, string(gateway.OpReadReferral), now)
 	entry.Party, entry.Principal, entry.Digest = f.Party, f.Principal, digest
 	switch h, err := d.Store.Handover(ctx, f.ID); {
+	case err == nil && f.Restricted:
 	case err == nil:
 		detail.Handover = &h
 		entry.Fields = []gateway.Field{gateway.KindHandover}

@@ -40,6 +40,9 @@ func (d *Desk) AskReferral(ctx context.Context, caller gateway.Caller, r Referra
 	if err := d.reasonFits(r.Act, r.Reason, gateway.DateOf(now)); err != nil {
 		return ReferralAsked{}, err
 	}
+	if err := restricted(f, r.Act); err != nil {
+		return ReferralAsked{}, err
+	}
 	told, err := d.tellAgain(ctx, f)
 	if err != nil && !(r.Act.OnlyEnds() && gateway.KindOf(err) == gateway.Denied) {
 		return ReferralAsked{}, err
@@ -173,6 +176,9 @@ func (d *Desk) HandOver(ctx context.Context, caller gateway.Caller, n NewHandove
 	if _, ok := f.Status.Next(gateway.ActHandover); !ok {
 		return ReferralAsked{}, gateway.Errorf(gateway.Conflict, "nothing is handed over in the state %q: a place is not certain, or no longer", f.Status)
 	}
+	if err := restricted(f, gateway.ActHandover); err != nil {
+		return ReferralAsked{}, err
+	}
 	used, err := scanHandover(n.Handover, n.Override)
 	if err != nil {
 		return ReferralAsked{}, err
@@ -230,6 +236,9 @@ func (d *Desk) CommitReferral(ctx context.Context, caller gateway.Caller, c Refe
 	}
 	now := d.now()
 	if err := d.checkCommit(c, gateway.DateOf(now)); err != nil {
+		return ReferralLine{}, err
+	}
+	if err := restricted(f, c.Act); err != nil {
 		return ReferralLine{}, err
 	}
 	terms, err := d.termsOf(ctx, f)

@@ -117,6 +117,10 @@ func (d *Desk) kept(f store.ReferralFacts, now time.Time) (line RetentionLine, d
 		return line, false
 	}
 	line.Ended = f.Since
+	if f.Restricted {
+		line.Why = "beperkt op verzoek van de inwoner: wordt bewaard tot de beperking is opgeheven"
+		return line, false
+	}
 	until, why := d.keptUntil(f)
 	line.Until, line.Why = gateway.DateOf(until), why
 	return line, gateway.DateOf(now) > line.Until
@@ -167,6 +171,9 @@ func (d *Desk) eraseDue(ctx context.Context, now time.Time) error {
 		if err != nil && gateway.KindOf(err) != gateway.NotFound {
 			return fmt.Errorf("erase a referral: %w", err)
 		}
+	}
+	if _, err := d.Store.EraseSpentRights(ctx, now, d.retention().Before(now)); err != nil {
+		return fmt.Errorf("erase what is left of requests of inhabitants: %w", err)
 	}
 	d.erasedOn.Store(&day)
 	return nil

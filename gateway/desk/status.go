@@ -96,6 +96,11 @@ func (d *Desk) Status(ctx context.Context, caller gateway.Caller) (Status, error
 		return Status{}, fmt.Errorf("read requests about allotments: %w", err)
 	}
 	s.Alarms = append(s.Alarms, shifts...)
+	subject, err := d.subjectAlarms(ctx, gateway.DateOf(now))
+	if err != nil {
+		return Status{}, err
+	}
+	s.Alarms = append(s.Alarms, subject...)
 	s.BreakGlass, err = d.breakGlassShown(ctx, caller, now)
 	return s, err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/desk"
 	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
+	"github.com/doorstroom/doorstroom/policies"
 )
 
 // handedOver is a referral of Alblasserdam's that was accepted and handed over.
@@ -105,5 +106,108 @@ func TestErasureIsAskedAndDone(t *testing.T) {
 			searchFor(t, f.Dir(oin), []byte("Kim"), []byte("12345678"), []byte(words), []byte(id))
 		}
 		time.Sleep(time.Minute)
+	})
+}
+
+// TestRestrictionAndCorrection: while a restriction holds nothing of the person is
+// shown on either side, and only what ends the referral can be done; what is
+// corrected takes the place of what was there on both.
+func TestRestrictionAndCorrection(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newReferring(t)
+		id := f.handedOver()
+		f.ask(gt.Alblasserdam, desk.SubjectAsk{Referrals: []string{id}, Act: gateway.Restrict, Ground: "juistheid-betwist"})
+		request := f.request(gt.Smile).Request
+		f.answer(gt.Smile, desk.SubjectReply{Request: request, Result: gateway.SubjectDone})
+		for _, oin := range []gateway.OIN{gt.Smile, gt.Alblasserdam} {
+			if got := f.read(oin, id); got.Need != nil || got.Handover != nil || len(got.Notes) == 0 {
+				t.Errorf("%s: got need %v, handover %v, notes %v, want only that it is restricted", oin, got.Need, got.Handover, got.Notes)
+			}
+		}
+		_, err := f.Node(gt.Smile).Desk.CommitReferral(t.Context(), gt.Everyone(), desk.ReferralCommit{
+			Referral: id, Act: gateway.ActStart, Date: gateway.DateOf(time.Now()),
+		})
+		if gateway.KindOf(err) != gateway.Conflict {
+			t.Errorf("a step under restriction: got %v, want Conflict", err)
+		}
+		f.ask(gt.Alblasserdam, desk.SubjectAsk{Referrals: []string{id}, Act: gateway.Lift})
+		f.answerOpen(gt.Smile, gateway.SubjectDone)
+		f.ask(gt.Alblasserdam, desk.SubjectAsk{
+			Referrals: []string{id}, Act: gateway.Rectify, Ground: "onjuist",
+			Correction: gateway.Correction{Need: gateway.NeedPart{Note: "Komt met de bus."}, Handover: gateway.HandoverPart{Phone: "06 87654321", Address: &gateway.Address{Street: "Laan", Number: "1", City: "Hier"}}},
+		})
+		f.answerOpen(gt.Smile, gateway.SubjectDone)
+		for _, oin := range []gateway.OIN{gt.Smile, gt.Alblasserdam} {
+			got := f.read(oin, id)
+			if got.Need == nil || got.Need.Note != "Komt met de bus." || got.Handover == nil || got.Handover.Phone != "06 87654321" || got.Handover.Name != "Kim Verzinsel" || got.Handover.Address != nil {
+				t.Errorf("%s: got %+v and %+v, want what policy lets go corrected and the rest as it was", oin, got.Need, got.Handover)
+			}
+		}
+	})
+}
+
+// answerOpen answers the only request that a node must answer.
+func (f referring) answerOpen(at gateway.OIN, result gateway.SubjectResult) {
+	f.t.Helper()
+	list, err := f.Node(at).Desk.ListSubject(f.t.Context(), gt.Everyone())
+	if err != nil || len(list) == 0 || !list[0].Mine {
+		f.t.Fatalf("%s: got %+v, %v, want a request to answer", at, list, err)
+	}
+	f.answer(at, desk.SubjectReply{Request: list[0].Request, Result: result})
+}
+
+// TestNarrowedPolicyAsksToErase: what policy no longer lets a provider have is asked
+// back from it, once.
+func TestNarrowedPolicyAsksToErase(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newReferring(t)
+		id := f.handedOver()
+		file, _, err := policies.Template("gemeente", string(gt.Alblasserdam), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.SetPolicy(gt.Alblasserdam, strings.Replace(string(file), ", note]", "]", 1)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(72 * time.Hour)
+		got := f.request(gt.Smile)
+		if got.Act != gateway.Erase || got.Ground != "beleid" || len(got.Fields) != 1 || got.Fields[0] != "need.note" {
+			t.Fatalf("got %+v, want the note asked back, once", got)
+		}
+		f.answer(gt.Smile, desk.SubjectReply{Request: got.Request, Result: gateway.SubjectDone})
+		if detail := f.read(gt.Smile, id); detail.Need == nil || detail.Need.Note != "" || detail.Handover == nil {
+			t.Errorf("got need %+v and handover %v, want no note, and the rest", detail.Need, detail.Handover)
+		}
+	})
+}
+
+// TestStrangersAreToldNothing: who asks about a referral of somebody else hears the
+// same as about one that never was.
+func TestStrangersAreToldNothing(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newReferring(t)
+		id := f.handedOver()
+		_, err := f.Node(gt.Dordrecht).Desk.AskSubject(t.Context(), gt.Everyone(), desk.SubjectAsk{Referrals: []string{id}, Act: gateway.Erase, Ground: "bezwaar"})
+		if gateway.KindOf(err) != gateway.NotFound {
+			t.Errorf("about a referral of Alblasserdam's: got %v, want NotFound", err)
+		}
+		for name, a := range map[string]desk.SubjectAsk{
+			"no referral":       {Act: gateway.Erase, Ground: "bezwaar"},
+			"no ground":         {Referrals: []string{id}, Act: gateway.Erase},
+			"unknown ground":    {Referrals: []string{id}, Act: gateway.Erase, Ground: "zomaar"},
+			"nothing corrected": {Referrals: []string{id}, Act: gateway.Rectify, Ground: "onjuist"},
+			"unknown field":     {Referrals: []string{id}, Act: gateway.Erase, Ground: "bezwaar", Fields: []gateway.Field{"need.offer"}},
+			"in the future":     {Referrals: []string{id}, Act: gateway.Erase, Ground: "bezwaar", Received: "2999-01-01"},
+			"oversize":          {Referrals: []string{id}, Act: gateway.Erase, Ground: "bezwaar", Explanation: strings.Repeat("a b ", 300)},
+			"a BSN": {Referrals: []string{id}, Act: gateway.Rectify, Ground: "onjuist",
+				Correction: gateway.Correction{Handover: gateway.HandoverPart{Guidance: "nummer 111222333"}}},
+		} {
+			if _, err := f.Node(gt.Alblasserdam).Desk.AskSubject(t.Context(), gt.Everyone(), a); gateway.KindOf(err) != gateway.Invalid {
+				t.Errorf("%s: got %v, want Invalid", name, err)
+			}
+		}
 	})
 }

@@ -116,6 +116,10 @@ func (n *Node) summary(ctx context.Context, now time.Time) (mail.Summary, error)
 	}
 	sum.Refused = len(page.Records)
 	counts := n.Desk.ReferralCounts(gateway.DateOf(now))
-	sum.Waiting, sum.Overdue = counts.Mine, counts.OurLate
+	subject, err := n.Desk.SubjectCounts(ctx, gateway.DateOf(now))
+	if err != nil {
+		return sum, err
+	}
+	sum.Waiting, sum.Overdue = counts.Mine+subject.Mine, counts.OurLate+subject.OurLate
 	return sum, nil
 }
