@@ -54,10 +54,14 @@ func refer(t *testing.T, n *node.Node) string {
 func decline(t *testing.T, n *node.Node, id string) {
 	t.Helper()
 	now := time.Now().UTC().Truncate(time.Second)
+	smile, err := n.Store.Peer(t.Context(), gt.Smile)
+	if err != nil || smile.Hello == nil {
+		t.Fatalf("got %+v, %v, want a Smile that said hello", smile, err)
+	}
 	items, err := n.Store.Accept(t.Context(), now, gt.Alblasserdam, gt.Smile, []store.Inbound{{
 		Message: gateway.Message{
 			ID: "01981f3e-5c2a-7d42-8b12-1a2b3c4d5e6f", Source: gt.Smile, Recipient: gt.Alblasserdam, Kind: gateway.KindReferralState,
-			Time: now, Expires: now.Add(time.Hour), Subject: "x", Sequence: 1, Incarnation: 1,
+			Time: now, Expires: now.Add(time.Hour), Subject: "x", Sequence: 1, Incarnation: smile.Hello.Incarnation,
 		},
 		Digest: gateway.Hash([]byte("x")), Outcome: gateway.Received,
 		Effect: store.Effect{Referral: &store.ReferralEffect{State: &gateway.Referral{
