@@ -42,16 +42,18 @@ monitoring: ## the alert rules under Prometheus's promtool, where that is instal
 		promtool test rules docs/monitoring/alerts_test.yaml; \
 	else echo "promtool is not installed: it comes with Prometheus (Debian: apt install prometheus)"; exit 1; fi
 
-model: ## every order of events between the two sides of a referral, by the model checker spin; a minute or two, 1 GB
+model: ## every order of events between the two sides of a referral, by the model checker spin, and in Go itself; some minutes, 1 GB
 	docs/model/check.sh
+	$(GO) test -count=1 -v -run='^TestRestoredReferralConverges$$' ./gateway -events=8
+	$(GO) test -count=1 -v -run='^TestReferralConvergesAfterRestores$$' ./gateway -rapid.checks=20000
 
 SECONDS ?= 60
 bench: build ## what each part costs, then what two nodes do together (docs/performance.md)
 	$(GO) test -run='^$$' -bench=. -benchmem ./...
 	bin/doorstroom-bench --seconds=$(SECONDS) --profile
 
-crash: ## two processes under load, killed CYCLES times at random moments
-	$(GO) test -count=1 -timeout=2h -v -run='^TestCrash$$' ./cmd/doorstroom -cycles=$(CYCLES)
+crash: ## two processes under load, killed CYCLES times at random moments; and in every step of 25 referrals
+	$(GO) test -count=1 -timeout=2h -v -run='^TestCrash' ./cmd/doorstroom -cycles=$(CYCLES) -referrals=25
 
 powercut: ## what IMAGES power cuts leave on the disks of two nodes under load; needs strace
 	$(GO) test -count=1 -timeout=2h -v -run='^TestPowerCut$$' ./cmd/doorstroom -images=$(IMAGES) -publishes=120

@@ -47,7 +47,7 @@ type provider struct {
 
 type referrer struct {
 	gateway.Follow
-	heard      uint64 // the incarnation of the provider that it knows of, by its hello
+	heard      uint64 // the incarnation of the provider that it knows of, by its hello or because it gave back to it
 	recovering string // the request with which it gave back what it knows
 	line       string
 }
@@ -135,7 +135,7 @@ func (w *world) hear(s sent) {
 	case r.recovering == "" && r.Restored(s.incarnation):
 		w.giveBack(s.incarnation)
 		return
-	case r.recovering != "" && r.recovering != s.state.Answer.Request && r.Behind(s.incarnation, s.state), !r.Later(s.incarnation, s.state):
+	case r.recovering != "" && r.recovering != s.state.Answer.Request && r.Restored(s.incarnation), !r.Later(s.incarnation, s.state):
 		return
 	}
 	if !strings.HasPrefix(s.line, r.line) && !w.undone && !(w.lostProvider && w.lostReferrer) {
@@ -170,7 +170,7 @@ func (w *world) request(q gateway.ReferralRequest) {
 
 func (w *world) giveBack(incarnation uint64) {
 	r := &w.referrer
-	r.recovering = w.id()
+	r.recovering, r.heard = w.id(), max(r.heard, incarnation)
 	w.requests = append(slices.Clone(w.requests), request{gateway.ReferralRequest{
 		Referral: "r", Request: r.recovering, Act: gateway.ActRecover, Seen: r.Number, Incarnation: incarnation, State: "signed",
 	}, sent{r.Incarnation, r.Referral, r.line}})

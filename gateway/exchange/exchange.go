@@ -104,6 +104,7 @@ func (e *Exchange) Start(ctx context.Context) {
 	e.mu.Lock()
 	e.ctx, e.stop = context.WithCancel(ctx)
 	e.mu.Unlock()
+	e.moved.Store(true) // what a crash left to be shown
 	e.running.Go(func() { e.flushStrangers(e.ctx) })
 	e.RulesChanged()
 }

@@ -159,6 +159,7 @@ type followedRow struct {
 	Signed     string         `json:"signed,omitempty"`   // the last state as its provider signed it
 	AnswerBy   gateway.Date   `json:"answerBy,omitempty"` // to the open request
 	Recovering string         `json:"recovering,omitempty"`
+	Gave       uint64         `json:"gave,omitempty"`       // the incarnation to which it was last given back: older ones are heard no more
 	Orphan     bool           `json:"orphan,omitempty"`     // its request is unknown here: a backup was put back
 	Forgotten  bool           `json:"forgotten,omitempty"`  // its provider says that it knows none such
 	Restricted *restriction   `json:"restricted,omitempty"` // at the wish of the inhabitant

@@ -36,16 +36,14 @@ func readTaken(r reader, offer string) (*takenRow, error) {
 	return row, err
 }
 
-// putTaken writes the counts of an offer, without reservations that have lapsed.
+// putTaken writes the counts of an offer, without reservations that have lapsed. A
+// row of which nothing is left stays: after a crash it says that what is shown of
+// the offer may still count what is gone.
 func (t *txn) putTaken(offer string, row *takenRow) {
 	for until, reserved := range row.Reserved {
 		if until < gateway.DateOf(t.now) || len(reserved) == 0 {
 			delete(row.Reserved, until)
 		}
-	}
-	if len(row.Booked) == 0 && len(row.Reserved) == 0 && len(row.Counted) == 0 {
-		t.delete(table{name: tableTaken}, []byte(offer))
-		return
 	}
 	t.put(table{name: tableTaken}, []byte(offer), encodeJSON(row))
 }
@@ -90,9 +88,7 @@ func (s *Store) TakenOffers(ctx context.Context, day gateway.Date) (all map[stri
 			if err := readJSON(in, value, &row); err != nil {
 				return false, err
 			}
-			if taken := row.on(day); len(taken) > 0 {
-				all[string(key)] = taken
-			}
+			all[string(key)] = row.on(day)
 			return true, nil
 		})
 	})

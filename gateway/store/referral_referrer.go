@@ -200,6 +200,9 @@ func (t *txn) hearState(m gateway.Message, r gateway.Referral, e *ReferralEffect
 	case row.Follow.Provider != m.Source:
 		return gateway.Refused, gateway.ReasonProvider, nil
 	}
+	if m.Incarnation < row.Gave {
+		return gateway.Superseded, gateway.ReasonIncarnation, nil
+	}
 	if row.Orphan && row.Follow.Number > 0 && !row.Follow.Later(m.Incarnation, r) {
 		return gateway.Received, "", nil
 	}
@@ -219,6 +222,10 @@ func (t *txn) hearState(m gateway.Message, r gateway.Referral, e *ReferralEffect
 
 // hear changes row, which the caller writes.
 func (t *txn) hear(row *followedRow, incarnation uint64, r gateway.Referral, e *ReferralEffect) error {
+	arrived, err := t.isLost(row) // what is given back waits no more
+	if err != nil {
+		return err
+	}
 	lost := r.Status == "" && r.Answer.Why == gateway.WhyUnknown
 	switch {
 	case lost && row.Recovering != "" && r.Answer.Request == row.Recovering: // it does not want it back
@@ -234,7 +241,8 @@ func (t *txn) hear(row *followedRow, incarnation uint64, r gateway.Referral, e *
 			return nil
 		}
 		return t.giveBack(row, incarnation, Basis{})
-	case row.Recovering != "" && row.Recovering != r.Answer.Request && row.Follow.Behind(incarnation, r), !row.Follow.Later(incarnation, r):
+	case row.Recovering != "" && row.Recovering != r.Answer.Request && row.Follow.Restored(incarnation) &&
+		(!arrived || row.Follow.Behind(incarnation, r)), !row.Follow.Later(incarnation, r):
 		return nil
 	}
 	open, recovering, before := row.Follow.Open, row.Recovering, row.Follow.Status

@@ -19,7 +19,7 @@ func (t *txn) giveBack(row *followedRow, incarnation uint64, basis Basis) error 
 		row.Forgotten = true
 		return nil
 	}
-	row.Recovering = formatID(t.newID())
+	row.Recovering, row.Gave = formatID(t.newID()), incarnation
 	q := gateway.ReferralRequest{
 		Referral: row.Follow.ID, Request: row.Recovering, Act: gateway.ActRecover, Seen: row.Follow.Number, Incarnation: incarnation,
 		Need: row.Need, State: row.Signed,
