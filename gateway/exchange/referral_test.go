@@ -333,6 +333,46 @@ func TestProviderRestoredWithoutItsReferrer(t *testing.T) {
 	})
 }
 
+// TestReferringForAnother: a GRS refers for a gemeente whose mandate it has; the
+// provider answers in its own name, and the referral says for whom it is.
+func TestReferringForAnother(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		policy, _, err := policies.Template("gemeente", string(gt.GRS), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := referring{gt.NewFederation(t, smile(), gemeente(gt.Alblasserdam, "Alblasserdam", "gm0482"),
+			gt.Member{OIN: gt.GRS, Name: "GRS", Kind: gateway.GRS, ActsFor: []gateway.OIN{gt.Alblasserdam}, Policy: string(policy)}), t}
+		f.Publish(gt.Smile, gt.Offer("groen"))
+		f.Settled(time.Hour)
+		asked, err := f.Node(gt.GRS).Desk.Refer(t.Context(), gt.Everyone(), desk.NewReferral{Provider: gt.Smile, Principal: gt.Alblasserdam, Need: need()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := asked.Referral.ID
+		f.wake(gt.GRS)
+		f.status(gt.GRS, id, gateway.Requested)
+		f.commit(desk.ReferralCommit{Referral: id, Act: gateway.ActAccept})
+		f.status(gt.GRS, id, gateway.Accepted)
+		if _, err := f.Node(gt.GRS).Desk.HandOver(t.Context(), gt.Everyone(), desk.NewHandover{
+			Referral: id, Handover: gateway.Handover{Name: "Kim Verzinsel", Contact: gateway.Contact{Name: "B. Verwijzer"}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		f.wake(gt.GRS)
+		f.status(gt.GRS, id, gateway.HandedOver)
+		for _, oin := range []gateway.OIN{gt.Smile, gt.GRS} {
+			if got := f.read(oin, id); got.Principal != gt.Alblasserdam || got.Party == gt.Alblasserdam {
+				t.Errorf("%s: got %+v, want it for Alblasserdam, by another", oin, got.ReferralLine)
+			}
+		}
+		if list, err := f.Node(gt.Alblasserdam).Desk.ListReferrals(t.Context(), gt.Everyone(), desk.ReferralFilter{}); err != nil || len(list) > 0 {
+			t.Errorf("Alblasserdam: got %v, %v, want nothing: it did not refer", list, err)
+		}
+	})
+}
+
 // TestTermsStandStillWhileTheOtherIsClosed: the days on which the referrer is
 // closed do not count for what it must do, and those of the provider do not for
 // when the referrer misses its answer.

@@ -111,7 +111,7 @@ func (f *Federation) create(m Member) {
 	}
 	for _, principal := range m.ActsFor {
 		party.Mandates = append(party.Mandates, gateway.Mandate{
-			Principal: principal, Kinds: []string{gateway.KindCapacity}, Basis: "mandaat",
+			Principal: principal, Kinds: []string{gateway.KindCapacity, gateway.KindReferral, gateway.KindHandover}, Basis: "mandaat",
 		})
 	}
 	f.dirs[m.OIN], f.parties[m.OIN] = dir, party

@@ -132,7 +132,7 @@ func (t *txn) sendState(r gateway.Referral, terms ReferralTerms) error {
 		r = told
 	}
 	return t.queueSealed(queuedReferral{
-		to: r.Referrer, principal: r.Principal, kind: gateway.KindReferralState, subject: keyOf(r.ID).subject(), value: r,
+		to: r.Referrer, kind: gateway.KindReferralState, subject: keyOf(r.ID).subject(), value: r,
 	})
 }
 
@@ -246,7 +246,7 @@ func (t *txn) refuse(m gateway.Message, q gateway.ReferralRequest, why string) e
 	}
 	none = none.Reply(gateway.Answer{Request: q.Request, Result: gateway.NotDone, Why: why})
 	err := t.queueSealed(queuedReferral{
-		to: m.Source, principal: m.Principal, kind: gateway.KindReferralState, subject: subjectNone + keyOf(q.Referral).subject(), value: none,
+		to: m.Source, kind: gateway.KindReferralState, subject: subjectNone + keyOf(q.Referral).subject(), value: none,
 	})
 	if err != nil {
 		return err

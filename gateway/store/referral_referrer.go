@@ -216,7 +216,7 @@ func (t *txn) hearState(m gateway.Message, r gateway.Referral, e *ReferralEffect
 	if err := t.followedChanged(row, before, forgotten); err != nil {
 		return "", "", err
 	}
-	return gateway.Received, "", t.recordReferral(journal.Entry{}, journal.KindReferralHeard, m.Source, m.Principal,
+	return gateway.Received, "", t.recordReferral(journal.Entry{}, journal.KindReferralHeard, m.Source, row.Follow.Principal,
 		string(r.Status), digestOf(row.Salt, key), nil)
 }
 
