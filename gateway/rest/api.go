@@ -175,6 +175,9 @@ func notNullable(s *huma.Schema) {
 		s.Nullable = false
 	}
 	notNullable(s.Items)
+	if values, ok := s.AdditionalProperties.(*huma.Schema); ok { // of a map
+		notNullable(values)
+	}
 	for _, p := range s.Properties {
 		notNullable(p)
 	}
