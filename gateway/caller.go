@@ -84,6 +84,7 @@ const (
 	OpAnswerSubject   Operation = "answer-subject"   // do what the other side asks, or say why not
 	OpListSubject     Operation = "list-subject"     // which requests of inhabitants there are; not what they say
 	OpReadSubject     Operation = "read-subject"     // one, with what it says
+	OpReportSubject   Operation = "report-subject"   // all that is kept of one inhabitant, for him
 )
 
 // Operations lists every desk operation.
@@ -99,7 +100,7 @@ func Operations() []Operation {
 		OpRefer, OpAskReferral, OpHandOver, OpCommitReferral, OpListReferrals, OpReadReferral, OpWaitingList,
 		OpEraseReferral, OpRetentionReport,
 		OpListAllotments, OpAskAllotment, OpAnswerAllotment,
-		OpAskSubject, OpAnswerSubject, OpListSubject, OpReadSubject,
+		OpAskSubject, OpAnswerSubject, OpListSubject, OpReadSubject, OpReportSubject,
 	}
 }
 
@@ -175,6 +176,8 @@ func allowedReferral(op Operation) []Role {
 		return []Role{Coordinator, Consulent, PrivacyOfficer}
 	case OpAnswerSubject, OpReadSubject:
 		return []Role{Coordinator, Consulent}
+	case OpReportSubject:
+		return []Role{Coordinator, Consulent, PrivacyOfficer}
 	}
 	return nil
 }

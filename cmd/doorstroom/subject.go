@@ -28,9 +28,10 @@ What you correct is corrected here too, and a restriction holds here at once.
 To erase here as well: doorstroom referrals erase.`,
 		Example: `  doorstroom subject erase 3f0c9a12 --ground niet-meer-nodig
   doorstroom subject list
-  doorstroom subject answer 1a2b3c4d done`,
+  doorstroom subject answer 1a2b3c4d done
+  doorstroom subject report 3f0c9a12 --output inwoner.html`,
 	}, newSubjectListCommand(a), newSubjectShowCommand(a), newSubjectRectifyCommand(a), newSubjectEraseCommand(a),
-		newSubjectRestrictCommand(a), newSubjectLiftCommand(a), newSubjectAnswerCommand(a))
+		newSubjectRestrictCommand(a), newSubjectLiftCommand(a), newSubjectAnswerCommand(a), newSubjectReportCommand(a))
 }
 
 // shortRequest is as much of the id of a request as a screen shows: its end, for

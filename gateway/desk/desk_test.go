@@ -99,8 +99,12 @@ func operations(f *gt.Federation) map[gateway.Operation]func(gateway.Caller) err
 			_, err := d.AskSubject(ctx, c, desk.SubjectAsk{Act: gateway.Erase})
 			return err
 		},
-		gateway.OpAnswerSubject:   func(c gateway.Caller) error { _, err := d.AnswerSubject(ctx, c, desk.SubjectReply{}); return err },
-		gateway.OpListSubject:     func(c gateway.Caller) error { _, err := d.ListSubject(ctx, c); return err },
+		gateway.OpAnswerSubject: func(c gateway.Caller) error { _, err := d.AnswerSubject(ctx, c, desk.SubjectReply{}); return err },
+		gateway.OpListSubject:   func(c gateway.Caller) error { _, err := d.ListSubject(ctx, c); return err },
+		gateway.OpReportSubject: func(c gateway.Caller) error {
+			_, err := d.ReportSubject(ctx, c, desk.SubjectQuestion{Name: "niemand"})
+			return err
+		},
 		gateway.OpReadSubject:     func(c gateway.Caller) error { _, err := d.ReadSubject(ctx, c, "geen"); return err },
 		gateway.OpRetentionReport: func(c gateway.Caller) error { _, err := d.RetentionReport(ctx, c); return err },
 

@@ -71,6 +71,7 @@ func purposes() map[string]struct {
 		"AnswerSubject":         {gateway.OpAnswerSubject, changes},
 		"ListSubject":           {gateway.OpListSubject, content},
 		"ReadSubject":           {gateway.OpReadSubject, content},
+		"ReportSubject":         {gateway.OpReportSubject, content},
 		"RetentionReport":       {gateway.OpRetentionReport, content},
 		"AnswerShift":           {gateway.OpAnswerAllotment, changes},
 		"AskShift":              {gateway.OpAskAllotment, changes},

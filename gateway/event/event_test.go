@@ -299,7 +299,8 @@ func TestWebhookThatIsAway(t *testing.T) {
 				all = append(all, w.happen(60)...)
 				time.Sleep(24 * time.Hour)
 				s := w.state("ecd")
-				if len(ecd.ids()) != 0 || time.Since(s.Failing).Round(time.Minute) != 24*time.Hour+time.Minute || s.Reason == "" || strings.Contains(s.Reason, "Jansen") || s.Failures != ecd.tried() {
+				underWay := ecd.tried() - s.Failures // the last may wait for its answer still
+				if len(ecd.ids()) != 0 || time.Since(s.Failing).Round(time.Minute) != 24*time.Hour+time.Minute || s.Reason == "" || strings.Contains(s.Reason, "Jansen") || underWay < 0 || underWay > 1 {
 					t.Errorf("got %+v after %d tries, want it failing for a day, and a reason of our own", s, ecd.tried())
 				}
 				if n := ecd.tried(); n < 24*4 || n > 24*16 {

@@ -130,6 +130,20 @@ func fieldLabel(f gateway.Field) string {
 		return "bereikbaarheid"
 	case "guidance":
 		return "begeleiding"
+	case "name":
+		return "naam"
+	case "from":
+		return "vanaf"
+	case "informed":
+		return "wanneer en hoe geïnformeerd"
+	case "offer":
+		return "aanbod"
+	case "fits":
+		return "past bij de plek"
+	case "callFirst":
+		return "eerst bellen"
+	case "deputy":
+		return "vervanger"
 	case gateway.FieldTitle:
 		return "titel"
 	case gateway.FieldTrajectsoort:

@@ -261,6 +261,10 @@ func calls() map[gateway.Operation]func(context.Context, *rest.LocalClient) erro
 			_, err := c.ReadSubject(ctx, "00000000")
 			return unless(err, gateway.NotFound)
 		},
+		gateway.OpReportSubject: func(ctx context.Context, c *rest.LocalClient) error {
+			_, err := c.ReportSubject(ctx, desk.SubjectQuestion{Name: "niemand"})
+			return unless(err, gateway.NotFound)
+		},
 		gateway.OpDoctor: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Doctor(ctx); return err },
 		gateway.OpBackup: func(ctx context.Context, c *rest.LocalClient) error { _, err := c.Backup(ctx); return err },
 	}

@@ -13,6 +13,7 @@ const (
 	pathSubject       = "/v1/subject"
 	pathReadSubject   = "/v1/subject/read"
 	pathAnswerSubject = "/v1/subject/answer"
+	pathReportSubject = "/v1/subject/report"
 )
 
 // SubjectRequests is a list in an object, so that something can be added beside it.
@@ -51,6 +52,17 @@ func subjectRoutes(a api, d *desk.Desk) {
 	}, refusals, func(ctx context.Context, in desk.SubjectReply) (desk.SubjectLine, error) {
 		return d.AnswerSubject(ctx, callerIn(ctx), in)
 	})
+	post(a, huma.Operation{
+		OperationID: "reportSubject", Path: pathReportSubject, Summary: "All that is kept of an inhabitant, as a report for him",
+		Description: "By referrals, or by a name in what was handed over: then a first question is answered 409, with the number of referrals to confirm.",
+	}, refusals, func(ctx context.Context, in desk.SubjectQuestion) (desk.SubjectReport, error) {
+		return d.ReportSubject(ctx, callerIn(ctx), in)
+	})
+}
+
+// ReportSubject gathers what is kept of an inhabitant.
+func (c *LocalClient) ReportSubject(ctx context.Context, q desk.SubjectQuestion) (desk.SubjectReport, error) {
+	return ask[desk.SubjectReport](ctx, c, http.MethodPost, pathReportSubject, q)
 }
 
 // Subject lists requests for inhabitants.

@@ -19,6 +19,7 @@ type JournalQuery struct {
 	Kind    string
 	Outcome string // or the reason of one
 	Message string
+	Digest  string    // of a referral, while its salt is kept; there is no index by it
 	Policy  string    // a version, or at least the first PolicyPrefix characters of it
 	From    time.Time // at or after this
 	Until   time.Time // before this
@@ -57,7 +58,7 @@ func (q *JournalQuery) terms() (all []term) {
 // fits compares all but the period.
 func (q *JournalQuery) fits(e *journal.Entry) bool {
 	is := func(want string, got ...string) bool { return want == "" || slices.Contains(got, want) }
-	return is(q.Kind, e.Kind) && is(q.Message, e.Message) && is(q.Outcome, e.Outcome, string(e.Reason)) &&
+	return is(q.Kind, e.Kind) && is(q.Message, e.Message) && is(q.Digest, e.Digest) && is(q.Outcome, e.Outcome, string(e.Reason)) &&
 		(is(q.Rule, e.Rule) || slices.Contains(e.Rules, q.Rule)) && strings.HasPrefix(e.Policy, q.Policy) &&
 		(q.Field == "" || slices.Contains(e.Fields, q.Field)) &&
 		(is(string(q.Party), string(e.Party), string(e.Principal)) || slices.Contains(strings.Fields(e.Recipients), string(q.Party)))

@@ -121,7 +121,9 @@ func (t *txn) ask(row *followedRow, a Asking) error {
 	if err := t.queueOpen(row, a.Terms, a.Basis); err != nil {
 		return err
 	}
-	return t.recordAsked(row, a.Entry, string(a.Act), fields)
+	entry := a.Entry
+	entry.Policy, entry.Rules, entry.Register = a.Basis.Policy, a.Basis.Rules, a.Basis.Register
+	return t.recordAsked(row, entry, string(a.Act), fields)
 }
 
 // queueOpen queues the open request of a referral, with what it carries, and says
