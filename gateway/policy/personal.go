@@ -53,6 +53,7 @@ func (p *Policy) Tell(q Personal) Told {
 	if p.fallback {
 		return t
 	}
+	q = q.settled()
 	var hidden []gateway.Field
 	for i := range p.personal {
 		r := &p.personal[i]
@@ -75,6 +76,16 @@ func (p *Policy) Tell(q Personal) Told {
 		return !slices.Contains(t.Fields, f) || slices.Contains(hidden, f)
 	})
 	return t
+}
+
+// settled leaves out the classes where they tell nothing new: who is asked for an
+// inhabitant to erase or correct something, or answers that, has it already. Of
+// somebody of a special class that may be asked all the more.
+func (q Personal) settled() Personal {
+	if q.Kind == gateway.KindSubjectRequest || q.Kind == gateway.KindSubjectAnswer {
+		q.Classes = nil
+	}
+	return q
 }
 
 func (t *Told) account(r *rule) {

@@ -20,6 +20,7 @@ func (p *Policy) ExplainPersonal(q Personal) Explanation {
 	if x.Allowed {
 		x.Note = "Het minste waarzonder het bericht niets zegt, gaat altijd mee: de velden hieronder komen daarbij."
 	}
+	q = q.settled()
 	unmet := make([][]string, len(p.personal))
 	for i := range p.personal {
 		r := &p.personal[i]

@@ -39,6 +39,11 @@ rules:
     to: {roles: [leerwerkbedrijf]}
     when: {referral-state: [geaccepteerd, overdracht-gevraagd]}
     fields: {exact: [phone, guidance]}
+  - id: rechten
+    effect: show
+    kinds: [subject-request, subject-answer]
+    to: {roles: [leerwerkbedrijf]}
+    fields: {exact: [explanation]}
   - id: nooit-trede
     effect: never
     kinds: [referral]
@@ -66,6 +71,7 @@ func TestTell(t *testing.T) {
 		{"who is forbidden", policy.Personal{Kind: gateway.KindReferral, Recipient: to(uwv)}, "", "nooit-uwv"},
 		{"a special class", policy.Personal{Kind: gateway.KindReferral, Recipient: to(drechtwerk), Classes: []gateway.DataClass{gateway.Bijzonder}}, "fase", ""},
 		{"a criminal class", policy.Personal{Kind: gateway.KindReferral, Recipient: to(drechtwerk), Classes: []gateway.DataClass{gateway.Strafrechtelijk}}, "", "default"},
+		{"what an inhabitant of a class asks", policy.Personal{Kind: gateway.KindSubjectRequest, Recipient: to(drechtwerk), Classes: []gateway.DataClass{gateway.Strafrechtelijk}}, "explanation", ""},
 		{"a handover too soon", policy.Personal{Kind: gateway.KindHandover, Recipient: to(drechtwerk), Status: gateway.Requested}, "", "default"},
 		{"a handover of nothing yet", policy.Personal{Kind: gateway.KindHandover, Recipient: to(drechtwerk)}, "", "default"},
 		{"a handover", policy.Personal{Kind: gateway.KindHandover, Recipient: to(drechtwerk), Status: gateway.Accepted}, "phone guidance", ""},
