@@ -103,7 +103,7 @@ func TestErasureIsAskedAndDone(t *testing.T) {
 		}
 		for _, oin := range []gateway.OIN{gt.Smile, gt.Alblasserdam} {
 			f.Stop(oin)
-			searchFor(t, f.Dir(oin), []byte("Kim"), []byte("12345678"), []byte(words), []byte(id))
+			searchFor(t, f.Dir(oin), []byte("Kim Verzinsel"), []byte("12345678"), []byte(words), []byte(id))
 		}
 		time.Sleep(time.Minute)
 	})
