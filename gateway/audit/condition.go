@@ -29,6 +29,7 @@ const (
 	keyLocation        = "location-gemeente"
 	keyFunctionaliteit = "functionaliteit"
 	keyAllotment       = "allotment"
+	keyReferral        = "referral-state" // of messages about persons, not of offers
 )
 
 func conditionKeys() []string {

@@ -10,9 +10,6 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/policy"
 )
 
-// keyReferral is the state of a referral, as rules name it.
-const keyReferral = "referral-state"
-
 // people decides an expectation about messages on persons: what is told by one
 // message that is as given, and what may not be told by any.
 func (t *trial) people() {

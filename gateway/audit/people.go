@@ -101,10 +101,7 @@ func personRisks(d Disclosed) []string {
 
 // fieldsText names what goes with a message beside the least.
 func (r PersonRow) fieldsText() string {
-	var names []string
-	for _, f := range r.Fields {
-		names = append(names, policy.FieldLabel(f))
-	}
+	names := fieldLabels(r.Fields)
 	if len(names) == 0 {
 		return "alleen het minste dat nodig is"
 	}

@@ -91,10 +91,7 @@ func (d ClassData) text() string {
 	if d.Kind == "" {
 		return fmt.Sprintf("%s (%s): %s", d.Class, d.Subjects, fieldNames(d.Fields))
 	}
-	all := []string{leastText(d.Kind)}
-	for _, f := range d.Fields {
-		all = append(all, policy.FieldLabel(f))
-	}
+	all := append([]string{leastText(d.Kind)}, fieldLabels(d.Fields)...)
 	return fmt.Sprintf("%s (%s), %s: %s", d.Class, d.Subjects, strings.ToLower(kindWord(d.Kind)), strings.Join(all, ", "))
 }
 
@@ -158,13 +155,11 @@ func (p Prohibited) what() string {
 	if len(p.Kinds) == 0 {
 		return fieldNames(p.Fields)
 	}
-	var kinds, fields []string
+	var kinds []string
 	for _, k := range p.Kinds {
 		kinds = append(kinds, kindWord(k))
 	}
-	for _, f := range p.Fields {
-		fields = append(fields, policy.FieldLabel(f))
-	}
+	fields := fieldLabels(p.Fields)
 	if len(fields) == 0 {
 		fields = []string{"alles"}
 	}
@@ -192,6 +187,14 @@ func fieldNames(fields []gateway.Field) string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// fieldLabels are the Dutch names of fields, in their order.
+func fieldLabels(fields []gateway.Field) (labels []string) {
+	for _, f := range fields {
+		labels = append(labels, policy.FieldLabel(f))
+	}
+	return labels
 }
 
 func retentions(all []string) string {

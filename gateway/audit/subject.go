@@ -64,6 +64,17 @@ type SubjectGround struct {
 	Retention   string `json:"retention"` // ISO 8601, after the end
 }
 
+// NewSubjectGround tells of a rule of a version of the policy.
+func NewSubjectGround(lists gateway.CodeLists, version string, g policy.Grounds) SubjectGround {
+	var basis []string
+	for _, code := range g.Basis {
+		basis = append(basis, basisLabel(lists, code))
+	}
+	return SubjectGround{
+		Rule: g.ID, Policy: version, Description: g.Description, Purpose: lists.Label("doel", g.Purpose), Basis: strings.Join(basis, "; "), Retention: g.Retention,
+	}
+}
+
 func (s Subject) document() Document {
 	d := Document{
 		Title: "Uw gegevens in Doorstroom",
@@ -108,7 +119,7 @@ func (r SubjectReferral) part(n int) Part {
 	}
 	history := Table{Caption: "Wat ermee gebeurde", Heads: []string{"Wanneer", "Wat", "Met wie", "Gegevens", "Volgens regel"}}
 	for _, e := range r.History {
-		history.Rows = append(history.Rows, cells(string(gateway.DateOf(e.At)), e.What, e.Party, labelsOf(e.Fields), strings.Join(e.Rules, ", ")))
+		history.Rows = append(history.Rows, cells(string(gateway.DateOf(e.At)), e.What, e.Party, strings.Join(fieldLabels(e.Fields), ", "), strings.Join(e.Rules, ", ")))
 	}
 	grounds := Table{Caption: "Waarom dat mocht", Heads: []string{"Regel", "Omschrijving", "Doel", "Grondslag", "Bewaren na afloop, ten hoogste"}}
 	for _, g := range r.Grounds {
@@ -120,14 +131,6 @@ func (r SubjectReferral) part(n int) Part {
 		}
 	}
 	return p
-}
-
-func labelsOf(fields []gateway.Field) string {
-	var all []string
-	for _, f := range fields {
-		all = append(all, policy.FieldLabel(f))
-	}
-	return strings.Join(all, ", ")
 }
 
 // Text writes the document for a terminal, or to print as it is.

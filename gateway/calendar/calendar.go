@@ -85,17 +85,6 @@ func Overdue(due gateway.Date, now time.Time) bool {
 	return due != "" && gateway.DateOf(now) > due
 }
 
-// EndOf is the moment at which a day is over in the Netherlands; the zero time
-// for what is no day.
-func EndOf(day gateway.Date) time.Time {
-	d, ok := numberOf(day)
-	if !ok {
-		return time.Time{}
-	}
-	y, m, dd := timeOf(d + 1).Date()
-	return time.Date(y, m, dd, 0, 0, 0, 0, gateway.Amsterdam())
-}
-
 // walker goes from working day to working day.
 type walker struct {
 	day, step   int

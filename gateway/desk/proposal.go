@@ -255,12 +255,7 @@ func (d *Desk) ReceiveLetter(ctx context.Context, peer gateway.OIN, token string
 		return gateway.Errorf(gateway.Unauthenticated, "the party is not in the register")
 	}
 	now := d.now()
-	letter, err := approval.OpenLetter(token, func(kid string) (gateway.Key, error) {
-		if key, ok := party.SigningKey(kid); ok && key.ValidAt(now, 0) {
-			return key, nil
-		}
-		return gateway.Key{}, gateway.Errorf(gateway.Unauthenticated, "the letter is not signed by a key of the party")
-	})
+	letter, err := approval.OpenLetter(token, keyNow(party, now))
 	if err != nil {
 		return err
 	}

@@ -103,20 +103,22 @@ func (d *Desk) codes(list string, day gateway.Date) (codes []string) {
 }
 
 func (d *Desk) trajectsoort(ctx context.Context, f store.ReferralFacts) string {
-	need, err := d.needOf(ctx, f)
+	need, _, err := d.needOf(ctx, f)
 	if err != nil || need == nil {
 		return "" // the term of all, then
 	}
 	return need.Trajectsoort
 }
 
-func (d *Desk) needOf(ctx context.Context, f store.ReferralFacts) (*gateway.Need, error) {
+// needOf gives the need of a referral, nil of an orphan, and the digest of its
+// entries in the journal.
+func (d *Desk) needOf(ctx context.Context, f store.ReferralFacts) (need *gateway.Need, digest string, err error) {
 	if f.Side == gateway.ReferrerSide {
 		followed, err := d.Store.FollowedReferral(ctx, f.ID)
-		return followed.Need, err
+		return followed.Need, followed.Digest, err
 	}
 	provided, err := d.Store.ProvidedReferral(ctx, f.ID)
-	return &provided.Need, err
+	return &provided.Need, provided.Digest, err
 }
 
 // tellAgain asks policy about one more message of the referrer's.
@@ -130,13 +132,16 @@ func (d *Desk) tellAgain(ctx context.Context, f store.ReferralFacts) (policy.Tol
 
 // personal is the question to policy about a message in a referral as it stands.
 func (d *Desk) personal(ctx context.Context, kind string, f store.ReferralFacts) (policy.Personal, error) {
-	need, err := d.needOf(ctx, f)
+	need, _, err := d.needOf(ctx, f)
 	if err != nil {
 		return policy.Personal{}, fmt.Errorf("read referral: %w", err)
 	}
 	q := policy.Personal{Kind: kind, Day: gateway.DateOf(d.now()), Status: f.Status}
 	if need != nil {
 		q.Grondslag, q.Trajectsoort = need.Grondslag, need.Trajectsoort
+	}
+	if f.Side != gateway.ReferrerSide { // the offer is its own, and its referrer knows it
+		return q, nil
 	}
 	all, err := d.received(ctx)
 	if err != nil {

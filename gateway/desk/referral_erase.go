@@ -56,7 +56,7 @@ type RetentionLine struct {
 	Why       string       `json:"why"`             // in Dutch
 }
 
-// ErasureLine is a referral, or its handover data, that was erased. Which one it
+// ErasureLine is a referral, or some of its data, that was erased. Which one it
 // was is not known any more.
 type ErasureLine struct {
 	At        time.Time   `json:"at"`
@@ -87,7 +87,7 @@ func (d *Desk) RetentionReport(ctx context.Context, caller gateway.Caller) (Rete
 	byDay := func(a, b RetentionLine) int { return cmp.Compare(cmp.Or(a.Until, "9999"), cmp.Or(b.Until, "9999")) }
 	slices.SortStableFunc(r.Due, byDay)
 	slices.SortStableFunc(r.Held, byDay)
-	for _, kind := range []string{journal.KindReferralErased, journal.KindHandoverErased} {
+	for _, kind := range []string{journal.KindReferralErased, journal.KindFieldsErased} {
 		page, err := d.Store.SearchJournal(ctx, store.JournalQuery{Kind: kind, Limit: reportedErasures})
 		if err != nil {
 			return r, fmt.Errorf("read erasures: %w", err)

@@ -31,8 +31,8 @@ func (d *Desk) TellAgain(ctx context.Context, peer gateway.OIN, kind string, dat
 	if kind == gateway.KindSubjectRequest || kind == gateway.KindSubjectAnswer {
 		return d.tellSubjectAgain(q, peer, all), nil
 	}
-	if kind == gateway.KindReferralState { // what its referrer knows of it is no secret to him
-		q.Status, q.Classes = gateway.ReferralStatus(about.Status), nil
+	if kind == gateway.KindReferralState {
+		q.Status = gateway.ReferralStatus(about.Status)
 	}
 	return d.told(q, peer), nil
 }

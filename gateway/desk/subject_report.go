@@ -127,7 +127,7 @@ func (d *Desk) subjectReferral(ctx context.Context, f store.ReferralFacts, groun
 		until, why := d.keptUntil(f)
 		one.Kept = "tot " + string(gateway.DateOf(until)) + " (" + why + ")"
 	}
-	need, digest, err := d.needAndDigest(ctx, f)
+	need, digest, err := d.needOf(ctx, f)
 	if err != nil {
 		return one, err
 	}
@@ -141,15 +141,6 @@ func (d *Desk) subjectReferral(ctx context.Context, f store.ReferralFacts, groun
 		return one, fmt.Errorf("read handover: %w", err)
 	}
 	return one, d.subjectHistory(ctx, &one, digest, grounds)
-}
-
-func (d *Desk) needAndDigest(ctx context.Context, f store.ReferralFacts) (*gateway.Need, string, error) {
-	if f.Side == gateway.ReferrerSide {
-		followed, err := d.Store.FollowedReferral(ctx, f.ID)
-		return followed.Need, followed.Digest, err
-	}
-	provided, err := d.Store.ProvidedReferral(ctx, f.ID)
-	return &provided.Need, provided.Digest, err
 }
 
 // subjectData are the members of a message, as people call them.
@@ -226,7 +217,7 @@ func (d *Desk) subjectHistory(ctx context.Context, one *audit.SubjectReferral, d
 				g, known := grounds[r.Policy][id]
 				if key := r.Policy + " " + id; known && !seen[key] {
 					seen[key] = true
-					one.Grounds = append(one.Grounds, d.subjectGround(r.Policy, g))
+					one.Grounds = append(one.Grounds, audit.NewSubjectGround(d.lists, r.Policy, g))
 				}
 			}
 		}
@@ -235,21 +226,6 @@ func (d *Desk) subjectHistory(ctx context.Context, one *audit.SubjectReferral, d
 		}
 		q.Next = &page.Next
 	}
-}
-
-func (d *Desk) subjectGround(version string, g policy.Grounds) audit.SubjectGround {
-	var basis []string
-	for _, code := range g.Basis {
-		basis = append(basis, cmp.Or(labelIn(d.lists, "avg-grondslag", code), labelIn(d.lists, "grondslag", code), code))
-	}
-	return audit.SubjectGround{
-		Rule: g.ID, Policy: version, Description: g.Description, Purpose: d.lists.Label("doel", g.Purpose), Basis: strings.Join(basis, "; "), Retention: g.Retention,
-	}
-}
-
-func labelIn(lists gateway.CodeLists, list, code string) string {
-	c, _ := lists.Find(list, code)
-	return c.Label
 }
 
 // groundsThen are the rules of every policy that was in force, by version and id.

@@ -74,7 +74,6 @@ const (
 	KindReferralAsked       = "referral-asked"       // a request to Party about a referral was queued; Outcome is the act
 	KindReferralHeard       = "referral-heard"       // Party said where a referral stands; Outcome is its status
 	KindReferralErased      = "referral-erased"      // all that was kept of a referral with Party; Outcome is why
-	KindHandoverErased      = "handover-erased"      // the handover data of a referral with Party; Outcome is why
 	KindOverride            = "guard-override"       // somebody said that what looked like personal data in Fields is none; Outcome is what it looked like
 	KindReferralsReconciled = "referrals-reconciled" // Count messages were queued to get in step with Party again
 	KindAllotmentRequest    = "allotment-request"    // a request to shift places between allotments was made, signed by Party, committed or ended; Outcome is where it stands

@@ -78,11 +78,12 @@ func (p *Policy) Tell(q Personal) Told {
 	return t
 }
 
-// settled leaves out the classes where they tell nothing new: who is asked for an
-// inhabitant to erase or correct something, or answers that, has it already. Of
-// somebody of a special class that may be asked all the more.
+// settled leaves out the classes where they tell nothing new. A referral tells to
+// what offer somebody may come, a handover who that is; every other message goes
+// to who has both already. Of somebody of a special class it may be asked all the
+// more that something is erased.
 func (q Personal) settled() Personal {
-	if q.Kind == gateway.KindSubjectRequest || q.Kind == gateway.KindSubjectAnswer {
+	if q.Kind != gateway.KindReferral && q.Kind != gateway.KindHandover {
 		q.Classes = nil
 	}
 	return q

@@ -239,7 +239,7 @@ func TestFaultsInPairs(t *testing.T) {
 
 // Of all methods that are told the time, those that write stand in the table.
 func TestFaultsInPairsKnowsAllWrites(t *testing.T) {
-	reads := []string{"Archive", "Awaiting", "Due", "DueForErasure", "EffectiveTime", "GivenBack"}
+	reads := []string{"Archive", "Awaiting", "Due", "EffectiveTime", "GivenBack"}
 	var want []string
 	typ := reflect.TypeFor[*store.Store]()
 	for i := range typ.NumMethod() {

@@ -101,49 +101,6 @@ func (t *txn) unqueue(party gateway.OIN, kind, subject string) error {
 	return t.keepSlot(in, key, kind, sl)
 }
 
-// EraseHandover takes away the handover data of a referral and their key alone.
-func (s *Store) EraseHandover(ctx context.Context, now time.Time, id, reason string, entry journal.Entry) error {
-	key := keyOf(id)
-	err := s.update(ctx, now, func(t *txn) error {
-		held, err := t.get(table{name: tableHandovers}, key[:])
-		if err != nil {
-			return err
-		}
-		if held == nil {
-			return gateway.Errorf(gateway.NotFound, "there are no handover data of this referral")
-		}
-		party, principal, digest, err := t.handoverOf(key)
-		if err != nil {
-			return err
-		}
-		t.delete(table{name: tableHandovers}, key[:])
-		if party != "" {
-			if err := t.unqueue(party, gateway.KindHandover, key.subject()); err != nil {
-				return err
-			}
-		}
-		return t.recordReferral(entry, journal.KindHandoverErased, party, principal, reason, digest, nil)
-	})
-	if err != nil {
-		return err
-	}
-	return s.vault.Erase(key.name(tableHandovers))
-}
-
-func (t *txn) handoverOf(key referralKey) (party, principal gateway.OIN, digest string, err error) {
-	if row, err := t.provided(key); err != nil || row != nil {
-		if row == nil {
-			return "", "", "", err
-		}
-		return row.Referral.Referrer, row.Referral.Principal, digestOf(row.Salt, key), nil
-	}
-	row, err := t.followed(key)
-	if row == nil {
-		return "", "", "", err
-	}
-	return row.Follow.Provider, row.Follow.Principal, digestOf(row.Salt, key), nil
-}
-
 func (s *Store) eraseKeys(keys []referralKey) error {
 	if len(keys) == 0 || s.vault == nil {
 		return nil
@@ -259,14 +216,4 @@ func (t *txn) recountPlaces() error {
 		}))
 	}
 	return nil
-}
-
-// DueForErasure lists the referrals that lead to nothing more since before a
-// moment: those that ended, those that were refused, and those of which only one
-// side knows.
-func (s *Store) DueForErasure(endedBefore time.Time) []ReferralFacts {
-	return s.Referrals(func(f ReferralFacts) bool {
-		over := f.Final() || f.Orphan || f.Forgotten || f.Status == "" && f.Open == ""
-		return over && f.Since.Before(endedBefore)
-	})
 }

@@ -186,18 +186,6 @@ func lateIfNone(d gateway.Date) gateway.Date {
 	return d
 }
 
-// OverdueReferrals lists those whose next step, or whose answer to an open
-// request, was due before a day.
-func (s *Store) OverdueReferrals(day gateway.Date) []ReferralFacts {
-	return s.Referrals(func(f ReferralFacts) bool { return f.OverdueOn(day) })
-}
-
-// UnansweredReferrals lists those of which the provider has not answered a request
-// in time.
-func (s *Store) UnansweredReferrals(day gateway.Date) []ReferralFacts {
-	return s.Referrals(func(f ReferralFacts) bool { return f.Open != "" && f.AnswerBy != "" && f.AnswerBy < day })
-}
-
 // loadReferrals builds the index.
 func (s *Store) loadReferrals(ctx context.Context) error {
 	if s.vault == nil {

@@ -118,13 +118,6 @@ func referralWrites() map[string]write {
 		}, func(_ *testing.T, s *testStore, now time.Time) error {
 			return s.EraseReferral(ctx, now, referralOf, "bewaartermijn", entryX())
 		}},
-		"EraseHandover": {func(t *testing.T, s *testStore, now time.Time) {
-			f := heard(t, s, now, gateway.HandoverAsked)
-			id = f.ID
-			get(s.AskReferral(ctx, now, store.Asking{Referral: id, Act: gateway.ActHandover, Handover: &gateway.Handover{Name: "A. Test"}, Terms: terms()}))(t)
-		}, func(_ *testing.T, s *testStore, now time.Time) error {
-			return s.EraseHandover(ctx, now, id, "verzoek", entryX())
-		}},
 		"ProposeShift": {referred, func(_ *testing.T, s *testStore, now time.Time) error {
 			_, err := s.ProposeShift(ctx, now, shiftOfPairs(), signers, entryX())
 			return err

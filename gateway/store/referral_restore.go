@@ -196,12 +196,6 @@ func (s *Store) GivenBack(ctx context.Context, provider gateway.OIN, endedSince 
 	return given, err
 }
 
-// Unreconciled lists the parties with whom the referrals must be gone through
-// again: one of the two was restored, or messages to it were given up.
-func (s *Store) Unreconciled(ctx context.Context) ([]gateway.OIN, error) {
-	return s.peersWith(ctx, func(row peerRow) bool { return row.Referrals })
-}
-
 // ReconcileReferrals goes through the referrals with one party, in one
 // transaction, and gives the number of messages that it queued. As provider it
 // queues the present state of all that have not ended, or ended since a moment.
