@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -95,14 +94,15 @@ func NewLocalHandler(d *desk.Desk, callers func() []LocalCaller, log *slog.Logge
 	return frame(log, authenticated(callers, bodies(limits, unhurried(routes(mux)))))
 }
 
-// unhurried lets what reads a whole database take as long as it needs, once the
-// request is there: our own person waits for it.
+// unhurried lets an operation take as long as it needs, once the request is
+// there: our own person or program waits for it. One import for every gemeente, or
+// a register that has a million offers decided again, takes minutes on an old
+// computer; cut off, it would have happened without its answer.
 func unhurried(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if slices.Contains([]string{pathBackup, pathDoctor, pathVerify, pathAgainst, pathWitnessNow, pathPropose, pathWithdraw, pathAnswer}, r.URL.Path) {
-			control := http.NewResponseController(w)
-			_ = errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})) // else it may be cut off
-		}
+		control := http.NewResponseController(w)
+		// An error means that this kind of connection has no deadline.
+		_ = errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{}))
 		next.ServeHTTP(w, r)
 	})
 }
