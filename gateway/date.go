@@ -43,10 +43,13 @@ func (d Date) Within(from, until Date) bool {
 }
 
 // Next is the day after d.
-func (d Date) Next() Date {
+func (d Date) Next() Date { return d.AddDays(1) }
+
+// AddDays is the day n days after d; "" if d is no date.
+func (d Date) AddDays(n int) Date {
 	t, err := time.Parse(time.DateOnly, string(d))
 	if err != nil {
 		return ""
 	}
-	return Date(t.AddDate(0, 0, 1).Format(time.DateOnly))
+	return Date(t.AddDate(0, 0, n).Format(time.DateOnly))
 }

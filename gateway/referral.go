@@ -49,6 +49,7 @@ const (
 	WhyFull    = "vol"            // no place; the waiting list is the alternative
 	WhyOpen    = "al-aangemeld"   // a referral with this id stands already
 	WhyFollows = "niet-te-volgen" // what it says to follow is none that ended so
+	WhyDate    = "datum"          // a date lies too far back, or too far ahead
 )
 
 // ReferralRequest is what a referrer asks of a provider about one referral. Seen
@@ -92,6 +93,20 @@ type Need struct {
 	MaxKm         int          `json:"maxKm,omitempty"`
 	Follows       string       `json:"follows,omitempty"` // the referral after which this one comes
 	Note          string       `json:"note,omitempty"`
+}
+
+// How far from the day on which a provider hears of them dates of a need may lie, in
+// days: more than its referrer may say, for messages come late and clocks differ.
+const (
+	needWithin    = 2 * 366
+	informedAhead = 1
+)
+
+// InReach tells whether the dates of a need that came in can be meant.
+func (n Need) InReach(day Date) bool {
+	first := day.AddDays(-needWithin)
+	return (n.Informed.On == "" || n.Informed.On.Within(first, day.AddDays(informedAhead))) &&
+		(n.From == "" || n.From.Within(first, day.AddDays(needWithin)))
 }
 
 // Informed says when and how the inhabitant was told of the referral.
@@ -140,6 +155,16 @@ func (s ReferralStatus) Reasons() string {
 		return ActEnd.Reasons()
 	}
 	return ""
+}
+
+// stepWithin is how far the date of a step may lie from when it was committed, in
+// days; a provider dates its own steps closer.
+const stepWithin = 3 * 366
+
+// InReach tells whether the date of a state that came in can be meant.
+func (r Referral) InReach() bool {
+	since := DateOf(r.Since)
+	return r.Date == "" || r.Date.Within(since.AddDays(-stepWithin), since.AddDays(stepWithin))
 }
 
 // Check holds a state that came in to what a schema cannot say: its reason, where

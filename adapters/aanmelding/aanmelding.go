@@ -112,6 +112,10 @@ func (r *reader) head(row sheet.Row) error {
 		names = append(names, c.Header)
 	}
 	for i, text := range row.Cells {
+		if gateway.MeansAttachment(cell.Normal(text)) {
+			return gateway.Errorf(gateway.Invalid,
+				"regel %d, cel %c: bijlagen worden niet ondersteund; zeg wat van belang is in de kolommen die er zijn, of telefonisch", row.Line, 'A'+min(i, 25))
+		}
 		name := strings.NewReplacer("ï", "i", "_", " ").Replace(cell.Normal(text))
 		if _, twice := r.at[name]; name == "" || twice || !slices.Contains(names, name) {
 			unknown = append(unknown, gateway.RowProblem{Line: row.Line}.Text()+" cel "+string(rune('A'+min(i, 25))))

@@ -73,10 +73,15 @@ func TestReadRefusesFiles(t *testing.T) {
 		"no offer column": "kenmerk\nZ-1\n",
 		"unknown column":  "kenmerk,aanbod,bsn\nZ-1,groen,1\n",
 		"twice":           "kenmerk,aanbod,aanbod\nZ-1,groen,groen\n",
+		"attachment":      "kenmerk,aanbod,Bijlage\nZ-1,groen,cv.pdf\n",
 		"empty":           "",
 	} {
-		if _, _, err := read(t, text); gateway.KindOf(err) != gateway.Invalid {
-			t.Errorf("%s: got %v, want Invalid", name, err)
+		_, _, err := read(t, text)
+		if gateway.KindOf(err) != gateway.Invalid || strings.Contains(err.Error(), "cv.pdf") {
+			t.Errorf("%s: got %v, want Invalid, without what is in it", name, err)
+		}
+		if attached := strings.Contains(text, "ijlage"); attached && !strings.Contains(err.Error(), "regel 1, cel C: bijlagen worden niet ondersteund") {
+			t.Errorf("%s: got %v, want that there are no attachments", name, err)
 		}
 	}
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/desk"
@@ -13,7 +15,7 @@ import (
 )
 
 func newReferralsCommand(a *app) *cobra.Command {
-	return newGroup(&cobra.Command{
+	group := &cobra.Command{
 		Use:   "referrals",
 		Short: "Refer people to places, and follow where each referral stands",
 		Long: `Refer people to places of others, answer the referrals that others make to
@@ -27,8 +29,22 @@ encrypted to the other side alone.`,
   doorstroom referrals refer groen --need need.yaml --fits
   doorstroom referrals act 3f0c9a12 accept
   doorstroom referrals handover 3f0c9a12 --file overdracht.yaml`,
-	}, newReferralsListCommand(a), newReferralsShowCommand(a), newReferralsReferCommand(a), newReferralsActCommand(a),
+	}
+	group.SetFlagErrorFunc(flagError)
+	return newGroup(group, newReferralsListCommand(a), newReferralsShowCommand(a), newReferralsReferCommand(a), newReferralsActCommand(a),
 		newReferralsHandoverCommand(a), newReferralsWaitingCommand(a), newReferralsImportCommand(a), newReferralsEraseCommand(a))
+}
+
+// flagError tells of an option what is wrong with it, without its value: that may be
+// of a person.
+func flagError(_ *cobra.Command, err error) error {
+	if e, ok := errors.AsType[*pflag.NotExistError](err); ok && gateway.MeansAttachment(e.GetSpecifiedName()) {
+		return usagef("--%s: %s", e.GetSpecifiedName(), gateway.NoAttachments)
+	}
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return usagef("--%s takes another kind of value", e.GetFlag().Name)
+	}
+	return err
 }
 
 // shortReferral is as much of an id as a screen shows, and as finds it again.

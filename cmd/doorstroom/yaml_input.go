@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"slices"
 
 	strict "github.com/go-json-experiment/json"
 	"go.yaml.in/yaml/v4"
@@ -83,8 +82,8 @@ func plainMapping(path string, n *yaml.Node) (any, error) {
 	fields := map[string]any{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name := n.Content[i]
-		if slices.Contains([]string{"attachment", "attachments", "bijlage", "bijlagen"}, name.Value) {
-			return nil, gateway.Errorf(gateway.Invalid, "%s:%d: attachments are not supported: say what matters in the fields that are there, or by telephone", path, name.Line)
+		if gateway.MeansAttachment(name.Value) {
+			return nil, gateway.Errorf(gateway.Invalid, "%s:%d: %s", path, name.Line, gateway.NoAttachments)
 		}
 		if _, twice := fields[name.Value]; twice {
 			return nil, gateway.Errorf(gateway.Invalid, "%s:%d: a key stands here twice", path, name.Line)

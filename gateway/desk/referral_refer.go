@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/policy"
@@ -32,7 +31,7 @@ func (a Attachments) refuse() error {
 	if len(a.Attachments) == 0 {
 		return nil
 	}
-	return gateway.Errorf(gateway.Invalid, "attachments are not supported: say what matters in the fields that are there, or by telephone")
+	return gateway.Errorf(gateway.Invalid, gateway.NoAttachments)
 }
 
 // ReferralAsked is what became of a request to a provider: it is on its way.
@@ -222,13 +221,7 @@ func (d *Desk) checkDates(need gateway.Need, offer gateway.Capacity, day gateway
 	refuse(offer.ValidUntil != "" && from > offer.ValidUntil, "from: the offer has ended by then")
 }
 
-func daysFrom(day gateway.Date, n int) gateway.Date {
-	t, err := time.Parse(time.DateOnly, string(day))
-	if err != nil {
-		return ""
-	}
-	return gateway.Date(t.AddDate(0, 0, n).Format(time.DateOnly))
-}
+func daysFrom(day gateway.Date, n int) gateway.Date { return day.AddDays(n) }
 
 func checkFit(need gateway.Need, offer gateway.Capacity, refuse func(bool, string, ...any)) {
 	refuse(offer.Trajectsoort != "" && need.Trajectsoort != offer.Trajectsoort,

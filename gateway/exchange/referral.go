@@ -75,7 +75,7 @@ func (e *door) referralEffect(m gateway.Message, signed string) (store.Effect, g
 // checkReferral holds a message about a referral to what its schema cannot say.
 func (e *door) checkReferral(effect store.ReferralEffect, m gateway.Message) gateway.Reason {
 	switch {
-	case effect.Request != nil && effect.Request.Check() != nil:
+	case effect.Request != nil && effect.Request.Check() != nil, effect.State != nil && !effect.State.InReach():
 		return gateway.ReasonSchema
 	case effect.State != nil && effect.State.Check(e.Schema.Lists(), e.day) != nil:
 		return gateway.ReasonCode

@@ -29,6 +29,9 @@ func decodeJSON(data []byte, into any) error {
 	}
 	if e, ok := errors.AsType[*json.SemanticError](err); ok {
 		if errors.Is(err, json.ErrUnknownName) {
+			if gateway.MeansAttachment(e.JSONPointer.LastToken()) {
+				return invalidAt(e.ByteOffset, gateway.NoAttachments)
+			}
 			return invalidAt(e.ByteOffset, "unknown key; keys are read exactly as the API describes them")
 		}
 		return invalidAt(e.ByteOffset, "a value has another type than the API describes")

@@ -449,6 +449,11 @@ func TestLocalBadRequests(t *testing.T) {
 		{http.MethodPost, "/v1/imports", `{"import":{"offers":[{"ID":"` + secret + `"}]}}`, 400},
 		{http.MethodPost, "/v1/imports", `{"confirm":"` + secret + `"}`, 400},
 		{http.MethodPost, "/v1/register", `{"file":"` + secret + `"}`, 400},
+		{http.MethodPost, "/v1/referrals", `{"need":{"offer":"groen","attachments":["` + secret + `"]}}`, 400},
+		{http.MethodPost, "/v1/referrals", `{"bijlage":"` + secret + `","need":{"offer":"groen"}}`, 400},
+		{http.MethodPost, "/v1/referrals/handover", `{"referral":"3f0c9a12","handover":{"name":"` + secret + `","attachment":"x"}}`, 400},
+		{http.MethodPost, "/v1/referrals/act", `{"referral":"3f0c9a12","act":"accept","attachments":["` + secret + `"]}`, 400},
+		{http.MethodPost, "/v1/referrals/ask", `{"referral":"3f0c9a12","act":"withdraw","attachments":["` + secret + `"]}`, 400},
 		{http.MethodPost, "/v1/policy/explain", `{"recipient":"` + secret + `","offer":"x"}`, 404},
 		{http.MethodDelete, "/v1/imports", "", 405},
 		{http.MethodGet, "/v1/own-offers/", "", 404},
@@ -459,6 +464,10 @@ func TestLocalBadRequests(t *testing.T) {
 		a := do(t, smile, req)
 		if checkProblem(t, a); a.status != test.status || strings.Contains(a.body, secret) {
 			t.Errorf("%s %s: got %d %s, want %d without the input", test.method, test.path, a.status, a.body, test.status)
+		}
+		attached := strings.Contains(test.body, "attach") || strings.Contains(test.body, "bijlage")
+		if attached && !strings.Contains(a.body, "attachments are not supported") {
+			t.Errorf("%s %s: got %s, want to be told that there are no attachments", test.method, test.path, a.body)
 		}
 	}
 }

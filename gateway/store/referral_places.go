@@ -179,6 +179,17 @@ func begins(r *gateway.Referral, need *gateway.Need, today gateway.Date) gateway
 	return max(today, need.From)
 }
 
+// lacking are the dagdelen on which an offer has no places at all.
+func lacking(offer gateway.Offer, all []gateway.Dagdeel) string {
+	var names []string
+	for _, d := range all {
+		if !offer.Has([]gateway.Dagdeel{d}) {
+			names = append(names, string(d))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 // fit finds where the places for a referral are free. It is ErrNoPlace if they
 // are nowhere.
 func (t *txn) fit(row *providedRow, r *gateway.Referral, terms ReferralTerms) (allotment string, err error) {
@@ -192,7 +203,7 @@ func (t *txn) fit(row *providedRow, r *gateway.Referral, terms ReferralTerms) (a
 	case len(r.Dagdelen) == 0:
 		return "", gateway.Errorf(gateway.Invalid, "say on which dagdelen: the referral names none")
 	case !offer.Has(r.Dagdelen):
-		return "", gateway.Errorf(gateway.Conflict, "the offer has no places on one of the dagdelen")
+		return "", gateway.Errorf(gateway.Conflict, "the offer has no places on %s", lacking(offer, r.Dagdelen))
 	}
 	counts, err := readTaken(t, r.Offer)
 	if err != nil {

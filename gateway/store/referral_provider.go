@@ -294,6 +294,8 @@ func (t *txn) whyNot(m gateway.Message, need *gateway.Need, terms ReferralTerms)
 		return gateway.WhyNoOffer, nil
 	case !offer.Has(need.Dagdelen):
 		return gateway.WhyDagdeel, nil
+	case !need.InReach(gateway.DateOf(t.now)):
+		return gateway.WhyDate, nil
 	case need.Follows == "":
 		return "", nil
 	}
