@@ -16,15 +16,16 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/store"
+	"github.com/doorstroom/doorstroom/gateway/vault"
 )
 
 // TestGoldenFormats opens a database of every released format, as the program of
 // its day wrote it, and finds in it all that was there. The database is never
 // made anew: testdata/format-N.txt says what it holds, one thing on a line.
 func TestGoldenFormats(t *testing.T) {
-	for _, format := range []int{1, 2, 3} {
+	for format := 1; format <= store.Format; format++ {
 		t.Run(fmt.Sprint(format), func(t *testing.T) {
-			s := openGolden(t, format, store.Options{})
+			s := openGolden(t, format, store.Options{NoSync: true})
 			for range 2 { // as migrated, and as opened again
 				s.sound(t)
 				report := get(s.VerifyJournal(ctx, openHead))(t)
@@ -48,14 +49,34 @@ func openGolden(t *testing.T, format int, opt store.Options) *testStore {
 	t.Helper()
 	s := &testStore{path: filepath.Join(t.TempDir(), "node.db"), opt: opt}
 	unpackGolden(t, format, s.path)
+	if format >= firstSealed {
+		s.opt.Vault = goldenVault(t, format, s.path+".keys")
+	}
 	s.reopen(t)
 	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
+// firstSealed is the first format whose golden database has a vault.
+const firstSealed = 4
+
+func goldenVault(t *testing.T, format int, path string) *vault.Vault {
+	t.Helper()
+	_, _, keys, erased := goldenFiles(format)
+	must(t, os.WriteFile(path, get(os.ReadFile(keys))(t), 0o600))
+	must(t, os.WriteFile(vault.ListPath(path), get(os.ReadFile(erased))(t), 0o600))
+	v := get(vault.Open(path, goldenKey(), vault.Options{}))(t)
+	t.Cleanup(func() { _ = v.Close() })
+	if v.Damaged() > 0 {
+		t.Errorf("got %d damaged keys, want none", v.Damaged())
+	}
+	return v
+}
+
 func unpackGolden(t *testing.T, format int, path string) {
 	t.Helper()
-	packed := get(os.Open(fmt.Sprintf("testdata/format-%d.db.gz", format)))(t)
+	db, _, _, _ := goldenFiles(format)
+	packed := get(os.Open(db))(t)
 	defer func() { must(t, packed.Close()) }()
 	unpacked := get(gzip.NewReader(packed))(t)
 	must(t, os.WriteFile(path, get(io.ReadAll(unpacked))(t), 0o600))
@@ -65,8 +86,13 @@ func unpackGolden(t *testing.T, format int, path string) {
 // still be so; fields that are newer may stand beside it.
 func compareGolden(t *testing.T, s *testStore, format int) {
 	t.Helper()
-	want := strings.Split(string(get(os.ReadFile(fmt.Sprintf("testdata/format-%d.txt", format)))(t)), "\n")
-	got := strings.Split(contents(t, s.Store), "\n")
+	_, text, _, _ := goldenFiles(format)
+	told := contents
+	if format >= firstSealed {
+		told = goldenContents
+	}
+	want := strings.Split(string(get(os.ReadFile(text))(t)), "\n")
+	got := strings.Split(told(t, s.Store), "\n")
 	if len(got) != len(want) {
 		t.Fatalf("got %d lines, want %d", len(got), len(want))
 	}
@@ -104,17 +130,23 @@ func includes(got, want any) bool {
 	return ok
 }
 
+// lineTo writes one thing on a line.
+func lineTo(t rapid.TB, b *strings.Builder) func(string, any) {
+	return func(what string, value any) {
+		t.Helper()
+		if raw, ok := value.([]byte); ok {
+			value = string(raw)
+		}
+		fmt.Fprintf(b, "%s\t%s\n", what, get(json.Marshal(value))(t))
+	}
+}
+
 // contents is everything that the methods of a store tell of it, one thing on a
 // line.
 func contents(t rapid.TB, s *store.Store) string {
 	t.Helper()
 	var b strings.Builder
-	line := func(what string, value any) {
-		if raw, ok := value.([]byte); ok {
-			value = string(raw)
-		}
-		fmt.Fprintf(&b, "%s\t%s\n", what, get(json.Marshal(value))(t))
-	}
+	line := lineTo(t, &b)
 	now := s.EffectiveTime(time.Time{})
 	line("time", now)
 	line("incarnation", s.Incarnation())
@@ -138,8 +170,8 @@ func contents(t rapid.TB, s *store.Store) string {
 	for _, o := range get(s.ReceivedOffers(ctx))(t) {
 		line("received", o)
 	}
-	for _, record := range get(s.Journal(ctx, 0, 1_000))(t) {
-		if record.Kind != "migrated" {
+	for _, record := range get(s.Journal(ctx, 0, 10_000))(t) {
+		if record.Kind != "migrated" && record.Kind != goldenFiller {
 			line("journal", record)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // A new format is one more line in migrations and a golden database of it in
-// testdata, made by the program that is released with it.
+// testdata, made by the program that is released with it: see TestMakeGolden.
 
 // migration turns the rows of one format into those of the next, in one
 // transaction. It changes only what the new format has otherwise: what it puts
