@@ -1,9 +1,7 @@
 package search
 
 import (
-	"math"
 	"slices"
-	"strconv"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -15,7 +13,6 @@ type match struct {
 	failed  criteria // that must be met, and are not
 	missed  criteria // wishes that are not met
 	unknown criteria // of which the offer shows nothing
-	seats   seats
 	group   Group
 	room    int // how sure and how many places are free: 0 is best
 }
@@ -29,30 +26,34 @@ const (
 	unshown // policy does not show it, or the provider did not tell: nobody assumes it
 )
 
-// match fills in m. Of an offer that fails already it does not look how far it is,
-// unless somebody wants to know everything.
+// match fills in m, but for how far it is. Of an offer that fails already it does
+// not look at the places, unless somebody wants to know everything.
 func (f *finder) match(o *Offer, m *match) {
 	c, d := &o.Capacity, &f.d
-	*m = match{offer: o, length: nowhere(), seats: f.seatsOf(o)}
+	*m = match{offer: o, length: nowhere()}
 	f.judge(m, werksoort, oneOf(c.Werksoorten, d.Werksoorten))
 	f.judge(m, trajectsoort, same(c.Trajectsoort, d.Trajectsoort))
 	f.judge(m, fase, within(c.Fase, d.Fase))
 	f.judge(m, trede, within(c.Trede, d.Trede))
 	f.judge(m, doelgroep, oneOf(c.Doelgroepen, d.Doelgroepen))
-	f.judge(m, dagdeel, m.seats.offered)
-	f.judge(m, begeleiding, f.guidance(c.Begeleiding))
 	f.judge(m, toegankelijkheid, allOf(c.Accessibility, d.Toegankelijkheid))
 	f.judge(m, taal, contains(c.Accessibility, simpleDutch))
 	f.judge(m, datum, f.starts(c))
+	if f.asked&begeleiding != 0 {
+		f.judge(m, begeleiding, f.guidance(c.Begeleiding))
+	}
 	if c.Expired(d.From) || c.Withdrawn { // whatever is wished
 		m.failed |= datum
 	}
 	if m.failed != 0 && !d.Why {
 		return
 	}
-	m.length = f.ride(c)
-	f.judge(m, afstand, f.reach(m.km))
-	m.group, m.room = m.seats.group(o)
+	seats := f.seatsOf(o)
+	f.judge(m, dagdeel, seats.offered)
+	if m.failed != 0 && !d.Why {
+		return
+	}
+	m.group, m.room = seats.group(o)
 	if len(f.here) > 0 && (m.group == Free || m.group == AllottedTo) {
 		if g := f.gemeente(c); g != noGemeente && !slices.Contains(f.here, g) {
 			m.group = Elsewhere
@@ -149,30 +150,10 @@ func (f *finder) starts(c *gateway.Capacity) verdict {
 	return fails
 }
 
-func (f *finder) reach(km float64) verdict {
-	switch {
-	case math.IsInf(km, 1):
-		return unshown
-	case f.d.MaxKm > 0 && tenths(km) > f.d.MaxKm: // as it is told
-		return fails
-	}
-	return fits
-}
-
 // gemeente is where the work is, if that can be known.
 func (f *finder) gemeente(c *gateway.Capacity) gateway.Gemeente {
 	if c.Location.Gemeente != noGemeente || c.Location.Postcode == "" {
 		return c.Location.Gemeente
 	}
 	return f.m.Gemeente(c.Location.Postcode)
-}
-
-// spotKey names where an offer is, so that offers in one place share one way.
-func spotKey(to []byte, l *gateway.CapacityLocation) []byte {
-	if p := l.Coordinates; p != nil {
-		to = strconv.AppendInt(to, int64(math.Round(p.Lat*1e5)), 36)
-		to = append(to, '/')
-		return strconv.AppendInt(to, int64(math.Round(p.Lon*1e5)), 36)
-	}
-	return append(to, l.Postcode...)
 }

@@ -31,16 +31,54 @@ func side(p, q, r point) float64 { return (q.x-p.x)*(r.y-p.y) - (q.y-p.y)*(r.x-p
 
 // blocks tells whether the leg from p to q meets the water; touching is meeting.
 func (s *segment) blocks(p, q point) bool {
-	if max(p.x, q.x) < s.minX || min(p.x, q.x) > s.maxX || max(p.y, q.y) < s.minY || min(p.y, q.y) > s.maxY {
+	if p.x < s.minX && q.x < s.minX || p.x > s.maxX && q.x > s.maxX || p.y < s.minY && q.y < s.minY || p.y > s.maxY && q.y > s.maxY {
 		return false
 	}
 	return side(p, q, s.a)*side(p, q, s.b) <= 0 && side(s.a, s.b, p)*side(s.a, s.b, q) <= 0
 }
 
+// columns is water by how far east it lies, so that a leg is compared with what is
+// near it only: for each kilometre from west on the pieces that touch it.
+type columns struct {
+	west   int
+	pieces [][]segment
+}
+
+func newColumns(water []segment) (c columns) {
+	if len(water) == 0 {
+		return c
+	}
+	c.west = math.MaxInt
+	east := math.MinInt
+	for i := range water {
+		c.west, east = min(c.west, int(water[i].minX)), max(east, int(water[i].maxX))
+	}
+	c.pieces = make([][]segment, east-c.west+1)
+	for _, s := range water {
+		for x := int(s.minX); x <= int(s.maxX); x++ {
+			c.pieces[x-c.west] = append(c.pieces[x-c.west], s)
+		}
+	}
+	return c
+}
+
+// between gives a piece of water that the leg from p to q meets, nil if it meets none.
+func (c *columns) between(p, q point) *segment {
+	from, to := max(int(min(p.x, q.x))-c.west, 0), min(int(max(p.x, q.x))-c.west, len(c.pieces)-1)
+	for x := from; x <= to; x++ {
+		for i := range c.pieces[x] {
+			if s := &c.pieces[x][i]; s.blocks(p, q) {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
 // net is where a way can bend: the two ends of every crossing, and the outer
 // corners of the water. It does not change after it was made.
 type net struct {
-	water     []segment
+	water     columns
 	crossings []crossing
 	nodes     []point // first the two ends of each crossing, in their order
 	legs      [][]leg // by node
@@ -62,7 +100,7 @@ type crossing struct {
 }
 
 func newNet(water []segment, crossings []crossing) *net {
-	n := &net{water: water, crossings: crossings}
+	n := &net{water: newColumns(water), crossings: crossings}
 	for _, c := range crossings {
 		n.nodes = append(n.nodes, c.ends[0], c.ends[1])
 	}
@@ -86,14 +124,7 @@ func (n *net) join(i, j int, km float64, via int) {
 	n.legs[j] = append(n.legs[j], leg{i, km, via})
 }
 
-func (n *net) clear(p, q point) bool {
-	for i := range n.water {
-		if n.water[i].blocks(p, q) {
-			return false
-		}
-	}
-	return true
-}
+func (n *net) clear(p, q point) bool { return n.water.between(p, q) == nil }
 
 // corners are the points past which a way bends: at each bend of the water, on
 // the side where there is more than half a turn of land. The ends of a line have
@@ -135,15 +166,27 @@ func corners(water []segment) (all []point) {
 type ways struct {
 	*net
 	home    point
-	km      []float64 // to each node; +Inf if there is no way
-	from    []leg     // how each node was reached: leg.to is the node before it, or -1 for home
-	scratch []float64 // of to
-	blocker int       // the water that was last found in the way: mostly it is in the way of the next leg too
+	km      []float64      // to each node; +Inf if there is no way
+	from    []leg          // how each node was reached: leg.to is the node before it, or -1 for home
+	stops   []stop         // the nodes to which there is a way, the nearest first
+	guesses map[cell]*stop // the last stop of the last way to a point there: mostly it is that of the next one too
+}
+
+// cell is a square kilometre.
+type cell struct{ x, y int }
+
+func cellOf(p point) cell { return cell{int(p.x), int(p.y)} }
+
+// stop is a node as the last bend of a way.
+type stop struct {
+	point
+	km   float64
+	node int
 }
 
 // from finds the shortest ways, by Dijkstra's method on a small dense net.
 func (n *net) from(home point) *ways {
-	w := &ways{net: n, home: home, km: make([]float64, len(n.nodes)), from: make([]leg, len(n.nodes)), scratch: make([]float64, len(n.nodes))}
+	w := &ways{net: n, home: home, km: make([]float64, len(n.nodes)), from: make([]leg, len(n.nodes)), guesses: map[cell]*stop{}}
 	for i, p := range n.nodes {
 		w.km[i], w.from[i] = math.Inf(1), leg{to: -1, via: -1}
 		if n.clear(home, p) {
@@ -165,51 +208,51 @@ func (n *net) from(home point) *ways {
 			}
 		}
 	}
+	for i, p := range n.nodes {
+		if !math.IsInf(w.km[i], 1) {
+			w.stops = append(w.stops, stop{point: p, km: w.km[i], node: i})
+		}
+	}
+	slices.SortStableFunc(w.stops, func(a, b stop) int { return cmp.Compare(a.km, b.km) })
 	return w
 }
 
 // to gives the length of the way to a point, and the last node on it, or -1 if
 // there is no bend in it. The length is +Inf if there is no way.
 func (w *ways) to(p point) (km float64, last int) {
-	if w.open(w.home, p) {
+	if w.clear(w.home, p) {
 		return w.home.to(p) * detour, -1
 	}
-	if len(w.nodes) == 0 {
-		return math.Inf(1), -1
+	km, last = math.Inf(1), -1
+	here := cellOf(p)
+	if s := w.guesses[here]; s != nil && w.clear(s.point, p) {
+		km, last = s.km+s.to(p)*detour, s.node
 	}
-	all, best := w.scratch, 0
-	for i, q := range w.nodes {
-		all[i] = w.km[i] + q.to(p)*detour
-		if all[i] < all[best] {
-			best = i
+	for i := range w.stops {
+		s := &w.stops[i]
+		left := km - s.km
+		if left <= 0 { // nor can those that follow be nearer
+			break
+		}
+		dx, dy := p.x-s.x, p.y-s.y
+		if (dx*dx+dy*dy)*(detour*detour) < left*left && w.clear(s.point, p) {
+			km, last = s.km+s.to(p)*detour, s.node
+			w.guesses[here] = s
 		}
 	}
-	for !math.IsInf(all[best], 1) {
-		if w.open(w.nodes[best], p) { // every other way is longer
-			return all[best], best
-		}
-		all[best] = math.Inf(1)
-		for i := range all {
-			if all[i] < all[best] {
-				best = i
-			}
-		}
-	}
-	return math.Inf(1), -1
+	return km, last
 }
 
-// open is clear, faster for legs that lie together.
-func (w *ways) open(p, q point) bool {
-	if len(w.water) > 0 && w.water[w.blocker].blocks(p, q) {
-		return false
+// some gives the length of a way to a point that is quickly found and may not be
+// the shortest; +Inf if none is.
+func (w *ways) some(p point) (km float64) {
+	if w.clear(w.home, p) {
+		return w.home.to(p) * detour
 	}
-	for i := range w.water {
-		if w.water[i].blocks(p, q) {
-			w.blocker = i
-			return false
-		}
+	if s := w.guesses[cellOf(p)]; s != nil && w.clear(s.point, p) {
+		return s.km + s.to(p)*detour
 	}
-	return true
+	return math.Inf(1)
 }
 
 // over names the crossings on the way to a node, in order.

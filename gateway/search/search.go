@@ -6,7 +6,6 @@ package search
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"strings"
 
@@ -105,59 +104,98 @@ type Result struct {
 // Find searches offers. The demand must have been checked. The same offers give
 // the same result in whatever order they come.
 func Find(m *Map, lists gateway.CodeLists, offers []Offer, d Demand) Result {
-	f := finder{m: m, lists: lists, d: d, rides: map[string]length{}}
+	f := finder{m: m, lists: lists, d: d, rides: map[spot]length{}}
 	f.start()
-	all := make([]match, len(offers))
-	var fitting, rejected []*match
+	order := Groups()
+	groups := make([]best, len(order))
+	for i := range groups {
+		groups[i] = best{limit: d.limit(), compare: compare}
+	}
+	rejected := best{limit: d.limit(), compare: func(a, b *match) int {
+		return cmp.Or(cmp.Compare(a.failed.count(), b.failed.count()), compare(a, b))
+	}}
+	var one match
 	for i := range offers {
-		one := &all[i]
-		f.match(&offers[i], one)
+		f.match(&offers[i], &one)
+		if one.failed != 0 && !d.Why {
+			continue
+		}
+		group := &groups[slices.Index(order, one.group)]
+		if one.failed == 0 && f.behind(&one, group.last()) {
+			group.total++
+			continue
+		}
+		f.measure(&one)
 		switch {
 		case one.failed == 0:
-			fitting = append(fitting, one)
+			group.add(&one)
 		case d.Why:
-			rejected = append(rejected, one)
+			rejected.add(&one)
 		}
 	}
-	result := Result{Groups: []FoundGroup{}, Fitting: len(fitting), Searched: len(offers), Notes: f.notes()}
-	slices.SortFunc(fitting, compare)
-	for _, g := range Groups() {
-		result.Groups = append(result.Groups, f.group(g, fitting))
+	result := Result{Groups: []FoundGroup{}, Searched: len(offers), Notes: f.notes()}
+	for i, g := range order {
+		result.Fitting += groups[i].total
+		out := FoundGroup{Group: g, Label: g.Label(), Total: groups[i].total, Found: []Found{}}
+		for _, one := range groups[i].first() {
+			out.Found = append(out.Found, f.found(one))
+		}
+		result.Groups = append(result.Groups, out)
 	}
-	slices.SortFunc(rejected, func(a, b *match) int {
-		return cmp.Or(cmp.Compare(a.failed.count(), b.failed.count()), compare(a, b))
-	})
-	for _, one := range rejected[:min(len(rejected), d.limit())] {
+	for _, one := range rejected.first() {
 		result.Rejected = append(result.Rejected, f.rejected(one))
 	}
 	return result
 }
 
-func (f *finder) group(g Group, fitting []*match) FoundGroup {
-	out := FoundGroup{Group: g, Label: g.Label(), Found: []Found{}}
-	for _, one := range fitting {
-		if one.group != g {
-			continue
-		}
-		if out.Total++; out.Total <= f.d.limit() {
-			out.Found = append(out.Found, f.found(one))
-		}
+// best is the first of many matches in some order, at most limit: few are ever
+// kept or sorted.
+type best struct {
+	limit   int
+	compare func(a, b *match) int
+	total   int      // that were added
+	kept    []*match // at most twice the limit; once it was cut, the first limit in order
+	cut     bool
+}
+
+// last is the match before which another must come to be one of the first; nil if
+// there are not yet enough.
+func (b *best) last() *match {
+	if !b.cut {
+		return nil
 	}
-	return out
+	return b.kept[b.limit-1]
+}
+
+func (b *best) add(m *match) {
+	b.total++
+	if last := b.last(); last != nil && b.compare(m, last) > 0 {
+		return
+	}
+	one := *m
+	if b.kept = append(b.kept, &one); len(b.kept) == 2*b.limit {
+		b.kept, b.cut = b.first(), true
+	}
+}
+
+// first gives the first in order.
+func (b *best) first() []*match {
+	slices.SortFunc(b.kept, b.compare)
+	return b.kept[:min(len(b.kept), b.limit)]
 }
 
 // compare puts the better match first; it knows no ties between two offers.
 func compare(a, b *match) int {
-	if n := cmp.Compare(a.missed.count(), b.missed.count()); n != 0 {
+	if n := a.missed.count() - b.missed.count(); n != 0 {
 		return n
 	}
 	if n := cmp.Compare(a.km, b.km); n != 0 {
 		return n
 	}
-	if n := cmp.Compare(a.unknown.count(), b.unknown.count()); n != 0 {
+	if n := a.unknown.count() - b.unknown.count(); n != 0 {
 		return n
 	}
-	if n := cmp.Compare(a.room, b.room); n != 0 {
+	if n := a.room - b.room; n != 0 {
 		return n
 	}
 	if n := strings.Compare(string(a.offer.Capacity.Provider), string(b.offer.Capacity.Provider)); n != 0 {
@@ -165,15 +203,6 @@ func compare(a, b *match) int {
 	}
 	return strings.Compare(a.offer.Capacity.Offer, b.offer.Capacity.Offer)
 }
-
-// length is a way as far as ranking needs it.
-type length struct {
-	km   float64
-	last int // node of the net
-	off  float64
-}
-
-func nowhere() length { return length{km: math.Inf(1), last: -1} }
 
 // finder is one search under way.
 type finder struct {
@@ -184,8 +213,8 @@ type finder struct {
 	ways  *ways // nil if nobody asks for a distance, or home is not known
 	here  []gateway.Gemeente
 	hard  criteria
-	asked criteria          // and the date, which always counts
-	rides map[string]length // by spot, of this search
+	asked criteria        // and the date, which always counts
+	rides map[spot]length // of this search
 }
 
 func (f *finder) start() {
@@ -198,25 +227,6 @@ func (f *finder) start() {
 		return
 	}
 	f.home, f.ways = home, f.m.net.from(home.point)
-}
-
-// ride gives the way to an offer; km is +Inf if it is not known.
-func (f *finder) ride(c *gateway.Capacity) length {
-	if f.ways == nil {
-		return nowhere()
-	}
-	var key [24]byte
-	name := spotKey(key[:0], &c.Location)
-	if known, ok := f.rides[string(name)]; ok {
-		return known
-	}
-	way := nowhere()
-	if p, ok := f.m.find(Spot{Postcode: c.Location.Postcode, Coordinates: c.Location.Coordinates}); ok {
-		way.km, way.last = f.ways.to(p.point)
-		way.off = f.home.offKm + p.offKm
-	}
-	f.rides[string(name)] = way
-	return way
 }
 
 // notes says what a reader must know of the whole search.

@@ -87,8 +87,8 @@ func kilometres(km float64) string {
 
 // placeText tells of the places: on which dagdelen, whose, and how many.
 func (f *finder) placeText(m *match) string {
-	on := f.onDagdelen()
-	switch s := &m.seats; {
+	on, s := f.onDagdelen(), f.seatsOf(m.offer)
+	switch {
 	case m.group == Allotted:
 		text := on + amount(s.own) + " binnen uw toewijzing"
 		if s.grondslag != "" {
@@ -238,6 +238,9 @@ func (f *finder) failText(criterion Criterion, m *match) string {
 	case Datum:
 		return f.dateText(c)
 	case Afstand:
+		if math.IsInf(m.km, 1) {
+			return "hemelsbreed al verder dan " + kilometres(f.d.MaxKm)
+		}
 		return kilometres(tenths(m.km)) + " fietsen is verder dan " + kilometres(f.d.MaxKm)
 	}
 	return string(criterion)
