@@ -153,6 +153,23 @@ func (c Correction) Fields() (fields []Field) {
 	return fields
 }
 
+// Without is a correction that says nothing of some of SubjectFields; all of a
+// handover is KindHandover.
+func (c Correction) Without(fields []Field) Correction {
+	need, handover := Need{}.Corrected(c.Need).Erased(fields), Handover{}
+	if !slices.Contains(fields, KindHandover) {
+		handover = handover.Corrected(c.Handover).Erased(fields)
+	}
+	return Correction{Need: need.Part(), Handover: handover.Part()}
+}
+
+// Only is a correction that says nothing but some fields.
+func (c Correction) Only(fields []Field) Correction {
+	return c.Without(slices.DeleteFunc(c.Fields(), func(f Field) bool {
+		return slices.Contains(fields, f) || slices.Contains(fields, KindHandover) && TouchesHandover([]Field{f})
+	}))
+}
+
 // The names of those fields that are within the need, and within the handover.
 func needFields(fields []Field) (in []Field)     { return within(fields, "need.") }
 func handoverFields(fields []Field) (in []Field) { return within(fields, KindHandover+".") }

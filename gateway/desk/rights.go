@@ -180,10 +180,7 @@ func limit(q *gateway.SubjectRequest, allowed []gateway.Field) (leftOut []gatewa
 		}
 	}
 	if len(hidden) > 0 {
-		need := gateway.Need{}.Corrected(q.Correction.Need).Erased(hidden)
-		handover := gateway.Handover{}.Corrected(q.Correction.Handover).Erased(hidden)
-		q.Correction = gateway.Correction{Need: need.Part(), Handover: handover.Part()}
-		if q.Correction.IsZero() {
+		if q.Correction = q.Correction.Without(hidden); q.Correction.IsZero() {
 			return nil, gateway.Errorf(gateway.Denied, "the policy of this node lets none of what is corrected go to that party; ask for erasure instead")
 		}
 	}

@@ -81,7 +81,12 @@ func (n *Node) openVault(ctx context.Context) error {
 	if damaged := n.vault.Damaged(); damaged > 0 {
 		n.log.Warn("some keys of personal data could not be read: a power cut left them unfinished, or the file is damaged", "keys", damaged)
 	}
-	if err := n.Store.UseVault(ctx, nodeVault{n.vault, n}); err != nil {
+	v := nodeVault{n.vault, n}
+	err = n.Store.UseVault(ctx, v)
+	if err == nil && exists(staleKeys(c)) {
+		err = v.backUpAgain(c)
+	}
+	if err != nil {
 		return errors.Join(fmt.Errorf("bring vault and database in step: %w", err), n.closeVault())
 	}
 	return nil
@@ -95,27 +100,50 @@ type nodeVault struct {
 }
 
 func (v nodeVault) Erase(names ...string) error {
-	before := v.Len()
-	if err := v.Vault.Erase(names...); err != nil || v.Len() == before {
-		return err
-	}
+	return v.erase(func() error { return v.Vault.Erase(names...) })
+}
+
+func (v nodeVault) EraseFormer(names ...string) error {
+	return v.erase(func() error { return v.Vault.EraseFormer(names...) })
+}
+
+// erase erases keys, and writes their backup anew. A mark on disk says that this is
+// under way: whatever ends it, the next start does the rest.
+func (v nodeVault) erase(keys func() error) error {
 	v.n.mu.Lock()
 	c := v.n.config
 	v.n.mu.Unlock()
-	path := keysBackup(c)
-	if !exists(path) {
-		return nil
+	if !exists(keysBackup(c)) {
+		return keys()
 	}
-	err := backUpKeys(c, v.n.keys, v.Snapshot())
-	if err == nil {
-		return nil
+	left := exists(staleKeys(c))
+	if !left {
+		if err := vault.Replace(staleKeys(c), nil); err != nil {
+			return err
+		}
 	}
-	v.n.log.Error("the backup of keys could not be written anew after something was erased; it is deleted", "file", path, "error", err)
-	if err := os.Remove(path); err != nil {
-		return gateway.Wrap(gateway.Internal, err, "what was erased may still be in the backup of keys, which can be neither written nor deleted: "+path)
+	before := v.Erased()
+	err := keys()
+	if v.Erased() != before || left {
+		return errors.Join(err, v.backUpAgain(c))
 	}
-	return nil
+	return errors.Join(err, os.Remove(staleKeys(c)))
 }
+
+// backUpAgain writes the backup of the keys anew, or deletes it.
+func (v nodeVault) backUpAgain(c config.Config) error {
+	path := keysBackup(c)
+	if err := backUpKeys(c, v.n.keys, v.Snapshot()); err != nil {
+		v.n.log.Error("the backup of keys could not be written anew after something was erased; it is deleted", "file", path, "error", err)
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return gateway.Wrap(gateway.Internal, err, "what was erased may still be in the backup of keys, which can be neither written nor deleted: "+path)
+		}
+	}
+	return os.Remove(staleKeys(c))
+}
+
+// staleKeys is there while the backup of the keys may have some that were erased.
+func staleKeys(c config.Config) string { return vaultPath(c) + ".stale-backup" }
 
 // keysBackup is the one backup of the keys of personal payloads. There is no older
 // one: it would have keys that were erased since.

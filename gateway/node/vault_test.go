@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
@@ -275,5 +276,89 @@ func TestVaultKey(t *testing.T) {
 		if err := start(); gateway.KindOf(err) != gateway.Invalid {
 			t.Errorf("within the data folder: got %v, want Invalid", err)
 		}
+	})
+}
+
+// keysIn is how many keys are in a backup of them, former ones too.
+func keysIn(t *testing.T, c config.Config, content []byte) int {
+	t.Helper()
+	key, err := os.ReadFile(filepath.Join(c.Keys, "backup.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	backup, err := seal.ParseBackupKeys(key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := backup.Decrypt(bytes.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot, err := io.ReadAll(plain)
+	if err != nil || len(snapshot) < 8 {
+		t.Fatalf("got %d bytes and %v, want a snapshot", len(snapshot), err)
+	}
+	const header, entry = 16 + 16 + 12 + 16, 16 + 16 + 12 + 32 + 16
+	return (int(binary.BigEndian.Uint64(snapshot)) - header) / entry
+}
+
+// TestBackupOfKeysFollowsErasures: the backup of the keys has none that was erased:
+// not of a referral, not the former one of what was corrected, and not after a
+// crash between the erasure and that backup.
+func TestBackupOfKeysFollowsErasures(t *testing.T) {
+	gt.Bubble(t, func(t *testing.T) {
+		f := gt.NewFederation(t,
+			gt.Member{OIN: gt.Smile, Name: "Smile", Kind: gateway.Leerwerkbedrijf},
+			gt.Member{OIN: gt.Alblasserdam, Name: "Alblasserdam", Kind: gateway.GemeenteKind, Gemeenten: []gateway.Gemeente{"gm0482"}})
+		f.Settled(time.Hour)
+		incarnation := f.Node(gt.Smile).Store.Incarnation()
+		f.Stop(gt.Smile)
+		n, c := f.Node(gt.Alblasserdam), load(t, f, gt.Alblasserdam)
+		id, stays := refer(t, n), refer(t, n)
+		if _, err := n.Desk.Backup(t.Context(), gt.Everyone()); err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(c.Backup.Folder, "node-"+string(gt.Alblasserdam)+".keys")
+		wantKeys := func(when string, want int) []byte {
+			t.Helper()
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := keysIn(t, c, content); got != want {
+				t.Errorf("%s: got %d keys in their backup, want %d", when, got, want)
+			}
+			if marks, _ := filepath.Glob(filepath.Join(c.Data, "*.stale-backup")); len(marks) > 0 {
+				t.Errorf("%s: got %v, want nothing left", when, marks)
+			}
+			return content
+		}
+		full := wantKeys("two referrals", 2)
+		_, err := n.Store.AskRights(t.Context(), time.Now(), store.AskedRights{
+			Request: gateway.SubjectRequest{
+				Referral: stays, Act: gateway.Rectify, Ground: "onjuist", Received: "2026-11-02", AnswerBy: "2026-11-30",
+				Correction: gateway.Correction{Need: gateway.NeedPart{Note: "Komt met de bus."}},
+			},
+			Here: true, Entry: journal.Entry{Kind: "ask"}, Terms: store.ReferralTerms{Due: func(gateway.Referral) gateway.Date { return "2026-12-01" }},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantKeys("corrected, with the request, its words and its message", 5)
+		decline(t, n, id, incarnation)
+		if err := n.Store.EraseReferral(t.Context(), time.Now(), id, "test", journal.Entry{Kind: "erase"}); err != nil {
+			t.Fatal(err)
+		}
+		now := wantKeys("erased", 4)
+
+		// Killed after the erasure, before the backup: the one of before is still there.
+		f.Stop(gt.Alblasserdam)
+		for path, content := range map[string][]byte{file: full, filepath.Join(c.Data, "keys.vault.stale-backup"): nil} {
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.Start(gt.Alblasserdam)
+		wantKeys("started again", keysIn(t, c, now))
 	})
 }

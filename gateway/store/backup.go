@@ -425,5 +425,12 @@ func readRemains(r reader) (found Remains, err error) {
 		found.Renewed = append(found.Renewed, row{key, value})
 		return true, nil
 	})
+	if err != nil {
+		return found, err
+	}
+	err = r.ascend(table{name: tableDoomed}, nil, func(key, value []byte) (bool, error) {
+		found.Doomed = append(found.Doomed, row{key, value})
+		return true, nil
+	})
 	return found, err
 }

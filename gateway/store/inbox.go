@@ -31,6 +31,10 @@ func keySubjects() []byte { return []byte("subjects") }
 // one batch, and one that comes too soon after the last: each reads all that is
 // held of the sender.
 func (s *Store) Accept(ctx context.Context, now time.Time, self, peer gateway.OIN, in []Inbound) (items []gateway.ReceiptItem, err error) {
+	if slices.ContainsFunc(in, asksRights) {
+		s.renewing.Lock() // it may be answered under a key that is spent
+		defer s.renewing.Unlock()
+	}
 	rows, at := 0, now
 	batch := func(tight bool) func(*txn) error {
 		return func(t *txn) error {

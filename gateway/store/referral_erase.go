@@ -112,6 +112,29 @@ func (s *Store) eraseKeys(keys []referralKey) error {
 	return s.vault.Erase(names...)
 }
 
+// eraseLeft erases the keys that erasures, renewals and requests that are gone have
+// left, because the vault could not be written then.
+func (s *Store) eraseLeft(ctx context.Context, now time.Time) error {
+	var keys []referralKey
+	err := s.view(ctx, func(r reader) error {
+		keys = nil
+		return r.ascend(table{name: tableErased}, nil, func(key, _ []byte) (bool, error) {
+			keys = append(keys, referralKey(key))
+			return true, nil
+		})
+	})
+	if err == nil {
+		err = s.eraseKeys(keys)
+	}
+	if err == nil {
+		err = s.eraseRenewed(ctx, now)
+	}
+	if err == nil {
+		err = s.eraseDoomed(ctx, now)
+	}
+	return err
+}
+
 // replayErasures does again, after a start or a restore, what erasures may have
 // left: rows of referrals that were erased, and their keys.
 func (s *Store) replayErasures(ctx context.Context) error {

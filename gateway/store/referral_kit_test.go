@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ type keys struct {
 	mu     sync.Mutex
 	all    map[string][]byte
 	former map[string][][]byte // of before Renew
+	dies   error               // instead of erasing, as if the process were killed just before
 }
 
 func newKeys() *keys { return &keys{all: map[string][]byte{}, former: map[string][][]byte{}} }
@@ -98,6 +100,9 @@ func (k *keys) Renew(name string) error {
 func (k *keys) EraseFormer(names ...string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if slices.ContainsFunc(names, func(name string) bool { return k.former[name] != nil }) && k.dies != nil {
+		return k.dies
+	}
 	for _, name := range names {
 		delete(k.former, name)
 	}
@@ -107,6 +112,9 @@ func (k *keys) EraseFormer(names ...string) error {
 func (k *keys) Erase(names ...string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if slices.ContainsFunc(names, func(name string) bool { return k.all[name] != nil }) && k.dies != nil {
+		return k.dies
+	}
 	for _, name := range names {
 		delete(k.all, name)
 		delete(k.former, name)

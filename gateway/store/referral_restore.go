@@ -202,6 +202,8 @@ func (s *Store) GivenBack(ctx context.Context, provider gateway.OIN, endedSince 
 // As referrer it gives back what a provider of a later incarnation than was heard
 // may have lost, and asks again what is open and not under way.
 func (s *Store) ReconcileReferrals(ctx context.Context, now time.Time, party gateway.OIN, endedSince time.Time, terms ReferralTerms) (n int, err error) {
+	s.renewing.Lock() // requests and answers are queued under keys that may be spent
+	defer s.renewing.Unlock()
 	err = s.update(ctx, now, func(t *txn) error {
 		n = 0
 		hello, err := t.helloOf(party)

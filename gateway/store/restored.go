@@ -33,6 +33,7 @@ type Remains struct {
 	Policies    []PolicyRecord // that ever were in force
 	Erased      []row          // referrals that were erased
 	Renewed     []row          // keys of which former ones were erased
+	Doomed      []row          // keys that are to be erased
 }
 
 // Awaited is what a restored node waits for: full exports of these sources,
@@ -105,6 +106,9 @@ func (s *Store) Restored(ctx context.Context, now time.Time, from Restoration) (
 		}
 		for _, mark := range from.Before.Renewed { // what the backup has may be from before
 			t.put(table{name: tableRenewed}, mark.key, slices.Concat([]byte{renewalPending}, mark.value[1:]))
+		}
+		for _, mark := range from.Before.Doomed {
+			t.put(table{name: tableDoomed}, mark.key, mark.value)
 		}
 		size, err := getUint(t, keyJournal())
 		if err != nil {

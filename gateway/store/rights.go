@@ -23,6 +23,7 @@ const (
 	tableRightsText = "rights-text" // hash → rightsText, encrypted under the key of the referral
 	tableRightsOf   = "rights-of"   // hash of a referral, hash → nothing
 	tableRenewed    = "renewed"     // name of a key in the vault of which former ones are to be erased → when
+	tableDoomed     = "doomed"      // name of a key in the vault that is to be erased → nothing
 )
 
 const (
@@ -55,7 +56,7 @@ type rightsRow struct {
 	Answer      *gateway.SubjectAnswer `json:"answer,omitempty"`
 	Answered    time.Time              `json:"answered,omitzero"`
 	Incarnation uint64                 `json:"incarnation,omitempty"` // of who signed the answer to this node's request
-	Signed      string                 `json:"signed,omitempty"`      // the answer as it came
+	Signed      string                 `json:"signed,omitempty"`      // the answer as it came, if it has no words
 	Failed      string                 `json:"failed,omitempty"`      // how the message ended that never came
 	Corrects    []gateway.Field        `json:"corrects,omitempty"`
 	Policy      string                 `json:"policy,omitempty"` // that asks this because it is narrower
@@ -72,6 +73,7 @@ type rightsText struct {
 	Correction  gateway.Correction `json:"correction,omitzero"`
 	Explanation string             `json:"explanation,omitempty"`
 	Answer      string             `json:"answer,omitempty"`
+	Signed      string             `json:"signed,omitempty"` // the answer as it came, with its words
 }
 
 // Rights is a request for an inhabitant, by this node or to it, with what became
@@ -284,6 +286,8 @@ type AskedRights struct {
 // AskRights keeps a request to the other side of a referral and queues it.
 // Conflict: the same is open already.
 func (s *Store) AskRights(ctx context.Context, now time.Time, a AskedRights) (asked Rights, err error) {
+	s.renewing.Lock()
+	defer s.renewing.Unlock()
 	of := keyOf(a.Request.Referral)
 	if a.Here && a.Request.Act == gateway.Rectify {
 		if err := s.renew(ctx, now, of); err != nil {
@@ -314,7 +318,7 @@ func (s *Store) AskRights(ctx context.Context, now time.Time, a AskedRights) (as
 			return err
 		}
 		if a.Here && q.Act != gateway.Erase {
-			if err := t.apply(of, at, q, q.Correction.Fields(), a.Terms); err != nil {
+			if err := t.apply(of, at, key, q, q.Correction.Fields(), a.Terms); err != nil {
 				return err
 			}
 		}

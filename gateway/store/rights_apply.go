@@ -31,6 +31,8 @@ type restriction struct {
 
 // renew renews the keys of all that is kept of a referral. What an earlier renewal
 // left must be erased first: else it would not be known what the former keys are of.
+// The caller holds s.renewing until it has called eraseRenewed: nobody else may erase
+// what is former before the rows are written anew.
 func (s *Store) renew(ctx context.Context, now time.Time, of referralKey) error {
 	if s.vault == nil {
 		return errNoVault()
@@ -38,7 +40,7 @@ func (s *Store) renew(ctx context.Context, now time.Time, of referralKey) error 
 	if err := s.eraseRenewed(ctx, now); err != nil {
 		return err
 	}
-	for _, in := range []string{tableProvided, tableFollowed, tableHandovers} {
+	for _, in := range []string{tableProvided, tableFollowed, tableHandovers, tableRightsText} {
 		if err := s.vault.Renew(of.name(in)); err != nil {
 			return err
 		}
@@ -146,9 +148,42 @@ func (t *txn) eraseRightsText(of referralKey) error {
 	return err
 }
 
+// forgetCorrections takes out of the requests about a referral, but for the one that
+// is carried out, what they said of fields that are erased or corrected now.
+func (t *txn) forgetCorrections(of referralKey, but rightsKey, fields []gateway.Field) error {
+	keys, err := rightsOf(t, of)
+	if err != nil {
+		return err
+	}
+	in := table{name: tableRightsText}
+	for _, key := range keys {
+		var text rightsText
+		ok, err := openNamed(t, t.vault, in.name, key[:], rightsTextName(of), &text)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if key != but {
+			text.Correction = text.Correction.Without(fields)
+		}
+		if err := t.putNamed(in.name, key[:], rightsTextName(of), text); err != nil {
+			return err
+		}
+		t.renewed(of, in.name)
+	}
+	return nil
+}
+
 // apply does what is asked for an inhabitant to what this node has: fields are
 // what is erased, or corrected.
-func (t *txn) apply(of referralKey, at sides, q gateway.SubjectRequest, fields []gateway.Field, terms ReferralTerms) error {
+func (t *txn) apply(of referralKey, at sides, by rightsKey, q gateway.SubjectRequest, fields []gateway.Field, terms ReferralTerms) error {
+	if q.Act == gateway.Rectify || q.Act == gateway.Erase {
+		if err := t.forgetCorrections(of, by, fields); err != nil {
+			return err
+		}
+	}
 	switch q.Act {
 	case gateway.Restrict, gateway.Lift:
 		var r *restriction
@@ -157,7 +192,8 @@ func (t *txn) apply(of referralKey, at sides, q gateway.SubjectRequest, fields [
 		}
 		return t.restrict(at, r)
 	case gateway.Rectify:
-		need, handover := q.Correction.Need, q.Correction.Handover
+		said := q.Correction.Only(fields)
+		need, handover := said.Need, said.Handover
 		return t.rewrite(of, at, fields, terms,
 			func(n gateway.Need) gateway.Need { return n.Corrected(need) },
 			func(h gateway.Handover) gateway.Handover { return h.Corrected(handover) })
@@ -294,6 +330,8 @@ type RightsAnswer struct {
 // transaction; then the keys of what is erased go. To erase all of a referral that
 // has not ended is a Conflict, as it is to answer again.
 func (s *Store) AnswerRights(ctx context.Context, now time.Time, a RightsAnswer) (answered Rights, err error) {
+	s.renewing.Lock()
+	defer s.renewing.Unlock()
 	key := takenKey(a.Party, a.Request)
 	row, text, err := s.rightsToAnswer(ctx, key)
 	if err != nil {
@@ -317,7 +355,7 @@ func (s *Store) AnswerRights(ctx context.Context, now time.Time, a RightsAnswer)
 			return gateway.Errorf(gateway.Conflict, "this request was answered already")
 		}
 		if a.Answer.Result == gateway.SubjectDone || a.Answer.Result == gateway.SubjectPartly {
-			if err := t.carryOut(of, row, q, fields, whole, a); err != nil {
+			if err := t.carryOut(key, row, q, fields, whole, a); err != nil {
 				return err
 			}
 		}
@@ -365,7 +403,8 @@ func changes(row *rightsRow, text rightsText, a gateway.SubjectAnswer) []gateway
 }
 
 // carryOut does what was asked.
-func (t *txn) carryOut(of referralKey, row *rightsRow, q gateway.SubjectRequest, fields []gateway.Field, whole bool, a RightsAnswer) error {
+func (t *txn) carryOut(key rightsKey, row *rightsRow, q gateway.SubjectRequest, fields []gateway.Field, whole bool, a RightsAnswer) error {
+	of := keyOf(row.Request.Referral)
 	at, err := t.sides(of)
 	if err != nil {
 		return err
@@ -379,7 +418,7 @@ func (t *txn) carryOut(of referralKey, row *rightsRow, q gateway.SubjectRequest,
 	case at.none():
 		return gateway.Errorf(gateway.Conflict, "nothing is left here of the referral: only an erasure can be answered so")
 	case !whole:
-		if err := t.apply(of, at, q, fields, a.Terms); err != nil {
+		if err := t.apply(of, at, key, q, fields, a.Terms); err != nil {
 			return err
 		}
 		if q.Act == gateway.Erase {

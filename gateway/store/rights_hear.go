@@ -9,6 +9,11 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/journal"
 )
 
+// asksRights tells whether a message asks something for an inhabitant.
+func asksRights(in Inbound) bool {
+	return in.Effect.Referral != nil && in.Effect.Referral.Rights != nil
+}
+
 // takeRights is what this node makes of a request for an inhabitant: it waits for
 // somebody to answer it. One that comes again gets the answer again. To anybody but
 // the other side of the referral, and once that was erased, it is unknown: the
@@ -137,8 +142,12 @@ func (t *txn) hearRights(m gateway.Message, a gateway.SubjectAnswer, signed stri
 	if err != nil {
 		return "", "", err
 	}
+	row.Signed, text.Signed = signed, ""
+	if a.Explanation != "" { // goes with the referral
+		row.Signed, text.Signed = "", signed
+	}
 	text.Answer, a.Explanation = a.Explanation, ""
-	row.Answer, row.Answered, row.Incarnation, row.Signed, row.Again, row.Failed = &a, t.now, m.Incarnation, signed, false, ""
+	row.Answer, row.Answered, row.Incarnation, row.Again, row.Failed = &a, t.now, m.Incarnation, false, ""
 	if a.AnswerBy != "" {
 		row.Due = a.AnswerBy
 	}
@@ -236,14 +245,20 @@ func (t *txn) requestAgain(key rightsKey, row *rightsRow) error {
 
 // EraseSpentRights takes away requests that were answered, or never came, before a
 // moment and of which the referral is gone here, and the keys of messages about
-// them that wait no longer. It gives the number of requests.
+// them that wait no longer. It gives the number of requests. What earlier erasures
+// have left, of whatever, it does first.
 func (s *Store) EraseSpentRights(ctx context.Context, now, before time.Time) (n int, err error) {
 	if s.vault == nil {
 		return 0, nil
 	}
-	var gone, spent []rightsKey
+	s.renewing.Lock()
+	defer s.renewing.Unlock()
+	if err := s.eraseLeft(ctx, now); err != nil {
+		return 0, err
+	}
+	var spent []string
 	err = s.update(ctx, now, func(t *txn) error {
-		gone, spent = nil, nil
+		n, spent = 0, nil
 		rows := map[rightsKey]*rightsRow{}
 		err := eachRights(t, t.vault, func(key rightsKey, row *rightsRow) error {
 			rows[key] = row
@@ -260,38 +275,81 @@ func (s *Store) EraseSpentRights(ctx context.Context, now, before time.Time) (n 
 			if waits {
 				continue
 			}
-			if spent = append(spent, key); row.open() && row.Failed == "" || row.Answered.After(before) || row.At.After(before) {
-				continue
-			}
-			of := keyOf(row.Request.Referral)
-			at, err := t.sides(of)
+			over, err := t.rightsOver(row, before)
 			if err != nil {
 				return err
 			}
-			if !at.none() {
-				continue
+			if over {
+				t.eraseRights(key, row)
+				n++
+			} else {
+				spent = append(spent, key.messages()...)
 			}
-			t.delete(table{name: tableRights}, key[:])
-			t.delete(table{name: tableRightsText}, key[:])
-			t.delete(table{name: tableRightsOf}, slices.Concat(of[:], key[:]))
-			gone = append(gone, key)
 		}
 		return nil
 	})
+	if err == nil && len(spent) > 0 {
+		err = s.vault.Erase(spent...) // else at the next turn: their requests are there
+	}
 	if err != nil {
 		return 0, err
 	}
-	var names []string
-	for _, key := range spent {
-		names = append(names, gateway.KindSubjectRequest+"/"+key.subject(), gateway.KindSubjectAnswer+"/"+key.subject())
+	return n, s.eraseDoomed(ctx, now)
+}
+
+// messages are the names of the keys of messages about a request.
+func (k rightsKey) messages() []string {
+	return []string{gateway.KindSubjectRequest + "/" + k.subject(), gateway.KindSubjectAnswer + "/" + k.subject()}
+}
+
+// rightsOver tells whether a request need not be kept any more.
+func (t *txn) rightsOver(row *rightsRow, before time.Time) (bool, error) {
+	if row.open() && row.Failed == "" || row.Answered.After(before) || row.At.After(before) {
+		return false, nil
 	}
-	for _, key := range gone {
-		names = append(names, key.name())
+	at, err := t.sides(keyOf(row.Request.Referral))
+	return at.none(), err
+}
+
+// eraseRights takes away a request, and notes its keys: whatever ends it before
+// these are erased, they are at the next turn, or when the store is opened.
+func (t *txn) eraseRights(key rightsKey, row *rightsRow) {
+	of := keyOf(row.Request.Referral)
+	t.delete(table{name: tableRights}, key[:])
+	t.delete(table{name: tableRightsText}, key[:])
+	t.delete(table{name: tableRightsOf}, slices.Concat(of[:], key[:]))
+	for _, name := range append(key.messages(), key.name()) {
+		t.put(table{name: tableDoomed}, []byte(name), []byte{1})
 	}
-	if len(names) == 0 {
-		return 0, nil
+}
+
+// eraseDoomed erases the keys of requests that are gone, and then the marks.
+func (s *Store) eraseDoomed(ctx context.Context, now time.Time) error {
+	names, err := s.eraseMarked(ctx)
+	if err != nil || len(names) == 0 {
+		return err
 	}
-	return len(gone), s.vault.Erase(names...)
+	return s.update(ctx, now, func(t *txn) error {
+		for _, name := range names {
+			t.delete(table{name: tableDoomed}, []byte(name))
+		}
+		return nil
+	})
+}
+
+// eraseMarked erases the keys that are marked, which may be done already.
+func (s *Store) eraseMarked(ctx context.Context) (names []string, err error) {
+	err = s.view(ctx, func(r reader) error {
+		names = nil
+		return r.ascend(table{name: tableDoomed}, nil, func(name, _ []byte) (bool, error) {
+			names = append(names, string(name))
+			return true, nil
+		})
+	})
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	return names, s.vault.Erase(names...)
 }
 
 // rightsWait tells whether a message about a request waits.

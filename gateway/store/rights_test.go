@@ -67,3 +67,85 @@ func TestRightsOfStrangers(t *testing.T) {
 		t.Errorf("got %+v, want it restricted", f)
 	}
 }
+
+// What a request said is right is forgotten once that is corrected again, or erased;
+// of a correction that is done in part, no more than that is written.
+func TestCorrectionsAreForgotten(t *testing.T) {
+	s := &testStore{path: t.TempDir() + "/node.db", opt: store.Options{NoSync: true, Vault: newKeys()}}
+	s.reopen(t)
+	now := start()
+	referred(t, s, now)
+	said := func(want string) {
+		t.Helper()
+		got := ""
+		for _, r := range get(s.Rights(ctx))(t) {
+			got += r.Request.Correction.Need.Note + r.Request.Correction.Need.Postcode + "|"
+		}
+		if got != want {
+			t.Errorf("got the corrections %q, want %q", got, want)
+		}
+	}
+	rectify := func(note, postcode string, result gateway.SubjectResult, fields ...gateway.Field) {
+		t.Helper()
+		in := asks(peerA, referralOf, gateway.Rectify, func(q *gateway.SubjectRequest) {
+			q.Ground, q.Correction = "onjuist", gateway.Correction{Need: gateway.NeedPart{Note: note, Postcode: postcode}}
+		})
+		now = now.Add(time.Second)
+		acceptAll(t, s, now, in)
+		get(s.AnswerRights(ctx, now, answers(in, result, func(a *store.RightsAnswer) { a.Answer.Fields = fields })))(t)
+	}
+	rectify("loopt", "2951", gateway.SubjectDone)
+	said("loopt2951|")
+	rectify("fietst", "3361", gateway.SubjectPartly, "need.note")
+	if got := get(s.ProvidedReferral(ctx, referralOf))(t).Need; got.Note != "fietst" || got.Postcode != "2951" {
+		t.Errorf("got %q, %q, want the note corrected and the postcode as it was", got.Note, got.Postcode)
+	}
+	said("2951|fietst3361|")
+	in := asks(peerA, referralOf, gateway.Erase, func(q *gateway.SubjectRequest) { q.Fields = []gateway.Field{"need.postcode"} })
+	acceptAll(t, s, now, in)
+	get(s.AnswerRights(ctx, now, answers(in, gateway.SubjectDone)))(t)
+	if got := get(s.ProvidedReferral(ctx, referralOf))(t).Need; got.Note != "fietst" || got.Postcode != "" {
+		t.Errorf("got %q, %q, want no postcode", got.Note, got.Postcode)
+	}
+	all := map[string]bool{}
+	for _, r := range get(s.Rights(ctx))(t) {
+		all[r.Request.Correction.Need.Note+r.Request.Correction.Need.Postcode] = true
+	}
+	if len(all) != 2 || !all[""] || !all["fietst"] {
+		t.Errorf("got the corrections %v, want no postcode in any", all)
+	}
+}
+
+// The words of an answer go with the referral, also those of the signed answer that
+// is kept; that it was answered stays.
+func TestWordsOfAnAnswerAreErased(t *testing.T) {
+	k := newKeys()
+	s := &testStore{path: t.TempDir() + "/node.db", opt: store.Options{NoSync: true, Vault: k}}
+	s.reopen(t)
+	now := start()
+	id := heard(t, s, now, gateway.Declined).ID
+	asked := get(s.AskRights(ctx, now, store.AskedRights{
+		Request: gateway.SubjectRequest{Referral: id, Act: gateway.Erase, Ground: "bezwaar", Received: "2026-11-02", AnswerBy: "2026-11-30"},
+		Terms:   terms(), Entry: entryX(),
+	}))(t)
+	const words = "Kim wil dit niet meer"
+	in := about(peerA, gateway.KindSubjectAnswer, "01981f3e-5c2a-7d42-8b12-1a2b3c4d5e70", &store.ReferralEffect{Signed: words, Answer: &gateway.SubjectAnswer{
+		Referral: id, Request: asked.Request.Request, Act: gateway.Erase, Number: 1, Result: gateway.SubjectDone, On: "2026-11-03", Explanation: words,
+	}})
+	in.Message.Incarnation = s.Incarnation()
+	acceptAll(t, s, now, in)
+	if all := get(s.Rights(ctx))(t); len(all) != 1 || all[0].Answer.Explanation != words {
+		t.Fatalf("got %+v, want it answered", all)
+	}
+	must(t, s.EraseReferral(ctx, now, id, "bewaartermijn", entryX()))
+	for at, row := range get(s.Everything(ctx))(t) {
+		for name := range k.all {
+			if plain, err := k.Open(name, []byte(row)); err == nil && strings.Contains(string(plain), words) {
+				t.Errorf("%s under key %s still says %q", at, name, words)
+			}
+		}
+	}
+	if all := get(s.Rights(ctx))(t); len(all) != 1 || all[0].Answer == nil || all[0].Answer.Result != gateway.SubjectDone {
+		t.Errorf("got %+v, want that it was answered", all)
+	}
+}

@@ -115,6 +115,7 @@ type Store struct {
 	uncopied    bool // see Options
 	unjournaled bool // likewise
 	vault       Vault
+	renewing    sync.Mutex // held while keys are erased under which something might be sealed meanwhile
 	referrals   *index
 	scans       scans
 	full        atomic.Bool
@@ -201,13 +202,7 @@ func open(path string, opt Options, steps []migration) (*Store, error) {
 		err = s.prepare(context.Background(), steps)
 	}
 	if err == nil {
-		err = s.replayErasures(context.Background())
-	}
-	if err == nil {
-		err = s.replayRenewals(context.Background())
-	}
-	if err == nil {
-		err = s.loadReferrals(context.Background())
+		err = s.useVault(context.Background())
 	}
 	if err != nil {
 		return nil, errors.Join(err, e.close())
@@ -220,13 +215,22 @@ func open(path string, opt Options, steps []migration) (*Store, error) {
 // does.
 func (s *Store) UseVault(ctx context.Context, v Vault) error {
 	s.vault = v
-	if err := s.replayErasures(ctx); err != nil {
-		return err
+	return s.useVault(ctx)
+}
+
+// useVault finishes what erasures have left, and reads what may be read.
+func (s *Store) useVault(ctx context.Context) error {
+	err := s.replayErasures(ctx)
+	if err == nil {
+		err = s.replayRenewals(ctx)
 	}
-	if err := s.replayRenewals(ctx); err != nil {
-		return err
+	if err == nil && s.vault != nil {
+		_, err = s.eraseMarked(ctx)
 	}
-	return s.loadReferrals(ctx)
+	if err == nil {
+		err = s.loadReferrals(ctx)
+	}
+	return err
 }
 
 // Confides tells whether the store can keep what is about persons.

@@ -296,6 +296,14 @@ func (v *Vault) Len() int {
 	return len(v.keys)
 }
 
+// Erased is how many keys were ever erased, former ones too. It rises as soon as
+// they open nothing any more.
+func (v *Vault) Erased() int {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return len(v.erased)
+}
+
 // Damaged is how many entries could not be read when the vault was opened: keys
 // that were being written when the power failed, or a damaged file.
 func (v *Vault) Damaged() int { return v.damaged }
