@@ -63,7 +63,7 @@ func opaque(to gateway.OIN, next *int, n int) []store.Send {
 }
 
 // settleBatch does what a delivery does, but for sending.
-func settleBatch(b *testing.B, s *testStore, to gateway.OIN, n int) {
+func settleBatch(b testing.TB, s *testStore, to gateway.OIN, n int) {
 	b.Helper()
 	out := get(s.Due(ctx, start(), to, n, 4<<20, nil))(b)
 	must(b, s.BeginAttempt(ctx, start(), to, sequences(out), start().Add(time.Minute)))

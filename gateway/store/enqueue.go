@@ -14,13 +14,14 @@ import (
 // message is a Send as its rows have it.
 type message struct {
 	Send
-	number int    // among the sends
-	like   int    // the number of the first with the same data
-	in     string // the kind of table of its slot
-	key    []byte // there
-	hash   [32]byte
-	terms  sharedKey
-	common []byte // what terms names
+	number  int    // among the sends
+	like    int    // the number of the first with the same data
+	in      string // the kind of table of its slot
+	key     []byte // there
+	hash    [32]byte
+	content sharedKey // where its data is; enqueue says so
+	terms   sharedKey
+	common  []byte // what terms names
 }
 
 // messages are the sends of one publication, and whose they are, in order.
@@ -28,9 +29,6 @@ type messages struct {
 	all []message
 	to  map[gateway.OIN][]*message
 }
-
-// content is where the data of the message is shared, once stored at now.
-func (m *message) content(now time.Time) sharedKey { return contentKey(now, m.like, m.hash) }
 
 // narrows tells whether a message only takes away: it is never refused for lack
 // of room.
@@ -101,6 +99,14 @@ func (t *terms) equal(o *terms) bool {
 // enqueue queues all messages, and gives the recipients for whom there was no
 // room for some.
 func (t *txn) enqueue(p *messages, maxQueue int) (refused []gateway.OIN, err error) {
+	at, err := t.journalSize()
+	if err != nil {
+		return nil, err
+	}
+	for i := range p.all {
+		m := &p.all[i]
+		m.content = contentKey(t.now, at+uint64(m.like), m.hash)
+	}
 	queued := make([]int, len(p.all))
 	for _, to := range slices.Sorted(maps.Keys(p.to)) {
 		q, err := t.recipient(to, maxQueue)
@@ -116,7 +122,7 @@ func (t *txn) enqueue(p *messages, maxQueue int) (refused []gateway.OIN, err err
 	}
 	for i := range p.all {
 		m := &p.all[i]
-		t.share(m.content(t.now), m.Data, queued[i])
+		t.share(m.content, m.Data, queued[i])
 		t.share(m.terms, m.common, 2*queued[i]) // the entry's and the slot's
 	}
 	return refused, nil
@@ -201,7 +207,7 @@ func (q *recipient) addOne(m *message, in table, sl *slot) (bool, error) {
 	at := q.now.Truncate(time.Second)
 	e := entry{
 		state: gateway.Queued, withdrawal: m.Withdrawal, id: q.newID(), time: at, expires: at.Add(gateway.Lifetime),
-		content: m.content(q.now), terms: m.terms, subject: m.Subject, confidential: gateway.Confidential(m.Kind),
+		content: m.content, terms: m.terms, subject: m.Subject, confidential: gateway.Confidential(m.Kind),
 	}
 	if q.traced != nil && q.traced(e.id) {
 		e.traced = true

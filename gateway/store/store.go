@@ -167,9 +167,10 @@ const (
 	tableJournalIndex = "journal-index" // block → what its entries can be found by
 )
 
-// appendOnly tells which tables grow at their end only.
+// appendOnly tells which tables grow at their end only, but for the few terms among
+// what is shared.
 func appendOnly(name string) bool {
-	return name == tableOut || name == tableConfirmed || name == tableJournal || name == tableReceipts || name == tableInbox ||
+	return name == tableOut || name == tableShared || name == tableRefs || name == tableConfirmed || name == tableJournal || name == tableReceipts || name == tableInbox ||
 		name == tableJournalIndex || name == tableEvents
 }
 

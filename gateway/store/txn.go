@@ -49,6 +49,7 @@ type txn struct {
 	erased      []referralKey   // that it erases
 
 	journaled bool        // whether journal is known
+	appended  bool        // and has grown
 	journal   uint64      // size of the journal
 	subtrees  [64]subtree // the last known of each level of the journal's tree
 	appender  journal.Appender
@@ -99,7 +100,7 @@ func (t *txn) finish() (batch, error) {
 	if err := t.writeEvents(); err != nil {
 		return nil, err
 	}
-	if t.journaled {
+	if t.appended {
 		t.putUint(keyJournal(), t.journal)
 	}
 	if !t.changes.empty() {
@@ -140,10 +141,12 @@ type sharedKey [16]byte
 const hashPart = 10
 
 // contentKey names the data of a message by when it was stored, its place among
-// the messages of one publication, and its hash. So data is written at the end
-// of its table, and lies in the order in which deliveries let go of it: by hash
-// alone each message would be somewhere else in the file.
-func contentKey(now time.Time, place int, hash [32]byte) (key sharedKey) {
+// all that is stored, and its hash. So data is written at the end of its table, and
+// lies in the order in which deliveries let go of it: by hash alone each message
+// would be somewhere else in the file. The place is the size of the journal before
+// its publication and the number of the message in it: all publications of one
+// import, and all while the clock is set back, have the same time.
+func contentKey(now time.Time, place uint64, hash [32]byte) (key sharedKey) {
 	milli := uint64(now.UnixMilli())
 	binary.BigEndian.PutUint16(key[0:], uint16(milli>>32))
 	binary.BigEndian.PutUint32(key[2:], uint32(milli))
@@ -235,17 +238,23 @@ func (t *txn) termsOf(key sharedKey) (terms, error) {
 
 func keyJournal() []byte { return []byte("journal-size") }
 
+// journalSize is that with what the transaction has appended.
+func (t *txn) journalSize() (uint64, error) {
+	if t.journaled {
+		return t.journal, nil
+	}
+	size, err := getUint(t, keyJournal())
+	t.journaled, t.journal = err == nil, size
+	return size, err
+}
+
 // record appends entries to the journal, with the time of the transaction.
 func (t *txn) record(entries ...journal.Entry) error {
 	if len(entries) == 0 || t.unjournaled {
 		return nil
 	}
-	if !t.journaled {
-		size, err := getUint(t, keyJournal())
-		if err != nil {
-			return err
-		}
-		t.journaled, t.journal = true, size
+	if _, err := t.journalSize(); err != nil {
+		return err
 	}
 	read := journal.HashReader(t.subtree)
 	rows := t.changes.rows(table{name: tableJournal})
@@ -264,7 +273,7 @@ func (t *txn) record(entries ...journal.Entry) error {
 		}
 		key := binary.BigEndian.AppendUint64(t.room(8), t.journal)
 		rows.set(key, appendStored(t.room(sizeOfStored(stored)), stored))
-		t.journal++
+		t.journal, t.appended = t.journal+1, true
 	}
 	return nil
 }
