@@ -23,7 +23,7 @@ func (d *Desk) ReferralTerms(trajectsoort string) store.ReferralTerms {
 		Due:     func(r gateway.Referral) gateway.Date { return dueOf(r, trajectsoort, terms, d.closedFor(r)) },
 		DueIn:   func(r gateway.Referral, t string) gateway.Date { return dueOf(r, t, terms, d.closedFor(r)) },
 		Subject: d.publisher.Subject,
-		Tell:    func(r gateway.Referral) (gateway.Referral, bool) { return d.tellState(r, trajectsoort, day) },
+		Tell:    func(r gateway.Referral) store.ToldState { return d.tellState(r, trajectsoort, day) },
 		Recipient: func(oin gateway.OIN) gateway.Recipient {
 			if reg != nil {
 				if r, ok := reg.Recipient(oin, gateway.KindReferral, day); ok {

@@ -17,14 +17,16 @@ import (
 // mandates and the state of the referral may all have changed since they were
 // queued.
 
-// tellAgain gives the messages that may still go as they are, and takes the others
-// out of the queue.
+// tellAgain gives the messages that may still go as they are, each with the policy and
+// the rules that let it go now, and takes the others out of the queue. What only ends
+// a referral goes whatever the rules are: it names none then.
 func (w *worker) tellAgain(ctx context.Context, now time.Time, due []store.Outgoing) ([]store.Outgoing, error) {
 	if w.e.Tell == nil {
 		return due, nil
 	}
 	var withheld []store.Withheld
-	for _, o := range due {
+	for i := range due {
+		o := &due[i]
 		if !gateway.Confidential(o.Kind) {
 			continue
 		}
@@ -32,7 +34,8 @@ func (w *worker) tellAgain(ctx context.Context, now time.Time, due []store.Outgo
 		if err != nil {
 			return nil, err
 		}
-		if by := overTold(o, told); by != "" {
+		o.Basis = w.basis(now, told)
+		if by := overTold(*o, told); by != "" {
 			withheld = append(withheld, store.Withheld{Kind: o.Kind, Subject: o.Subject, Rule: by, Policy: told.Policy})
 		}
 	}
@@ -46,6 +49,15 @@ func (w *worker) tellAgain(ctx context.Context, now time.Time, due []store.Outgo
 	return slices.DeleteFunc(due, func(o store.Outgoing) bool {
 		return slices.ContainsFunc(withheld, func(h store.Withheld) bool { return h.Kind == o.Kind && h.Subject == o.Subject })
 	}), nil
+}
+
+// basis is under what a message goes that policy decided on just now.
+func (w *worker) basis(now time.Time, told policy.Told) store.Basis {
+	basis := store.Basis{Policy: told.Policy, Day: gateway.DateOf(now), Rules: told.Rules}
+	if reg := w.e.Rules().Register; reg != nil {
+		basis.Register = reg.Version()
+	}
+	return basis
 }
 
 // overTold names the rule by which a message may not go as it is; "" if it may.

@@ -44,8 +44,27 @@ type ReferralTerms struct {
 	// DueIn is Due for a trajectsoort, which the store knows of every referral that
 	// it has; nil: Due is for all.
 	DueIn func(r gateway.Referral, trajectsoort string) gateway.Date
-	// Tell is what of a state its referrer may be told; false: nothing. Nil: all.
-	Tell func(gateway.Referral) (gateway.Referral, bool)
+	// Tell is what of a state its referrer may be told, and by which rules. Nil: all.
+	Tell func(gateway.Referral) ToldState
+}
+
+// ToldState is as much of a state as policy lets its referrer know.
+type ToldState struct {
+	Referral gateway.Referral
+	Basis    Basis
+	DeniedBy string // the rule by which nothing goes; "": it goes
+}
+
+func (t ReferralTerms) tell(r gateway.Referral) ToldState {
+	if t.Tell == nil {
+		return ToldState{Referral: r}
+	}
+	return t.Tell(r)
+}
+
+// explain names in a journal entry under what a state went, or did not.
+func (s ToldState) explain(e *journal.Entry) {
+	e.Policy, e.Rules, e.Register, e.Rule = s.Basis.Policy, s.Basis.Rules, s.Basis.Register, s.DeniedBy
 }
 
 func (t ReferralTerms) due(r gateway.Referral, need *gateway.Need) (gateway.Date, error) {

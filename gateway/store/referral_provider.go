@@ -115,24 +115,27 @@ func (t *txn) keep(row *providedRow, next gateway.Referral, c *Commitment, kind,
 	if err := t.providedChanged(row, before, c.Act); err != nil {
 		return next, err
 	}
-	if err := t.sendState(next, c.Terms); err != nil {
+	told, err := t.sendState(next, c.Terms)
+	if err != nil {
 		return next, err
 	}
-	key := keyOf(next.ID)
-	return next, t.recordReferral(c.Entry, kind, next.Referrer, next.Principal, outcome, digestOf(row.Salt, key), fields)
+	key, entry := keyOf(next.ID), c.Entry
+	told.explain(&entry)
+	return next, t.recordReferral(entry, kind, next.Referrer, next.Principal, outcome, digestOf(row.Salt, key), fields)
 }
 
 // sendState queues as much of a state as policy lets its referrer know.
-func (t *txn) sendState(r gateway.Referral, terms ReferralTerms) error {
-	if terms.Tell != nil {
-		told, ok := terms.Tell(r)
-		if !ok {
-			return nil
-		}
-		r = told
+func (t *txn) sendState(r gateway.Referral, terms ReferralTerms) (ToldState, error) {
+	return t.queueState(r, keyOf(r.ID).subject(), terms)
+}
+
+func (t *txn) queueState(r gateway.Referral, subject string, terms ReferralTerms) (ToldState, error) {
+	told := terms.tell(r)
+	if told.DeniedBy != "" {
+		return told, nil
 	}
-	return t.queueSealed(queuedReferral{
-		to: r.Referrer, kind: gateway.KindReferralState, subject: keyOf(r.ID).subject(), value: r,
+	return told, t.queueSealed(queuedReferral{
+		to: r.Referrer, kind: gateway.KindReferralState, subject: subject, value: told.Referral, basis: told.Basis,
 	})
 }
 
@@ -169,7 +172,7 @@ func (t *txn) takeRequest(m gateway.Message, q gateway.ReferralRequest, e *Refer
 	}
 	switch {
 	case why != "":
-		err = t.refuse(m, q, why)
+		err = t.refuse(m, q, why, e.Terms)
 	case q.Act == gateway.ActRecover || q.Act == gateway.ActRefer && row == nil:
 		if tooEarly(q, life) {
 			return gateway.RetryLater, gateway.ReasonIncarnation, nil
@@ -180,7 +183,7 @@ func (t *txn) takeRequest(m gateway.Message, q gateway.ReferralRequest, e *Refer
 			err = t.takeNew(m, q, e, life)
 		}
 	case row == nil:
-		err = t.refuse(m, q, gateway.WhyUnknown)
+		err = t.refuse(m, q, gateway.WhyUnknown, e.Terms)
 	default:
 		return t.takeKnown(row, q, e, life)
 	}
@@ -236,7 +239,7 @@ const maxSeen = 1 << 40
 // refuse answers a request about what is no referral here. Nothing of it stays:
 // the answer is a state without status, under the number after the one that the
 // referrer knows.
-func (t *txn) refuse(m gateway.Message, q gateway.ReferralRequest, why string) error {
+func (t *txn) refuse(m gateway.Message, q gateway.ReferralRequest, why string, terms ReferralTerms) error {
 	none := gateway.Referral{
 		ID: q.Referral, Provider: m.Recipient, Referrer: m.Source, Principal: m.Principal,
 		Number: min(q.Seen, maxSeen), Since: t.now.Truncate(time.Second),
@@ -245,13 +248,13 @@ func (t *txn) refuse(m gateway.Message, q gateway.ReferralRequest, why string) e
 		none.Offer, none.Follows = q.Need.Offer, q.Need.Follows
 	}
 	none = none.Reply(gateway.Answer{Request: q.Request, Result: gateway.NotDone, Why: why})
-	err := t.queueSealed(queuedReferral{
-		to: m.Source, kind: gateway.KindReferralState, subject: subjectNone + keyOf(q.Referral).subject(), value: none,
-	})
+	told, err := t.queueState(none, subjectNone+keyOf(q.Referral).subject(), terms)
 	if err != nil {
 		return err
 	}
-	return t.recordReferral(journal.Entry{}, journal.KindReferralTaken, m.Source, m.Principal, why, "", fieldsOf(q.Need))
+	var entry journal.Entry
+	told.explain(&entry)
+	return t.recordReferral(entry, journal.KindReferralTaken, m.Source, m.Principal, why, "", fieldsOf(q.Need))
 }
 
 // takeNew makes a referral of a request to refer, or says why not.
@@ -261,7 +264,7 @@ func (t *txn) takeNew(m gateway.Message, q gateway.ReferralRequest, e *ReferralE
 		return err
 	}
 	if why != "" {
-		return t.refuse(m, q, why)
+		return t.refuse(m, q, why, e.Terms)
 	}
 	none := gateway.Referral{
 		ID: q.Referral, Follows: q.Need.Follows, Offer: q.Need.Offer, Provider: m.Recipient, Referrer: m.Source,
@@ -271,7 +274,7 @@ func (t *txn) takeNew(m gateway.Message, q gateway.ReferralRequest, e *ReferralE
 	row := &providedRow{Referral: none, Need: *q.Need, Salt: newSalt(), Incarnation: l.Incarnation}
 	next := none.Take(q, l.Incarnation, gateway.Step{At: t.now})
 	if next.Status == "" {
-		return t.refuse(m, q, gateway.WhyNotNow)
+		return t.refuse(m, q, gateway.WhyNotNow, e.Terms)
 	}
 	_, err = t.commit(row, next, &Commitment{Act: q.Act, Terms: e.Terms}, journal.KindReferralTaken, string(q.Act), fieldsOf(q.Need))
 	return err
@@ -343,7 +346,7 @@ func (t *txn) takeHandover(m gateway.Message, h *gateway.Handover, e *ReferralEf
 		if why == "" {
 			why = gateway.WhyUnknown
 		}
-		return gateway.Received, "", t.refuse(m, q, why)
+		return gateway.Received, "", t.refuse(m, q, why, e.Terms)
 	}
 	life, err := readLife(t)
 	if err != nil {

@@ -66,12 +66,13 @@ func (t *txn) adopt(m gateway.Message, row *providedRow, q gateway.ReferralReque
 	}
 	switch {
 	case row == nil && signed == nil:
-		return t.refuse(m, q, gateway.WhyUnknown)
+		return t.refuse(m, q, gateway.WhyUnknown, e.Terms)
 	case row == nil:
 		row = &providedRow{Need: *q.Need, Salt: newSalt()}
 		row.Referral.ID, row.Referral.Offer = signed.ID, signed.Offer
 	case row.Referral.Answer.Request == q.Request:
-		return t.sendState(row.Referral, e.Terms)
+		_, err := t.sendState(row.Referral, e.Terms)
+		return err
 	}
 	p, undone := row.provided().TakeBack(q, signed, e.RecoveredIn, l)
 	next := row.stands(p)
@@ -226,7 +227,7 @@ func (s *Store) ReconcileReferrals(ctx context.Context, now time.Time, party gat
 			return err
 		}
 		for _, r := range stated {
-			if err := t.sendState(r, terms); err != nil {
+			if _, err := t.sendState(r, terms); err != nil {
 				return err
 			}
 		}

@@ -55,5 +55,6 @@ func (t *txn) restate(subject string, terms ReferralTerms) error {
 	if err != nil || row == nil {
 		return err
 	}
-	return t.sendState(row.Referral, terms)
+	_, err = t.sendState(row.Referral, terms)
+	return err
 }

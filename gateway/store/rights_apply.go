@@ -280,7 +280,8 @@ func (t *txn) stateAgain(of referralKey, row *providedRow, terms ReferralTerms) 
 	if err != nil || !waits {
 		return err
 	}
-	return t.sendState(row.Referral, terms)
+	_, err = t.sendState(row.Referral, terms)
+	return err
 }
 
 // askOnceMore queues a request that waits anew, as it is now. The caller writes row.
