@@ -44,7 +44,7 @@ func TestMakeGolden(t *testing.T) {
 	s := makeGolden(t)
 	rows := get(s.Rows(ctx))(t)
 	for _, name := range storeTables(t) {
-		if rows[name] == 0 {
+		if rows[name] == 0 && name != "doomed" { // has rows between two steps of an erasure only
 			t.Errorf("table %s is empty, want a row at least", name)
 		}
 	}
