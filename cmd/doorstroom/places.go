@@ -64,7 +64,7 @@ fields and how many offers fit.`,
 		if asJSON {
 			return writeJSON(a.stdout, result)
 		}
-		a.showPlaces(result)
+		a.showPlaces(result, d)
 		return nil
 	}
 	a.nodeFlags(cmd)
@@ -143,7 +143,7 @@ func codeOf(lists gateway.CodeLists, list, text string) string {
 	return text
 }
 
-func (a *app) showPlaces(result search.Result) {
+func (a *app) showPlaces(result search.Result, d search.Demand) {
 	fmt.Fprintf(a.stdout, "%d of %d offers fit.\n", result.Fitting, result.Searched)
 	for _, g := range result.Groups {
 		if g.Total == 0 {
@@ -163,12 +163,29 @@ func (a *app) showPlaces(result search.Result) {
 	for _, r := range result.Rejected {
 		a.showPlace(r.ProviderName, string(r.Provider), r.Offer, r.Title, r.Text)
 	}
-	if result.Fitting == 0 {
-		fmt.Fprintln(a.stdout, "\nIf there is no fitting place, count that: doorstroom places none --help")
-	}
 	for _, note := range result.Notes {
 		fmt.Fprintf(a.stdout, "\n%s\n", note)
 	}
+	if !anyPlace(result) {
+		fmt.Fprintf(a.stdout, "\nIf there is no fitting place, count that:\n  %s\n", noneCommand(result, d))
+	}
+}
+
+// anyPlace tells whether one of the offers that fit may have a place.
+func anyPlace(result search.Result) bool {
+	return slices.ContainsFunc(result.Groups, func(g search.FoundGroup) bool { return g.Total > 0 && g.Group != search.Waiting })
+}
+
+// noneCommand is the command that counts that a search found nothing.
+func noneCommand(result search.Result, d search.Demand) string {
+	werksoorten, gemeente := "...", "..."
+	if len(d.Werksoorten) > 0 {
+		werksoorten = strings.Join(d.Werksoorten, ",")
+	}
+	if len(result.Gemeenten) == 1 {
+		gemeente = string(result.Gemeenten[0])
+	}
+	return "doorstroom places none --werksoort " + werksoorten + " --gemeente " + gemeente
 }
 
 func (a *app) showPlace(name, oin, offer, title, text string) {

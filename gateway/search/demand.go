@@ -3,6 +3,7 @@ package search
 import (
 	"math/bits"
 	"slices"
+	"strings"
 
 	"github.com/doorstroom/doorstroom/gateway"
 )
@@ -184,7 +185,7 @@ func (d *Demand) checkCodes(lists gateway.CodeLists, day gateway.Date) error {
 		}
 		for _, code := range asked.codes {
 			if lists.Check(asked.list, code, day) != nil {
-				return gateway.Errorf(gateway.Invalid, "code list %s has no such code, or not any more", asked.list)
+				return gateway.Errorf(gateway.Invalid, "code list %s has no such code, or not any more%s", asked.list, codesOf(lists, asked.list, day))
 			}
 		}
 	}
@@ -194,6 +195,20 @@ func (d *Demand) checkCodes(lists gateway.CodeLists, day gateway.Date) error {
 		}
 	}
 	return nil
+}
+
+// codesOf tells which codes there are on a day, but of long lists.
+func codesOf(lists gateway.CodeLists, list string, day gateway.Date) string {
+	var all []string
+	for _, c := range lists[list].Codes {
+		if day.Within(c.ValidFrom, c.ValidUntil) {
+			all = append(all, c.Code)
+		}
+	}
+	if len(all) > 30 {
+		return ""
+	}
+	return "; it has " + strings.Join(all, ", ")
 }
 
 func given(code string) []string {

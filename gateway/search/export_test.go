@@ -38,7 +38,7 @@ func PlainFind(m *Map, lists gateway.CodeLists, offers []Offer, d Demand) Result
 			rejected = append(rejected, one)
 		}
 	}
-	result := Result{Groups: []FoundGroup{}, Fitting: len(fitting), Searched: len(offers), Notes: f.notes()}
+	result := Result{Groups: []FoundGroup{}, Fitting: len(fitting), Searched: len(offers), Gemeenten: f.here}
 	slices.SortFunc(fitting, compare)
 	for _, g := range Groups() {
 		out := FoundGroup{Group: g, Label: g.Label(), Found: []Found{}}
@@ -58,6 +58,7 @@ func PlainFind(m *Map, lists gateway.CodeLists, offers []Offer, d Demand) Result
 	for _, one := range rejected[:min(len(rejected), d.limit())] {
 		result.Rejected = append(result.Rejected, f.rejected(one))
 	}
+	result.Notes = f.notes(&result)
 	return result
 }
 

@@ -21,6 +21,7 @@ const (
 	PostcodesFile = "postcodes.csv"  // a point for each PC4, with how far off it may be, and its gemeente
 	WaterFile     = "water.csv"      // lines that nobody cycles across
 	CrossingsFile = "oversteken.csv" // where one can: bridges, tunnels, ferries
+	AreasFile     = "gebieden.csv"   // rectangles in which WaterFile has all water that matters
 )
 
 // A file of a map has at most so many rows.
@@ -63,8 +64,9 @@ var shippedMap = sync.OnceValue(func() *Map {
 // ShippedMap is the map of Shipped, which is read once, at the first call.
 func ShippedMap() *Map { return shippedMap() }
 
-// LoadMap reads the three files of a map. Of those that are not in files the ones
-// that come with the program count.
+// LoadMap reads the files of a map. Of those that are not in files the ones that
+// come with the program count; but these know nothing of what water another map
+// has, so that with water of its own and no areas a map has none.
 func LoadMap(files fs.FS) (*Map, error) {
 	m := &Map{places: map[int]place{}}
 	var water []segment
@@ -91,11 +93,27 @@ func LoadMap(files fs.FS) (*Map, error) {
 	}); err != nil {
 		return nil, err
 	}
-	if len(water) > 2000 || len(crossings) > 500 {
-		return nil, gateway.Errorf(gateway.Limit, "a map has at most 2000 pieces of water and 500 crossings")
+	var known []area
+	if has(files, AreasFile) || !has(files, WaterFile) {
+		if err := rows(files, AreasFile, "gebied,zuid,west,noord,oost", func(row []string) error {
+			a, err := areaOf(row)
+			known = append(known, a)
+			return err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	if len(water) > 2000 || len(crossings) > 500 || len(known) > maxAreas {
+		return nil, gateway.Errorf(gateway.Limit, "a map has at most 2000 pieces of water, 500 crossings and %d areas", maxAreas)
 	}
 	m.net = newNet(water, crossings)
+	m.net.areas = known
 	return m, nil
+}
+
+func has(files fs.FS, name string) bool {
+	_, err := fs.Stat(files, name)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 func (m *Map) addPlace(row []string) error {
@@ -218,6 +236,7 @@ type Ride struct {
 	Over    []string `json:"over,omitempty"`    // the bridges, tunnels and ferries that it crosses water by
 	Ferry   bool     `json:"ferry,omitempty"`   // one of them is a ferry
 	Roughly bool     `json:"roughly,omitempty"` // where it begins or ends is known only roughly
+	NoWater bool     `json:"noWater,omitempty"` // the map does not know all water there: in a straight line, where it knows none
 }
 
 // Ride is the shortest way between two spots; false if the map does not know it.
@@ -232,12 +251,12 @@ func (m *Map) Ride(from, to Spot) (Ride, bool) {
 	if math.IsInf(km, 1) {
 		return Ride{}, false
 	}
-	return w.ride(km, last, a.offKm+b.offKm), true
+	return w.ride(b.point, length{km, last, a.offKm + b.offKm}), true
 }
 
-func (w *ways) ride(km float64, last int, off float64) Ride {
-	r := Ride{Km: tenths(km), Roughly: off > 2}
-	for _, c := range w.over(last) {
+func (w *ways) ride(to point, l length) Ride {
+	r := Ride{Km: tenths(l.km), Roughly: l.off > 2, NoWater: !w.waterKnown(l.last, to)}
+	for _, c := range w.over(l.last) {
 		r.Over = append(r.Over, c.name)
 		r.Ferry = r.Ferry || c.ferry
 	}

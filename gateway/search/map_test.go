@@ -48,8 +48,68 @@ func TestKnownRides(t *testing.T) {
 		if !ok || got.Km < test.low || got.Km > test.high {
 			t.Errorf("%s: got %v, %t; want %v to %v km", test.name, got, ok, test.low, test.high)
 		}
+		if got.NoWater {
+			t.Errorf("%s: got that water is not known there", test.name)
+		}
 		if over := strings.Join(got.Over, " + "); !strings.HasPrefix(over, test.over) || test.over == "" && over != "" {
 			t.Errorf("%s: got over %q, want %q", test.name, over, test.over)
+		}
+	}
+}
+
+// Where the map has not all water it says so, also if it knows some of it.
+func TestUnknownWater(t *testing.T) {
+	ownWater, err := search.LoadMap(fstest.MapFS{search.WaterFile: {Data: []byte("water,lat,lon\nEigen,51.90,4.70\nEigen,51.90,4.71\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ownArea, err := search.LoadMap(fstest.MapFS{
+		search.WaterFile: {Data: []byte("water,lat,lon\n")},
+		search.AreasFile: {Data: []byte("gebied,zuid,west,noord,oost\nWest,51.80,4.60,51.84,4.65\nOost,51.80,4.65,51.88,4.70\n")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped := shipped(t)
+	for _, test := range []struct {
+		name, from, to string
+		m              *search.Map
+		want           bool
+	}{
+		{"one area", "2951", "3311", shipped, false},
+		{"one area, without water in the way", "2711", "2611", shipped, false},
+		{"from area to area, over known bridges", "9711", "2951", shipped, true},
+		{"from area to area, in a straight line", "2711", "9711", shipped, true},
+		{"two areas side by side", "3331", "3351", ownArea, true},
+		{"one of them", "3351", "2951", ownArea, false},
+		{"water of one's own, and no areas", "2951", "2954", ownWater, true},
+	} {
+		got, ok := test.m.Ride(search.Spot{Postcode: test.from}, search.Spot{Postcode: test.to})
+		if !ok || got.NoWater != test.want {
+			t.Errorf("%s: got %+v, %t; want unknown water %t", test.name, got, ok, test.want)
+		}
+	}
+}
+
+// A way that begins and ends in an area and bends outside of it is not known.
+func TestBendOutsideArea(t *testing.T) {
+	files := fstest.MapFS{
+		search.WaterFile:     {Data: []byte("water,lat,lon\nZ,51.70,4.65\nZ,51.80,4.65\nZ,51.80,4.95\n")},
+		search.CrossingsFile: {Data: []byte("naam,soort,minuten,lat1,lon1,lat2,lon2\nBrug,brug,0,51.799,4.90,51.801,4.90\n")},
+		search.AreasFile:     {Data: []byte("gebied,zuid,west,noord,oost\nWest,51.75,4.64,51.85,4.75\n")},
+	}
+	for _, test := range []struct {
+		area string
+		want bool
+	}{{"West,51.75,4.64,51.85,4.75", true}, {"Heel,51.75,4.64,51.85,4.95", false}} {
+		files[search.AreasFile] = &fstest.MapFile{Data: []byte("gebied,zuid,west,noord,oost\n" + test.area + "\n")}
+		m, err := search.LoadMap(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := m.Ride(search.Spot{Coordinates: &gateway.Coordinates{Lat: 51.79, Lon: 4.74}}, search.Spot{Coordinates: &gateway.Coordinates{Lat: 51.81, Lon: 4.74}})
+		if !ok || len(got.Over) != 1 || got.NoWater != test.want {
+			t.Errorf("%s: got %+v, %t; want over the bridge, unknown water %t", test.area, got, ok, test.want)
 		}
 	}
 }
@@ -223,6 +283,7 @@ func TestMapFiles(t *testing.T) {
 		search.PostcodesFile: "pc4,lat,lon,nauwkeurigheid_km,gemeente,plaats\n",
 		search.WaterFile:     "water,lat,lon\n",
 		search.CrossingsFile: "naam,soort,minuten,lat1,lon1,lat2,lon2\n",
+		search.AreasFile:     "gebied,zuid,west,noord,oost\n",
 	}
 	for _, test := range []struct{ file, text, want string }{
 		{search.PostcodesFile, head[search.PostcodesFile] + "2951,51.8,4.6,1,gm0482,A\n", ""},
@@ -237,6 +298,11 @@ func TestMapFiles(t *testing.T) {
 		{search.WaterFile, head[search.WaterFile] + "Noord,NaN,4.6\n", "in the Netherlands"},
 		{search.CrossingsFile, head[search.CrossingsFile] + "X,vlot,3,51.8,4.6,51.8,4.7\n", "brug, tunnel or pont"},
 		{search.CrossingsFile, head[search.CrossingsFile] + "X,pont,-3,51.8,4.6,51.8,4.7\n", "minutes"},
+		{search.AreasFile, head[search.AreasFile] + "A,51.8,4.6,51.7,4.7\n", "before its north"},
+		{search.AreasFile, head[search.AreasFile] + "A,51.8,4.7,51.9,4.6\n", "before its north"},
+		{search.AreasFile, head[search.AreasFile] + "A,51.8,4.6,51.9,x\n", "in the Netherlands"},
+		{search.AreasFile, head[search.AreasFile] + "A,51.8,4.6,51.9\n", "row 2"},
+		{search.AreasFile, head[search.AreasFile] + strings.Repeat("A,51.8,4.6,51.9,4.7\n", 65), "at most"},
 		{search.CrossingsFile, head[search.CrossingsFile] + strings.Repeat("X,pont,3,51.8,4.6,51.8,4.7\n", 501), "at most"},
 	} {
 		_, err := search.LoadMap(fstest.MapFS{test.file: {Data: []byte(test.text)}})

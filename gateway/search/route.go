@@ -82,6 +82,7 @@ type net struct {
 	crossings []crossing
 	nodes     []point // first the two ends of each crossing, in their order
 	legs      [][]leg // by node
+	areas     []area  // where water is known
 }
 
 // leg is a way to a node without a bend.

@@ -99,6 +99,9 @@ type Result struct {
 	Searched int          `json:"searched"`
 	Rejected []Rejected   `json:"rejected,omitempty"` // if it was asked, those that nearly fit first
 	Notes    []string     `json:"notes,omitempty"`    // what to know of this search, in Dutch
+	// Of which gemeenten the person was taken to be: for whoever counts that there
+	// was no place.
+	Gemeenten []gateway.Gemeente `json:"gemeenten,omitempty"`
 }
 
 // Find searches offers. The demand must have been checked. The same offers give
@@ -133,7 +136,7 @@ func Find(m *Map, lists gateway.CodeLists, offers []Offer, d Demand) Result {
 			rejected.add(&one)
 		}
 	}
-	result := Result{Groups: []FoundGroup{}, Searched: len(offers), Notes: f.notes()}
+	result := Result{Groups: []FoundGroup{}, Searched: len(offers), Gemeenten: f.here}
 	for i, g := range order {
 		result.Fitting += groups[i].total
 		out := FoundGroup{Group: g, Label: g.Label(), Total: groups[i].total, Found: []Found{}}
@@ -145,6 +148,7 @@ func Find(m *Map, lists gateway.CodeLists, offers []Offer, d Demand) Result {
 	for _, one := range rejected.first() {
 		result.Rejected = append(result.Rejected, f.rejected(one))
 	}
+	result.Notes = f.notes(&result)
 	return result
 }
 
@@ -230,12 +234,20 @@ func (f *finder) start() {
 }
 
 // notes says what a reader must know of the whole search.
-func (f *finder) notes() (notes []string) {
-	if f.d.Postcode != "" && f.ways == nil {
+func (f *finder) notes(r *Result) (notes []string) {
+	switch {
+	case f.d.Postcode != "" && f.ways == nil && f.d.MaxKm > 0:
+		notes = append(notes, "De postcode staat niet op de kaart van dit knooppunt: fietsafstanden zijn onbekend, "+
+			"en dat iemand hoogstens "+kilometres(f.d.MaxKm)+" kan fietsen, sluit niets uit.")
+	case f.d.Postcode != "" && f.ways == nil:
 		notes = append(notes, "De postcode staat niet op de kaart van dit knooppunt: fietsafstanden zijn onbekend.")
-	}
-	if f.ways != nil {
+	case f.ways != nil:
 		notes = append(notes, "Fietsafstanden zijn een schatting, vanaf het midden van het postcodegebied.")
+	}
+	for _, g := range r.Groups {
+		if slices.ContainsFunc(g.Found, func(one Found) bool { return one.Ride != nil && one.Ride.NoWater }) {
+			return append(notes, "Waar water niet is meegerekend, kan de weg veel langer zijn: kijk op een kaart waar een brug of een pont is.")
+		}
 	}
 	return notes
 }

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -92,6 +90,35 @@ func TestExplained(t *testing.T) {
 	}
 }
 
+// What is not known of the way is said: that water was not looked at, or that a
+// postcode is not on the map.
+func TestUnknownWaySaid(t *testing.T) {
+	at := func(lat, lon float64) func(*gateway.Capacity) {
+		return func(c *gateway.Capacity) {
+			c.Location = gateway.CapacityLocation{Coordinates: &gateway.Coordinates{Lat: lat, Lon: lon}}
+		}
+	}
+	for _, test := range []struct {
+		name, postcode string
+		km             float64
+		change         func(*gateway.Capacity)
+		text, note     string
+	}{
+		{"straight", "2711", 0, at(52.156, 4.485), "ongeveer 14 km fietsen (hemelsbreed × 1,3, water niet meegerekend)", "Waar water niet is meegerekend"},
+		{"over a river that is known", "2951", 0, at(51.55, 4.65), "(via Brug over de Noord en Zwijndrechtse Brug en Moerdijkbrug; ander water niet meegerekend)", "Waar water"},
+		{"known", "2711", 0, at(52.056, 4.485), "minder dan 1 km fietsen; ", "Fietsafstanden zijn een schatting, vanaf het midden van het postcodegebied."},
+		{"home unknown", "9999", 0, at(52.056, 4.485), "onbekend: afstand", "fietsafstanden zijn onbekend."},
+		{"home unknown, and a distance", "9999", 7.5, at(52.056, 4.485), "onbekend: afstand", "hoogstens 7,5 km kan fietsen, sluit niets uit"},
+	} {
+		result := find(t, search.Demand{Postcode: test.postcode, MaxKm: test.km}, offer("a", test.change))
+		_, found := where(result, "a")
+		if notes := strings.Join(result.Notes, "\n"); !strings.Contains(found.Text, test.text) || !strings.Contains(notes, test.note) ||
+			strings.Contains(notes, "Waar water") != (found.Ride != nil && found.Ride.NoWater) {
+			t.Errorf("%s: got %q with notes %q; want %q and %q", test.name, found.Text, notes, test.text, test.note)
+		}
+	}
+}
+
 func TestGroups(t *testing.T) {
 	full := func(c *gateway.Capacity) { c.Allotments = []gateway.CapacityAllotted{allotment(0, 0)} }
 	none := func(c *gateway.Capacity) { c.Allotments = nil }
@@ -163,7 +190,7 @@ func TestCriteria(t *testing.T) {
 		want   string // "" fits, ? unknown, else why not
 	}{
 		{search.Demand{Werksoorten: []string{"hout", "metaal"}}, nil, ""},
-		{search.Demand{Werksoorten: []string{"metaal"}}, nil, "alleen werksoort groen en tuin en hout"},
+		{search.Demand{Werksoorten: []string{"metaal"}}, nil, "alleen werksoort groen en tuin, hout"},
 		{search.Demand{Werksoorten: []string{"metaal"}}, func(c *gateway.Capacity) { c.Werksoorten = nil }, "?"},
 		{search.Demand{Trajectsoort: "stage"}, nil, "ander traject: participatieplaats"},
 		{search.Demand{Trajectsoort: "stage"}, func(c *gateway.Capacity) { c.Trajectsoort = "" }, "?"},
@@ -308,6 +335,10 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%+v: the message repeats the value: %v", bad, err)
 		}
 	}
+	err := (&search.Demand{Intensiteit: "veel"}).Check(lists, today)
+	if got, want := gateway.SafeMessage(err), "it has laag, midden, hoog"; !strings.Contains(got, want) {
+		t.Errorf("got %q, want which codes there are", got)
+	}
 }
 
 // many are offers all over the region, with and without coordinates.
@@ -394,96 +425,4 @@ func TestFindAnything(t *testing.T) {
 			t.Fatalf("got %+v, want the offer once", r)
 		}
 	})
-}
-
-// What is cut short, cached and left out changes no result: it is that of the
-// plain way.
-func TestPlainWay(t *testing.T) {
-	lists := codeLists(t)
-	islands, err := search.LoadMap(fstest.MapFS{ // to some places no way leads
-		search.CrossingsFile: {Data: []byte("naam,soort,minuten,lat1,lon1,lat2,lon2\n")},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	most := 0
-	rapid.Check(t, func(t *rapid.T) {
-		m := rapid.SampledFrom([]*search.Map{search.ShippedMap(), islands}).Draw(t, "map")
-		offers := drawn(rapid.IntRange(0, 150).Draw(t, "offers"), rapid.Uint64().Draw(t, "seed"))
-		crowd := rapid.Bool().Draw(t, "crowd")
-		for i := range offers { // several at one place, or near each other, on either bank of a river
-			at := &offers[i].Capacity.Location
-			if i > 0 && rapid.IntRange(0, 5).Draw(t, "same place") == 0 {
-				*at = offers[i-1].Capacity.Location
-			} else if c := at.Coordinates; crowd && c != nil {
-				c.Lat, c.Lon = 51.81+(c.Lat-51.81)/10, 4.67+(c.Lon-4.67)/10
-			}
-		}
-		some := func(all ...search.Criterion) []search.Criterion {
-			return slices.DeleteFunc(all, func(search.Criterion) bool { return rapid.Bool().Draw(t, "not") })
-		}
-		d := search.Demand{
-			From: today, Fase: rapid.IntRange(0, 3).Draw(t, "fase"), LittleDutch: rapid.Bool().Draw(t, "little Dutch"),
-			Postcode: rapid.SampledFrom([]string{"2952", "3311", "3313", "2961", "9711", "1011", ""}).Draw(t, "postcode"),
-			MaxKm:    rapid.SampledFrom([]float64{0, 2, 3, 4, 5, 6.5, 9.5, 15, 40}).Draw(t, "km"),
-			Wishes:   some(search.Fase, search.Afstand, search.Werksoort), Demands: some(search.Taal),
-			Why: rapid.Bool().Draw(t, "why"), Limit: rapid.SampledFrom([]int{1, 2, 3, 8}).Draw(t, "limit"),
-		}
-		if d.Postcode == "" {
-			d.MaxKm = 0
-		}
-		if rapid.Bool().Draw(t, "groen") {
-			d.Werksoorten = []string{"groen"}
-		}
-		samePlainly(t, m, lists, offers, d)
-	})
-	for _, postcode := range []string{"2952", "3311", "3313"} { // so many that most come behind others
-		for _, km := range []float64{3, 5, 8, 12} {
-			d := search.Demand{From: today, Postcode: postcode, MaxKm: km, Limit: 2}
-			most = max(most, samePlainly(t, search.ShippedMap(), lists, many(1500), d))
-		}
-	}
-	if most < 500 {
-		t.Errorf("got at most %d offers that fit: this tests little", most)
-	}
-}
-
-func samePlainly(t rapid.TB, m *search.Map, lists gateway.CodeLists, offers []search.Offer, d search.Demand) (fitting int) {
-	t.Helper()
-	got, want := search.Find(m, lists, offers, d), search.PlainFind(m, lists, offers, d)
-	gotText, _ := json.Marshal(got)
-	wantText, _ := json.Marshal(want)
-	if string(gotText) != string(wantText) {
-		t.Fatalf("%+v:\ngot  %s\nwant %s", d, gotText, wantText)
-	}
-	return got.Fitting
-}
-
-// Ten thousand offers of a thousand locations; and each with coordinates of its
-// own, which is more than the country has.
-func BenchmarkSearch10000(b *testing.B) {
-	offers := many(10_000)
-	b.Run("spread", func(b *testing.B) { search10000(b, offers) })
-	for i := range offers {
-		offers[i].Capacity.Location = offers[i%1000].Capacity.Location
-	}
-	b.Run("locations", func(b *testing.B) { search10000(b, offers) })
-}
-
-func search10000(b *testing.B, offers []search.Offer) {
-	m, lists := shipped(b), codeLists(b)
-	d := search.Demand{
-		Werksoorten: []string{"groen"}, Fase: 2, Trede: 3, Dagdelen: []gateway.Dagdeel{"di-ochtend"}, Postcode: "2952", MaxKm: 15,
-		From: today, LittleDutch: true, Doelgroepen: []string{"statushouders"},
-	}
-	b.ReportAllocs()
-	least := time.Hour // what other work on the machine adds is not of the search
-	for b.Loop() {
-		start := time.Now()
-		if search.Find(m, lists, offers, d).Fitting == 0 {
-			b.Fatal("nothing fits")
-		}
-		least = min(least, time.Since(start))
-	}
-	b.ReportMetric(float64(least.Microseconds())/1000, "ms-least")
 }

@@ -23,8 +23,8 @@ func (f *finder) found(m *match) Found {
 			parts = append(parts, text)
 		}
 	}
-	if f.ways != nil && !math.IsInf(m.km, 1) {
-		ride := f.ways.ride(m.km, m.last, m.off)
+	if to, ok := f.at(c); ok && !math.IsInf(m.km, 1) {
+		ride := f.ways.ride(to.point, m.length)
 		out.Ride = &ride
 		add(ride.text())
 	}
@@ -70,19 +70,31 @@ func (r *Ride) text() string {
 	switch {
 	case r.Km < 1:
 		text = "minder dan 1 km fietsen"
-	case r.Roughly:
+	case r.Roughly, r.NoWater:
 		text = fmt.Sprintf("ongeveer %.0f km fietsen", r.Km)
 	default:
 		text = kilometres(r.Km) + " fietsen"
 	}
+	var how []string
 	if len(r.Over) > 0 {
-		text += " (via " + strings.Join(r.Over, " en ") + ")"
+		how = append(how, "via "+strings.Join(r.Over, " en "))
+	}
+	switch {
+	case r.NoWater && len(r.Over) > 0:
+		how = append(how, "ander water niet meegerekend")
+	case r.NoWater:
+		how = append(how, "hemelsbreed × "+decimal(detour)+", water niet meegerekend")
+	}
+	if len(how) > 0 {
+		text += " (" + strings.Join(how, "; ") + ")"
 	}
 	return text
 }
 
-func kilometres(km float64) string {
-	return strings.TrimSuffix(strings.Replace(fmt.Sprintf("%.1f", km), ".", ",", 1), ",0") + " km"
+func kilometres(km float64) string { return decimal(km) + " km" }
+
+func decimal(n float64) string {
+	return strings.TrimSuffix(strings.Replace(fmt.Sprintf("%.1f", n), ".", ",", 1), ",0")
 }
 
 // placeText tells of the places: on which dagdelen, whose, and how many.
@@ -177,6 +189,9 @@ func (f *finder) labels(list string, codes []string) string {
 	for _, code := range codes {
 		all = append(all, f.label(list, code))
 	}
+	if slices.ContainsFunc(all, func(label string) bool { return strings.Contains(label, " en ") }) {
+		return strings.Join(all, ", ") // "groen en tuin, hout"
+	}
 	return listed(all)
 }
 
@@ -234,7 +249,7 @@ func (f *finder) failText(criterion Criterion, m *match) string {
 	case Toegankelijkheid:
 		return "niet genoemd: " + f.labels("toegankelijkheid", without(f.d.Toegankelijkheid, c.Accessibility))
 	case Taal:
-		return "of weinig Nederlands genoeg is, staat er niet bij"
+		return "dat weinig Nederlands genoeg is, staat er niet bij"
 	case Datum:
 		return f.dateText(c)
 	case Afstand:
