@@ -180,7 +180,7 @@ func (w writer) open(name string) writer {
 func (w writer) close() writer { return append(w, '}') }
 
 func (w writer) quote(text string) writer {
-	if plain(text) {
+	if AsItIs([]byte(text)) {
 		return append(append(append(w, '"'), text...), '"')
 	}
 	return w.other(text)

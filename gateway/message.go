@@ -132,7 +132,7 @@ func (m Message) encode() []byte {
 // are the same.
 func (m Message) appendPlain(b []byte) (_ []byte, ok bool) {
 	for _, text := range [...]string{m.ID, string(m.Source), m.Kind, string(m.Recipient), m.Subject, string(m.Principal), m.TraceParent} {
-		if !plain(text) {
+		if !AsItIs([]byte(text)) {
 			return nil, false
 		}
 	}
@@ -157,46 +157,6 @@ func (m Message) appendPlain(b []byte) (_ []byte, ok bool) {
 	}
 	b = append(append(b, `","data":`...), m.Data...)
 	return append(b, '}'), true
-}
-
-// plain tells whether encoding/json writes a text as it is.
-func plain(text string) bool {
-	for i := range len(text) {
-		if c := text[i]; c > '~' || asItIs[c/32]>>(c%32)&1 == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// asItIs has a bit for each byte of ASCII that needs no escaping.
-var asItIs = [4]uint32{
-	0, ^uint32(1<<('"'-32) | 1<<('&'-32) | 1<<('<'-32) | 1<<('>'-32)), ^uint32(1 << ('\\' - 64)), ^uint32(1 << 31),
-}
-
-// settled tells whether encoding/json writes an object of valid JSON as it is:
-// without white space, and with nothing in it that HTML or JavaScript could trip
-// over. The sign of those in UTF-8 is looked for, not themselves.
-func settled(data []byte) bool {
-	if len(data) < 2 || data[0] != '{' || data[len(data)-1] != '}' {
-		return false
-	}
-	within := false // a text
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; c {
-		case '"':
-			within = !within
-		case '\\':
-			i++ // whatever is escaped ends no text
-		case '<', '>', '&', 0xe2:
-			return false
-		case ' ', '\t', '\n', '\r':
-			if !within {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // DecodeMessage reads an event that has passed the envelope schema. It checks

@@ -82,8 +82,8 @@ type ReceiptItem struct {
 // which for these members is their alphabetical order and no white space.
 func (i ReceiptItem) Encode() []byte {
 	i.Received = i.Received.UTC().Truncate(time.Second)
-	if plain(i.Digest) && plain(i.ID) && plain(string(i.Outcome)) && plain(string(i.Reason)) &&
-		plain(string(i.Recipient)) && plain(string(i.Sender)) && i.Received.Year() > 0 && i.Received.Year() < 10_000 {
+	if AsItIs([]byte(i.Digest)) && AsItIs([]byte(i.ID)) && AsItIs([]byte(i.Outcome)) && AsItIs([]byte(i.Reason)) &&
+		AsItIs([]byte(i.Recipient)) && AsItIs([]byte(i.Sender)) && i.Received.Year() > 0 && i.Received.Year() < 10_000 {
 		return i.appendPlain(make([]byte, 0, 320))
 	}
 	b, err := json.Marshal(i)

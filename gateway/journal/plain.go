@@ -1,9 +1,10 @@
 package journal
 
 import (
-	"encoding/binary"
 	"strconv"
 	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
 )
 
 // plain appends the bytes that encoding/json gives, without its reflection, for an
@@ -58,42 +59,9 @@ func (l *line) text(name, value string) {
 }
 
 func (l *line) quote(value string) {
-	start := len(l.b) + 1
 	l.b = append(append(append(l.b, '"'), value...), '"')
-	rest := l.b[start : len(l.b)-1]
-	for ; len(rest) >= 8; rest = rest[8:] {
-		if escapes(binary.LittleEndian.Uint64(rest)) {
-			l.plain = false
-		}
-	}
-	last := uint64(allSpaces)
-	for _, c := range rest {
-		last = last<<8 | uint64(c)
-	}
-	if escapes(last) {
-		l.plain = false
-	}
+	l.plain = l.plain && gateway.AsItIs([]byte(value))
 }
-
-const (
-	allOnes   = 0x0101010101010101
-	allHigh   = 0x8080808080808080
-	allSpaces = ' ' * allOnes
-)
-
-// escapes tells, of eight bytes at once, whether encoding/json may write one of them
-// otherwise: entries are some hundreds of bytes, each of which is looked at. The
-// bytes are ", &, <, >, \, those below space and those above ~.
-func escapes(eight uint64) bool {
-	const quoteOrAnd, lessOrMore, backslash = '&' * allOnes, '>' * allOnes, '\\' * allOnes // " and & differ in one bit, < and > too
-	found := eight | (eight + allOnes) | (eight - allSpaces)
-	found |= zeros(eight|'\x04'*allOnes^quoteOrAnd) | zeros(eight|'\x02'*allOnes^lessOrMore) | zeros(eight^backslash)
-	return found&allHigh != 0
-}
-
-// zeros has the high bit of a byte set where a byte is zero, and perhaps in those
-// above that one.
-func zeros(eight uint64) uint64 { return (eight - allOnes) &^ eight }
 
 func list[T ~string](l *line, name string, values []T) {
 	if len(values) == 0 {

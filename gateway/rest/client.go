@@ -192,10 +192,8 @@ func encodeBatch(batch gateway.Batch) (encoded, error) {
 	size := 32
 	for _, token := range batch.Messages {
 		size += len(token) + 3
-		for i := range len(token) {
-			if c := token[i]; c < '-' || c > 'z' || c == '\\' || c == '<' || c == '>' {
-				return json.Marshal(batch) // whatever it is, it is none of ours
-			}
+		if !gateway.AsItIs([]byte(token)) {
+			return json.Marshal(batch) // whatever it is, it is none of ours
 		}
 	}
 	b := append(make([]byte, 0, size), `{"messages":[`...)
