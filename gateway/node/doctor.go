@@ -115,6 +115,7 @@ func stoppedDesk(ctx context.Context, c config.Config, k keys, s *store.Store) (
 
 func (x *examination) all(ctx context.Context) {
 	x.files()
+	x.cyclingMap()
 	x.database(ctx)
 	x.disks()
 	x.syncing()

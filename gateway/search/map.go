@@ -24,6 +24,9 @@ const (
 	AreasFile     = "gebieden.csv"   // rectangles in which WaterFile has all water that matters
 )
 
+// Files are those of a map.
+func Files() []string { return []string{PostcodesFile, WaterFile, CrossingsFile, AreasFile} }
+
 // A file of a map has at most so many rows.
 const maxRows = 20_000
 
@@ -223,6 +226,9 @@ func (m *Map) find(s Spot) (place, bool) {
 	p, ok := m.places[pc4]
 	return p, ok
 }
+
+// Postcodes is how many the map knows.
+func (m *Map) Postcodes() int { return len(m.places) }
 
 // Gemeente is where a postcode is, or "" where the map does not know it.
 func (m *Map) Gemeente(postcode string) gateway.Gemeente {
