@@ -65,16 +65,15 @@ func (d *Desk) closedFor(r gateway.Referral) (closed calendar.Closed) {
 // learnClosings reads when other parties are closed: at the start and every few
 // minutes, because a term is counted within a transaction.
 func (d *Desk) learnClosings(ctx context.Context) {
-	peers, err := d.Store.Peers(ctx)
+	all := map[gateway.OIN][]gateway.Closing{}
+	err := d.Store.EachHello(ctx, func(peer gateway.OIN, hello *gateway.Hello) {
+		if closed := hello.Closed(); len(closed) > 0 {
+			all[peer] = closed
+		}
+	})
 	if err != nil {
 		d.Log.Error("the closing periods of other parties were not read", "error", err)
 		return
-	}
-	all := map[gateway.OIN][]gateway.Closing{}
-	for _, p := range peers {
-		if closed := p.Hello.Closed(); len(closed) > 0 {
-			all[p.OIN] = closed
-		}
 	}
 	d.closings.Store(&all)
 }

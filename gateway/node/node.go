@@ -39,7 +39,6 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/trace"
 	"github.com/doorstroom/doorstroom/gateway/vault"
 	"github.com/doorstroom/doorstroom/gateway/witness"
-	"github.com/doorstroom/doorstroom/schemas"
 )
 
 // Options is what a node is made of.
@@ -153,14 +152,14 @@ func New(ctx context.Context, opt Options) (*Node, error) {
 // assemble makes desk and exchange, which know of each other only through the
 // functions given here.
 func (n *Node) assemble(ctx context.Context) error {
-	data, protocols := schemas.FS(), []int{exchange.Protocol}
-	if n.opt.Schemas != nil {
-		data = n.opt.Schemas
-	}
+	protocols := []int{exchange.Protocol}
 	if n.opt.Protocols != nil {
 		protocols = n.opt.Protocols
 	}
-	validator, err := schema.Load(data)
+	validator, err := schema.New()
+	if n.opt.Schemas != nil {
+		validator, err = schema.Load(n.opt.Schemas)
+	}
 	if err != nil {
 		return fmt.Errorf("compile schemas: %w", err)
 	}

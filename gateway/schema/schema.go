@@ -17,6 +17,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/schemas"
@@ -45,9 +46,12 @@ type document struct {
 	plan     *plan // nil if glance cannot do this schema
 }
 
-// New is Load of the embedded schemas and code lists. It fails only when these do
-// not fit together, which the tests of this package exclude.
-func New() (*Validator, error) { return Load(schemas.FS()) }
+// New is Load of the embedded schemas and code lists, which a process compiles once:
+// a Validator never changes. It fails only when these do not fit together, which
+// the tests of this package exclude.
+func New() (*Validator, error) { return embedded() }
+
+var embedded = sync.OnceValues(func() (*Validator, error) { return Load(schemas.FS()) })
 
 // Load compiles every schema and loads every code list of fsys, which is laid
 // out as schemas.FS. Tests of nodes of different age use it.

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
@@ -115,12 +117,65 @@ func (s *Store) readStatus(r reader, peer gateway.OIN, row peerRow) (PeerStatus,
 		return PeerStatus{}, err
 	}
 	status.Kept = Kept{kept.subjects, kept.bytes, kept.remembered, s.quota.reached(kept)}
-	var hello helloRow
-	ok, err := getJSON(r, table{name: tableHello}, []byte(peer), &hello)
-	if ok {
+	hello, err := s.hellos.read(r, peer)
+	if hello != nil {
 		status.Hello, status.HelloAt = &hello.Hello, hello.At
 	}
 	return status, err
+}
+
+// hellos are those of peers as they were last decoded: they are read often and
+// change rarely. What is kept counts only for the bytes that it was decoded from,
+// so it is never older than the database is. Safe for concurrent use.
+type hellos struct {
+	mu  sync.Mutex
+	all map[gateway.OIN]decodedHello // guarded by mu
+}
+
+type decodedHello struct {
+	from []byte
+	row  *helloRow // is read by all and changed by nobody
+}
+
+// read gives the last hello of a peer, which must not be changed; nil if there was
+// none.
+func (h *hellos) read(r reader, peer gateway.OIN) (*helloRow, error) {
+	value, err := r.get(table{name: tableHello}, []byte(peer))
+	if err != nil || value == nil {
+		return nil, err
+	}
+	return h.decode(peer, value)
+}
+
+func (h *hellos) decode(peer gateway.OIN, value []byte) (*helloRow, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if known, ok := h.all[peer]; ok && bytes.Equal(known.from, value) {
+		return known.row, nil
+	}
+	row := &helloRow{}
+	if err := readJSON(table{name: tableHello}, value, row); err != nil {
+		return nil, err
+	}
+	if h.all == nil {
+		h.all = map[gateway.OIN]decodedHello{}
+	}
+	h.all[peer] = decodedHello{from: bytes.Clone(value), row: row}
+	return row, nil
+}
+
+// EachHello visits the last hello of every peer that said one, by OIN; it is lent,
+// and must not be changed.
+func (s *Store) EachHello(ctx context.Context, visit func(gateway.OIN, *gateway.Hello)) error {
+	return s.view(ctx, func(r reader) error {
+		return r.ascend(table{name: tableHello}, nil, func(key, value []byte) (bool, error) {
+			row, err := s.hellos.decode(gateway.OIN(key), value)
+			if err == nil {
+				visit(gateway.OIN(key), &row.Hello)
+			}
+			return true, err
+		})
+	})
 }
 
 // contactEvery is how precisely the last contact is kept when nothing else is

@@ -118,6 +118,7 @@ type Store struct {
 	renewing    sync.Mutex // held while keys are erased under which something might be sealed meanwhile
 	referrals   *index
 	scans       scans
+	hellos      hellos
 	full        atomic.Bool
 	broken      atomic.Bool
 	maxEvents   int

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -371,5 +372,29 @@ func TestUsageTellsOfDamage(t *testing.T) {
 	s.Store = get(store.Open(s.path, s.opt))(t)
 	if err := s.Append(ctx, start(), journal.Entry{Kind: journal.KindStop}); !errors.Is(err, store.ErrCorrupt) || !s.Usage().Broken {
 		t.Errorf("got %v and %+v, want that it is damaged", err, s.Usage())
+	}
+}
+
+// A hello that was read once is not taken for the one that came after it.
+func TestHelloIsTheLast(t *testing.T) {
+	s := open(t, store.Options{NoSync: true})
+	for register := range uint64(3) {
+		for _, peer := range []gateway.OIN{peerA, peerB} {
+			get(s.SaveHello(ctx, start(), peer, gateway.Hello{Issuer: peer, Register: register, CodeLists: map[string]string{"a": "1"}}))(t)
+		}
+		for range 2 {
+			if got := get(s.Peer(ctx, peerA))(t).Hello; got == nil || got.Issuer != peerA || got.Register != register {
+				t.Errorf("got %+v, want that of register %d", got, register)
+			}
+			var seen []gateway.OIN
+			must(t, s.EachHello(ctx, func(peer gateway.OIN, hello *gateway.Hello) {
+				if seen = append(seen, peer); hello.Issuer != peer || hello.Register != register {
+					t.Errorf("got %+v, want that of %s and register %d", hello, peer, register)
+				}
+			}))
+			if !slices.Equal(seen, []gateway.OIN{peerA, peerB}) {
+				t.Errorf("got %v, want both", seen)
+			}
+		}
 	}
 }

@@ -161,7 +161,7 @@ type PeerStatus struct {
 	Oldest       time.Time      // of all that waits or is held
 	Later        gateway.Reason // why it takes some of what waits only later, by its last receipts
 	Kept         Kept           // of what it sent
-	Hello        *gateway.Hello // last seen
+	Hello        *gateway.Hello // last seen; to be read only
 	HelloAt      time.Time
 }
 
