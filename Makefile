@@ -48,6 +48,7 @@ model: ## every order of events between the two sides of a referral, by the mode
 	docs/model/check.sh
 	$(GO) test -count=1 -v -run='^TestRestoredReferralConverges$$' ./gateway -events=8
 	$(GO) test -count=1 -v -run='^TestReferralConvergesAfterRestores$$' ./gateway -rapid.checks=20000
+	$(GO) test -count=1 -v -run='^TestReferralsConvergeAfterRestores$$' ./gateway/store -rapid.checks=2000
 
 SECONDS ?= 60
 bench: build ## what each part costs, then what two nodes do together (docs/performance.md)

@@ -276,6 +276,13 @@ func inboundOf(t rapid.TB, from *node, to gateway.OIN, o store.Outgoing) store.I
 	case gateway.KindHandover:
 		effect.Handover = &gateway.Handover{}
 		err = json.Unmarshal(o.Data, effect.Handover)
+	case gateway.KindSubjectRequest:
+		effect.Rights = &gateway.SubjectRequest{}
+		err = json.Unmarshal(o.Data, effect.Rights)
+	case gateway.KindSubjectAnswer:
+		effect.Answer = &gateway.SubjectAnswer{}
+		err = json.Unmarshal(o.Data, effect.Answer)
+		effect.Signed = string(o.Data)
 	default:
 		return in
 	}
