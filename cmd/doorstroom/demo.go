@@ -46,7 +46,7 @@ All of it is made up, and gone afterwards unless you name a folder.`,
 		},
 	}
 	cmd.Flags().StringVar(&name, "scenario", name, "which region: "+strings.Join(scenario.Names(), ", "))
-	cmd.Flags().BoolVar(&d.Once, "once", false, "end when all has been shown and checked; it fails if a node holds what it should not")
+	cmd.Flags().BoolVar(&d.Once, "once", false, "end when all has been shown and checked; it fails if a node holds what it should not, or the people referred do not get where they should")
 	cmd.Flags().StringVar(&d.Dir, "dir", "", "folder for the nodes, which stays (default: one that is removed at the end)")
 	return cmd
 }

@@ -115,6 +115,30 @@ func TestDemoOnce(t *testing.T) {
 	}
 }
 
+// TestDemoTellsWhatIsMissing: where the three people cannot be shown as the scenario
+// promises, the demo fails, and says what there is not.
+func TestDemoTellsWhatIsMissing(t *testing.T) {
+	full, err := load(t).WithFile("smile/aanbod.csv", ";15;12;5;5;5;4;5;3;", ";15;13;5;5;5;5;5;3;")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const alblasserdam, molenlanden = "00000099000000003000", "00000099000000005000"
+	for name, c := range map[string]struct {
+		scenario *scenario.Scenario
+		says     string
+	}{
+		"no alternative":    {load(t).WithStory(scenario.Story{By: alblasserdam, Elsewhere: "gm0523"}), "Sam heeft geen alternatief"},
+		"nothing to refer":  {load(t).WithStory(scenario.Story{By: molenlanden, Elsewhere: "gm0610"}), "van de drie mensen die verwezen worden is niets getoond"},
+		"nobody to release": {full, "niemand heeft op ma-ochtend een plek die vrijgegeven kan worden voor Sam"},
+	} {
+		d := demo(t, io.Discard)
+		d.Scenario, d.Once = c.scenario, true
+		if err := d.Run(t.Context()); gateway.KindOf(err) != gateway.Internal || !strings.Contains(gateway.SafeMessage(err), c.says) {
+			t.Errorf("%s: got %v, want %q", name, err, c.says)
+		}
+	}
+}
+
 func TestDemoRunsUntilItIsStopped(t *testing.T) {
 	reader, writer := io.Pipe()
 	d := demo(t, writer)

@@ -30,14 +30,15 @@ type wanted struct {
 
 // referrals lets a consulent refer three made-up people to a company: one starts
 // after a warm handover, one meets a full allotment and has a place once another
-// party releases one, and of one a cancellation crosses the end. Where the scenario has no such places nothing is shown.
+// party releases one, and of one a cancellation crosses the end. Where the scenario
+// has no such places nothing is shown; it is an error if it has a story.
 func (d Demo) referrals(ctx context.Context, running []*process, to *process) error {
 	for _, by := range running {
 		free, full, err := placesOf(ctx, by, to)
 		if err != nil {
 			return err
 		}
-		if by == to || len(free) < 2 || len(full) == 0 {
+		if by == to || len(free) < 2 || len(full) == 0 || d.Scenario.story != nil && d.Scenario.story.By != by.OIN {
 			continue
 		}
 		fmt.Fprintf(d.Out, "\n%s\n\n", underline("Een consulent van "+by.Name+" verwijst drie mensen (verzonnen)"))
@@ -52,7 +53,16 @@ func (d Demo) referrals(ctx context.Context, running []*process, to *process) er
 		}
 		return nil
 	}
-	return nil
+	return d.lacking("van de drie mensen die verwezen worden is niets getoond: er is geen partij met twee vrije plekken en een volle toedeling bij %s", to.Name)
+}
+
+// lacking is the error of what the story of the scenario should have and has not;
+// without a story nothing lacks.
+func (d Demo) lacking(format string, args ...any) error {
+	if d.Scenario.story == nil {
+		return nil
+	}
+	return gateway.Errorf(gateway.Internal, "er ontbreekt iets in de demonstratie: "+format, args...)
 }
 
 // placesOf lists where a party's own allotments at a company have a place, and
@@ -164,7 +174,7 @@ func (s *story) placed(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("%s hands over: %w", s.by.Name, err)
 			}
-			return s.both(ctx, gateway.HandedOver)
+			return s.handedOver(ctx)
 		},
 		func() error {
 			return s.step(ctx, gateway.ActStart, gateway.Started, "", gateway.DateOf(time.Now()))
@@ -173,6 +183,22 @@ func (s *story) placed(ctx context.Context) error {
 		if err := do(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// handedOver waits until the company has what was handed over: whom it is about, and
+// nothing that its referrer did not say.
+func (s *story) handedOver(ctx context.Context) error {
+	if err := s.both(ctx, gateway.HandedOver); err != nil {
+		return err
+	}
+	there, err := s.to.local.Referral(ctx, s.referral)
+	if err != nil {
+		return fmt.Errorf("ask %s about a referral: %w", s.to.Name, err)
+	}
+	if there.Handover == nil || there.Handover.Name != s.name+" Verzonnen" {
+		return gateway.Errorf(gateway.Internal, "%s heeft niet wat %s van %s overdroeg", s.to.Name, s.by.Name, s.name)
 	}
 	return nil
 }
@@ -215,7 +241,7 @@ func (s *story) placedLater(ctx context.Context) error {
 	}
 	if giver == nil {
 		s.say("niemand anders heeft op %s een plek over", s.dagdeel)
-		return nil
+		return s.d.lacking("niemand heeft op %s een plek die vrijgegeven kan worden voor %s", s.dagdeel, s.name)
 	}
 	done, err := giver.local.AskAllotment(ctx, desk.NewShift{
 		Provider: s.to.OIN, Offer: s.offer.Offer, Shifts: []gateway.Shift{{From: allotment, Dagdeel: s.dagdeel, Places: 1}},
@@ -253,14 +279,15 @@ func (s *story) alternative(ctx context.Context) error {
 	}
 	for _, group := range found.Groups {
 		for _, f := range group.Found {
-			if group.Group == search.Elsewhere && f.Ride != nil {
+			wanted := s.d.Scenario.story == nil || s.d.Scenario.story.Elsewhere == f.Gemeente
+			if group.Group == search.Elsewhere && f.Ride != nil && wanted {
 				s.say("alternatief: %s bij %s: %s", f.Offer, f.ProviderName, f.Text)
 				return nil
 			}
 		}
 	}
 	s.say("in andere gemeenten is binnen %d km fietsen niets te vinden", mostKm)
-	return nil
+	return s.d.lacking("%s heeft geen alternatief in een andere gemeente dat binnen %d km te fietsen is", s.name, mostKm)
 }
 
 // unused finds a party with an allotment of its own in the same offer, of which a

@@ -45,6 +45,7 @@ func Names() []string { return []string{"drechtsteden", "groningen", "zoetermeer
 type Scenario struct {
 	title, signer string
 	members       []Member
+	story         *Story
 	files         fs.FS
 	schema        *schema.Validator
 }
@@ -59,6 +60,13 @@ type Member struct {
 	Contact   gateway.Functional `yaml:"contact"`
 	Mandates  []gateway.Mandate  `yaml:"mandates"`
 	Source    string             `yaml:"source"` // its export; empty for a party that offers nothing
+}
+
+// Story is what a scenario must be able to show of three made-up people who are
+// referred; it is why the places in it are divided as they are.
+type Story struct {
+	By        gateway.OIN      `yaml:"by"`        // who refers them to the first company
+	Elsewhere gateway.Gemeente `yaml:"elsewhere"` // where the one who meets a full allotment has an alternative
 }
 
 // Load reads a scenario. NotFound if there is none of that name.
@@ -77,6 +85,7 @@ func Load(name string) (*Scenario, error) {
 	var file struct {
 		Title   string   `yaml:"title"`
 		Signer  string   `yaml:"signer"`
+		Story   *Story   `yaml:"story"`
 		Parties []Member `yaml:"parties"`
 	}
 	if err := yaml.Load(data, &file, yaml.WithKnownFields()); err != nil {
@@ -86,7 +95,7 @@ func Load(name string) (*Scenario, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile schemas: %w", err)
 	}
-	return &Scenario{title: file.Title, signer: file.Signer, members: file.Parties, files: sub, schema: validator}, nil
+	return &Scenario{title: file.Title, signer: file.Signer, members: file.Parties, story: file.Story, files: sub, schema: validator}, nil
 }
 
 // Members are the parties, in the order in which people are told of them.
