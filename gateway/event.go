@@ -21,9 +21,17 @@ const (
 	EventNotDelivered     EventType = "nl.doorstroom.not-delivered.v1" // a message was refused, is held, or was given up
 	EventImportHeld       EventType = "nl.doorstroom.import-held.v1"
 	EventOffersChanged    EventType = "nl.doorstroom.offers-changed.v1" // of another party
-	EventRestored         EventType = "nl.doorstroom.restored.v1"       // the database was put back from a backup
-	EventsMissed          EventType = "nl.doorstroom.events-missed.v1"  // older ones are not kept any more
-	EventTest             EventType = "nl.doorstroom.webhook-test.v1"
+
+	// About a request to release or swap places of allotments, at its provider and at
+	// who asks or gives.
+	EventAllotmentProposed  EventType = "nl.doorstroom.allotment-proposed.v1"
+	EventAllotmentSigned    EventType = "nl.doorstroom.allotment-signed.v1" // by one more, and others have yet to
+	EventAllotmentCommitted EventType = "nl.doorstroom.allotment-committed.v1"
+	EventAllotmentEnded     EventType = "nl.doorstroom.allotment-ended.v1" // without being in force, or no longer
+
+	EventRestored EventType = "nl.doorstroom.restored.v1"      // the database was put back from a backup
+	EventsMissed  EventType = "nl.doorstroom.events-missed.v1" // older ones are not kept any more
+	EventTest     EventType = "nl.doorstroom.webhook-test.v1"
 )
 
 // EventTypes lists every type that is kept. EventsMissed and EventTest are made
@@ -31,7 +39,8 @@ const (
 func EventTypes() []EventType {
 	return []EventType{
 		EventReferralReceived, EventReferralChanged, EventReferralAnswered, EventReferralFailed, EventHandoverReceived,
-		EventReferralErased, EventNotDelivered, EventImportHeld, EventOffersChanged, EventRestored,
+		EventReferralErased, EventNotDelivered, EventImportHeld, EventOffersChanged,
+		EventAllotmentProposed, EventAllotmentSigned, EventAllotmentCommitted, EventAllotmentEnded, EventRestored,
 	}
 }
 
@@ -46,6 +55,8 @@ func (t EventType) Operation() Operation {
 		return OpListReferrals
 	case EventOffersChanged:
 		return OpReceivedOffers
+	case EventAllotmentProposed, EventAllotmentSigned, EventAllotmentCommitted, EventAllotmentEnded:
+		return OpListAllotments
 	}
 	return OpStatus
 }
@@ -54,22 +65,25 @@ func (t EventType) Operation() Operation {
 // a person. Which of it there is depends on the type; whoever wants to know more
 // asks for it.
 type EventData struct {
-	Referral  string         `json:"referral,omitempty"`
-	Side      Side           `json:"side,omitempty"`  // of this node in the referral
-	Party     OIN            `json:"party,omitempty"` // the other one
-	Principal OIN            `json:"principal,omitempty"`
-	Number    uint64         `json:"number,omitempty"` // of the state
-	Status    ReferralStatus `json:"status,omitempty"`
-	Owner     OIN            `json:"owner,omitempty"` // whose the next step is
-	Due       Date           `json:"due,omitempty"`   // of the next step
-	Asked     ReferralAct    `json:"asked,omitempty"` // by this node, and not answered yet
-	Answer    AnswerResult   `json:"answer,omitempty"`
-	Kind      string         `json:"kind,omitempty"`  // of messages
-	State     DeliveryState  `json:"state,omitempty"` // of those messages
-	Count     int            `json:"count,omitempty"`
-	Offers    []string       `json:"offers,omitempty"` // subjects of offers of Party, the first few of Count
-	After     string         `json:"after,omitempty"`  // what was missed lies between these
-	Until     string         `json:"until,omitempty"`
+	Referral      string          `json:"referral,omitempty"`
+	Side          Side            `json:"side,omitempty"`  // of this node in the referral
+	Party         OIN             `json:"party,omitempty"` // the other one
+	Principal     OIN             `json:"principal,omitempty"`
+	Number        uint64          `json:"number,omitempty"` // of the state
+	Status        ReferralStatus  `json:"status,omitempty"`
+	Owner         OIN             `json:"owner,omitempty"` // whose the next step is
+	Due           Date            `json:"due,omitempty"`   // of the next step
+	Asked         ReferralAct     `json:"asked,omitempty"` // by this node, and not answered yet
+	Answer        AnswerResult    `json:"answer,omitempty"`
+	Kind          string          `json:"kind,omitempty"`  // of messages
+	State         DeliveryState   `json:"state,omitempty"` // of those messages
+	Count         int             `json:"count,omitempty"`
+	Offers        []string        `json:"offers,omitempty"`        // subjects of offers of Party, the first few of Count
+	Request       string          `json:"request,omitempty"`       // about allotments
+	Offer         string          `json:"offer,omitempty"`         // whose allotments that is about
+	RequestStatus AllotmentStatus `json:"requestStatus,omitempty"` // where that request stands; Count have yet to sign it
+	After         string          `json:"after,omitempty"`         // what was missed lies between these
+	Until         string          `json:"until,omitempty"`
 }
 
 // EventPosition is the place of an event in the log of a node: numbers rise by

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,9 +44,9 @@ func newEventsListCommand(a *app) *cobra.Command {
 		Use:   "list",
 		Short: "List what happened, oldest first",
 		Long: `List events: referrals that came in, changed or were answered, messages that
-did not arrive, imports that are held, offers of others that changed. An event
-has ids, codes and dates only, and you see those of which you may ask in another
-way. With --after you get what came after an event. Types are:
+did not arrive, imports that are held, offers of others that changed, requests to
+release or swap places of allotments. An event has ids, codes and dates only, and
+you see those of which you may ask in another way. With --after you get what came after an event. Types are:
 
 ` + eventTypes(),
 		Example: `  doorstroom events list
@@ -86,7 +87,7 @@ func (a *app) showEvents(page desk.EventPage) error {
 	for _, e := range page.Events {
 		rows = append(rows, eventRow(e))
 	}
-	if err := writeTable(a.stdout, []column{{"ID", 0}, {"AT", 0}, {"TYPE", 0}, {"REFERRAL", 0}, {"PARTY", 0}, {"WHAT", 60}}, rows); err != nil {
+	if err := writeTable(a.stdout, []column{{"ID", 0}, {"AT", 0}, {"TYPE", 0}, {"ABOUT", 0}, {"PARTY", 0}, {"WHAT", 60}}, rows); err != nil {
 		return err
 	}
 	if page.More {
@@ -97,7 +98,7 @@ func (a *app) showEvents(page desk.EventPage) error {
 
 func eventRow(e gateway.CloudEvent) []string {
 	d := e.Data
-	what := []string{string(d.Status), string(d.State), d.Kind, string(d.Answer)}
+	what := []string{string(d.Status), string(d.RequestStatus), string(d.State), d.Kind, string(d.Answer)}
 	if d.Asked != "" {
 		what = append(what, "asked: "+string(d.Asked))
 	}
@@ -113,7 +114,7 @@ func eventRow(e gateway.CloudEvent) []string {
 			said = append(said, part)
 		}
 	}
-	return []string{e.ID, when(e.Time), e.Type.Name(), shortReferral(d.Referral), string(d.Party), strings.Join(said, ", ")}
+	return []string{e.ID, when(e.Time), e.Type.Name(), shortReferral(cmp.Or(d.Referral, d.Request)), string(d.Party), strings.Join(said, ", ")}
 }
 
 func newEventsFollowCommand(a *app) *cobra.Command {

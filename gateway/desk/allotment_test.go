@@ -1,6 +1,8 @@
 package desk_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/desk"
 	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
 	"github.com/doorstroom/doorstroom/gateway/journal"
+	"github.com/doorstroom/doorstroom/gateway/schema"
 )
 
 // sharers are a provider, two gemeenten with an allotment each, and one that has
@@ -232,4 +235,84 @@ func TestShiftWaitsForPeers(t *testing.T) {
 		time.Sleep(time.Hour)
 		s.stands(q.ID, gateway.ShiftCommitted, gt.Smile, gt.Alblasserdam, gt.Dordrecht)
 	})
+}
+
+// The programs of each party hear of a request what there is to know: once, without
+// who typed it, and nobody else does.
+func TestShiftEvents(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		s := newSharers(t)
+		at := s.ask(gt.Dordrecht, gateway.Shift{From: "dordrecht", Dagdeel: "ma-ochtend", Places: 1})
+		committed := s.ask(gt.Alblasserdam, toAlblasserdam(1), gateway.Shift{Dagdeel: "ma-ochtend", To: "alblasserdam", Places: 1})
+		time.Sleep(time.Minute)
+		s.answer(gt.Dordrecht, committed.ID, true)
+		time.Sleep(time.Minute)
+		s.answer(gt.Smile, committed.ID, true)
+		refused := s.ask(gt.Alblasserdam, toAlblasserdam(1))
+		lapsed, err := s.Node(gt.Alblasserdam).Desk.AskShift(t.Context(), consulent(), desk.NewShift{
+			Offer: "groen", Shifts: []gateway.Shift{toAlblasserdam(1)}, Days: 1,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		s.answer(gt.Dordrecht, refused.ID, false)
+		time.Sleep(25 * time.Hour)
+		for id, want := range map[string]string{
+			committed.ID: "proposed:wacht-op-handtekening:2 signed:wacht-op-handtekening:1 committed:vastgelegd:0",
+			refused.ID:   "proposed:wacht-op-handtekening:1 ended:geweigerd:1",
+			lapsed.ID:    "proposed:wacht-op-handtekening:1 ended:verlopen:1",
+			at.ID:        "proposed:vastgelegd:0 committed:vastgelegd:0",
+		} {
+			parties := []gateway.OIN{gt.Smile, gt.Dordrecht, gt.Alblasserdam}
+			if id == at.ID {
+				parties = parties[:2]
+			}
+			for _, oin := range parties {
+				if got := s.shiftEvents(oin, id); got != want {
+					t.Errorf("%s: got %s, want %s", oin, got, want)
+				}
+			}
+			if got := s.shiftEvents(gt.Sliedrecht, id); got != "" {
+				t.Errorf("Sliedrecht: got %s, want nothing", got)
+			}
+		}
+		for _, role := range gateway.Roles() {
+			caller := gateway.Caller{Name: "iemand", Roles: []gateway.Role{role}}
+			page, err := s.Node(gt.Smile).Desk.Events(t.Context(), caller, desk.EventQuery{})
+			has := slices.ContainsFunc(page.Events, func(e gateway.CloudEvent) bool { return e.Data.Request != "" })
+			if may := caller.May(gateway.OpListAllotments); err != nil || has != may {
+				t.Errorf("%s: got %t, %v, want %t", role, has, err, may)
+			}
+		}
+	})
+}
+
+// shiftEvents are those of one request at a node, each as it fits the schema.
+func (s sharers) shiftEvents(oin gateway.OIN, id string) string {
+	s.t.Helper()
+	valid, err := schema.New()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	page, err := s.Node(oin).Desk.Events(s.t.Context(), gt.Everyone(), desk.EventQuery{Limit: 1000})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var all []string
+	for _, e := range page.Events {
+		if e.Data.Request != id {
+			continue
+		}
+		all = append(all, fmt.Sprintf("%s:%s:%d", strings.TrimPrefix(e.Type.Name(), "allotment-"), e.Data.RequestStatus, e.Data.Count))
+		raw, err := json.Marshal(e.Data)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if wrong, err := valid.Validate("event", raw); err != nil || len(wrong) > 0 || e.Subject != id || e.Data.Offer != "groen" {
+			s.t.Errorf("got %s, %v %v; want an event that fits its schema", raw, wrong, err)
+		}
+	}
+	return strings.Join(all, " ")
 }

@@ -101,6 +101,11 @@ func (t *txn) roomForHeard(provider gateway.OIN) error {
 }
 
 func (t *txn) keepHeard(h HeardShift, outcome string, entry journal.Entry) error {
+	known, _, err := t.heardShift(h.Request.ID)
+	if err != nil {
+		return err
+	}
+	t.shiftChanged(h.Request.Provider, h.Request.Offer, known.State, h.State)
 	t.put(table{name: tableShiftsHeard}, []byte(h.Request.ID), encodeJSON(h))
 	if entry.Kind == "" {
 		entry.Kind = journal.KindAllotmentRequest

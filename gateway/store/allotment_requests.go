@@ -281,6 +281,11 @@ func (t *txn) keepShift(r *gateway.AllotmentRequest, entry journal.Entry) error 
 		}
 	}
 	r.Number++
+	known, _, err := t.knownShift(r.ID)
+	if err != nil {
+		return err
+	}
+	t.shiftChanged(r.Asked, r.Offer, known.State(0), r.State(0))
 	t.put(table{name: tableShifts}, []byte(r.ID), encodeJSON(r))
 	if entry.Kind == "" {
 		entry.Kind = journal.KindAllotmentRequest
