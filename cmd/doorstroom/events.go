@@ -46,7 +46,8 @@ func newEventsListCommand(a *app) *cobra.Command {
 		Long: `List events: referrals that came in, changed or were answered, messages that
 did not arrive, imports that are held, offers of others that changed, requests to
 release or swap places of allotments. An event has ids, codes and dates only, and
-you see those of which you may ask in another way. With --after you get what came after an event. Types are:
+you see those of which you may ask in another way. With --after you get what came
+after an event. Types are:
 
 ` + eventTypes(),
 		Example: `  doorstroom events list
