@@ -38,6 +38,15 @@ type SubjectCounts struct {
 	Overdue int `json:"overdue"` // of these, the answer was due before today
 	Mine    int `json:"mine"`    // of these, the answer is for this node to give
 	OurLate int `json:"ourLate"` // overdue, and the answer is for this node to give
+
+	Asked    SubjectCount `json:"-"` // by this node
+	Received SubjectCount `json:"-"`
+}
+
+// SubjectCount is of those in one direction.
+type SubjectCount struct {
+	Open, Late int
+	DaysLeft   int // until the first must be answered, at most gateway.SubjectMonth
 }
 
 // SubjectCounts counts on a day.
@@ -46,11 +55,17 @@ func (d *Desk) SubjectCounts(ctx context.Context, day gateway.Date) (c SubjectCo
 	if err != nil {
 		return c, fmt.Errorf("read requests of inhabitants: %w", err)
 	}
+	c.Asked.DaysLeft, c.Received.DaysLeft = gateway.SubjectMonth, gateway.SubjectMonth
 	for _, r := range all {
 		l := d.subjectLine(r, day)
 		if !l.Open {
 			continue
 		}
+		one := &c.Received
+		if l.Asked {
+			one = &c.Asked
+		}
+		one.add(l, day)
 		c.Open++
 		if l.Mine {
 			c.Mine++
@@ -63,6 +78,18 @@ func (d *Desk) SubjectCounts(ctx context.Context, day gateway.Date) (c SubjectCo
 		}
 	}
 	return c, nil
+}
+
+func (c *SubjectCount) add(l SubjectLine, day gateway.Date) {
+	c.Open++
+	if l.Overdue {
+		c.Late++
+	}
+	due, err := time.Parse(time.DateOnly, string(l.Due))
+	today, err2 := time.Parse(time.DateOnly, string(day))
+	if err == nil && err2 == nil {
+		c.DaysLeft = min(c.DaysLeft, int(due.Sub(today)/(24*time.Hour)))
+	}
 }
 
 // subjectAlarms tell how many answers to requests of inhabitants are overdue.

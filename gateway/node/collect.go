@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/desk"
 	"github.com/doorstroom/doorstroom/gateway/exchange"
 	"github.com/doorstroom/doorstroom/gateway/store"
 )
@@ -165,6 +166,15 @@ func (n *Node) collectStored(ctx context.Context, s sample) error {
 	s.send("referrals_overdue", float64(count.Overdue))
 	s.send("referrals_late", float64(count.Late))
 	s.send("referrals_awaited", float64(count.Awaited))
+	rights, err := n.Desk.SubjectCounts(ctx, gateway.DateOf(s.now))
+	if err != nil {
+		return err
+	}
+	for direction, one := range map[string]desk.SubjectCount{"asked": rights.Asked, "received": rights.Received} {
+		s.send("rights_open", float64(one.Open), direction)
+		s.send("rights_late", float64(one.Late), direction)
+		s.send("rights_left_seconds", float64(one.DaysLeft*24*60*60), direction)
+	}
 	backup, ok, err := n.Store.LastBackup(ctx)
 	if err != nil {
 		return err

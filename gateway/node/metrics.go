@@ -77,6 +77,10 @@ func Metrics() []Metric {
 		{"doorstroom_referrals_late", gauge, "Of these, how many are overdue by more than 5 working days.", nil},
 		{"doorstroom_referrals_awaited", gauge, "Of these, how many were put back from a backup and wait for the nodes of their referrers to say what they know.", nil},
 
+		{"doorstroom_rights_open", gauge, "Requests for inhabitants that have no answer: of other parties (received) and of this node (asked).", []string{"direction"}},
+		{"doorstroom_rights_late", gauge, "Of these, how many had to be answered before today.", []string{"direction"}},
+		{"doorstroom_rights_left_seconds", gauge, "Until the day by which the first of these must be answered, in whole days, below 0 if it is past; 31 days if none must be sooner.", []string{"direction"}},
+
 		{"doorstroom_logboek_entries_total", counter, "Entries of the journal since start that the receiver of logboek.endpoint took (taken), and tries that failed (failed).", []string{"outcome"}},
 		{"doorstroom_logboek_lag_entries", gauge, "Entries of the journal that the receiver of logboek.endpoint has not taken yet.", nil},
 		{"doorstroom_logboek_lag_seconds", gauge, "Age of the oldest of these; 0: none.", nil},
