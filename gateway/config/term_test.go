@@ -45,3 +45,20 @@ func TestClosings(t *testing.T) {
 		}
 	}
 }
+
+// TestRights: what may be erased without anybody, and for how long the other side may
+// take to answer, is one of a few things, and said so.
+func TestRights(t *testing.T) {
+	for line, want := range map[string]string{
+		"answer: 20 werkdagen, erase: ask":       "",
+		"answer: 20 werkdagen, erase: automatic": "",
+		"answer: 20 werkdagen, erase: Automatic": "rights.erase: expected ask or automatic",
+		"answer: 20 werkdagen, erase: true":      "rights.erase",
+		"answer: 3 maanden, erase: ask":          "rights.answer: expected a term of at most a month",
+	} {
+		_, err := config.Parse("x.yaml", []byte(minimal+"\nrights: {"+line+"}\n"))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(gateway.SafeMessage(err), want) {
+			t.Errorf("%s: got %v, want %q", line, err, want)
+		}
+	}
+}

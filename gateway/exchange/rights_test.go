@@ -75,6 +75,13 @@ func TestErasureIsAskedAndDone(t *testing.T) {
 		if !there.Mine || there.Request != mine.Request || there.Due != mine.Due || !mine.Open || mine.Mine {
 			t.Fatalf("got %+v at the provider and %+v at the gemeente, want one request for the provider to answer", there, mine)
 		}
+		for oin, want := range map[gateway.OIN][2]int{gt.Smile: {0, 1}, gt.Alblasserdam: {1, 0}} {
+			late := gateway.DateOf(time.Now().AddDate(0, 2, 0))
+			c, err := f.Node(oin).Desk.SubjectCounts(t.Context(), late)
+			if got := [2]int{c.Asked.Late, c.Received.Late}; err != nil || got != want || min(c.Asked.DaysLeft, c.Received.DaysLeft) >= 0 {
+				t.Errorf("%s after two months: got %+v, %v, want %v late, and no days left", oin, c, err, want)
+			}
+		}
 		detail, err := f.Node(gt.Smile).Desk.ReadSubject(t.Context(), gt.Everyone(), there.Request)
 		if err != nil || detail.Explanation != words {
 			t.Errorf("got %+v, %v, want what was said", detail, err)
@@ -210,4 +217,35 @@ func TestStrangersAreToldNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestErasureIsAutomatic: with rights.erase: automatic what has ended is erased when
+// its other side asks, without anybody; with ask, its default, somebody answers.
+func TestErasureIsAutomatic(t *testing.T) {
+	for how, automatic := range map[string]bool{"automatic": true, "ask": false} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			gt.Bubble(t, func(t *testing.T) {
+				f := newReferring(t)
+				f.SetConfig(gt.Smile, "erase: ask", "erase: "+how)
+				goesOn, id := f.refer(gt.Alblasserdam, "K-2026-18"), f.handedOver()
+				f.ended(id)
+				f.ask(gt.Alblasserdam, desk.SubjectAsk{Referrals: []string{id, goesOn}, Act: gateway.Erase, Ground: "niet-meer-nodig"})
+				time.Sleep(48 * time.Hour)
+				if _, err := f.Node(gt.Smile).Desk.ReadReferral(t.Context(), gt.Everyone(), id); (gateway.KindOf(err) == gateway.NotFound) != automatic {
+					t.Errorf("what has ended: got %v, want it erased: %t", err, automatic)
+				}
+				f.read(gt.Smile, goesOn)
+				list, err := f.Node(gt.Alblasserdam).Desk.ListSubject(t.Context(), gt.Everyone())
+				if err != nil || len(list) != 2 {
+					t.Fatalf("got %+v, %v, want two requests", list, err)
+				}
+				for _, l := range list {
+					if done := l.Result == gateway.SubjectDone; done != (automatic && l.Referral == id) || l.Open == done {
+						t.Errorf("got %+v, want only what has ended answered, and that %t", l, automatic)
+					}
+				}
+			})
+		})
+	}
 }
