@@ -13,28 +13,34 @@ import (
 
 // giveBack queues for a provider, of which an incarnation was heard, the last
 // state that it signed, which it may have lost with a restore. What is open is
-// asked again when it has answered. The caller writes row.
+// asked again when it has answered. What it has erased when it was asked to it does
+// not get again. The caller writes row.
 func (t *txn) giveBack(row *followedRow, incarnation uint64, basis Basis) error {
-	if !row.canGiveBack() {
+	gone, all, err := t.erasedThere(keyOf(row.Follow.ID))
+	if err != nil {
+		return err
+	}
+	if !row.canGiveBack() || all {
 		row.Forgotten = true
 		return nil
 	}
+	need := row.Need.Erased(gone)
 	row.Recovering, row.Gave = formatID(t.newID()), incarnation
 	q := gateway.ReferralRequest{
 		Referral: row.Follow.ID, Request: row.Recovering, Act: gateway.ActRecover, Seen: row.Follow.Number, Incarnation: incarnation,
-		Need: row.Need, State: row.Signed,
+		Need: &need, State: row.Signed,
 	}
 	if err := t.readable(row.Follow.Provider, &q.Incarnation); err != nil {
 		return err
 	}
-	err := t.queueSealed(queuedReferral{
+	err = t.queueSealed(queuedReferral{
 		to: row.Follow.Provider, principal: row.Follow.Principal, kind: gateway.KindReferral, subject: keyOf(row.Follow.ID).subject(),
 		basis: basis, value: q,
 	})
 	if err != nil {
 		return err
 	}
-	return t.recordAsked(row, journal.Entry{}, string(gateway.ActRecover), fieldsOf(row.Need))
+	return t.recordAsked(row, journal.Entry{}, string(gateway.ActRecover), fieldsOf(&need))
 }
 
 func (r *followedRow) canGiveBack() bool { return r.Need != nil && r.Signed != "" }

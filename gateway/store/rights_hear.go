@@ -193,6 +193,30 @@ func (t *txn) rightsEnded(subject string, state gateway.DeliveryState) error {
 	return t.putRights(key, row, rightsText{})
 }
 
+// erasedThere are the fields of a referral that its other side says it has erased
+// because this node asked; all tells whether that is all of it.
+func (t *txn) erasedThere(of referralKey) (fields []gateway.Field, all bool, err error) {
+	keys, err := rightsOf(t, of)
+	for _, key := range keys {
+		if err != nil {
+			return nil, false, err
+		}
+		var row *rightsRow
+		row, err = readRights(t, t.vault, key)
+		if row == nil || !row.Asked || row.Orphan || row.Request.Act != gateway.Erase || row.Answer == nil {
+			continue
+		}
+		switch {
+		case row.Answer.Result == gateway.SubjectPartly:
+			fields = append(fields, row.Answer.Fields...)
+		case row.Answer.Result == gateway.SubjectDone:
+			all = all || len(row.Request.Fields) == 0
+			fields = append(fields, row.Request.Fields...)
+		}
+	}
+	return fields, all, err
+}
+
 // reconcileRights queues again for a party what it may have lost: open requests,
 // restrictions that it has said it holds where it was restored since, and answers
 // given since a moment. It gives the number of messages.
