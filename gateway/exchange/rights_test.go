@@ -249,3 +249,39 @@ func TestErasureIsAutomatic(t *testing.T) {
 		})
 	}
 }
+
+// TestRequestWaitsForThePeersUpgrade: a party whose program does not know requests
+// of inhabitants yet gets them once it does. Until then who asked sees that it is
+// open, until when, and for what it waits.
+func TestRequestWaitsForThePeersUpgrade(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newReferring(t)
+		id := f.handedOver()
+		older := copyOf(t)
+		delete(older, "subject-request.v1.json")
+		delete(older, "subject-answer.v1.json")
+		f.SetAge(gt.Smile, gt.Age{Schemas: older})
+		f.Settled(time.Hour)
+		f.ask(gt.Alblasserdam, desk.SubjectAsk{Referrals: []string{id}, Act: gateway.Restrict, Ground: "juistheid-betwist"})
+		time.Sleep(time.Hour)
+		if got := f.request(gt.Alblasserdam); !got.Open || got.Due == "" || got.Overdue || got.Outcome != "Nog geen antwoord" {
+			t.Errorf("got %+v, want it open, with its term", got)
+		}
+		if got, want := notesOf(f.Federation, gt.Alblasserdam, gt.Smile), "subject-request"; !strings.Contains(got, want) || !strings.HasSuffix(got, ": 1 message waits") {
+			t.Errorf("got %q, want that it takes no %s, and that one waits", got, want)
+		}
+		if list, err := f.Node(gt.Smile).Desk.ListSubject(t.Context(), gt.Everyone()); err != nil || len(list) != 0 {
+			t.Errorf("at the older: got %+v, %v, want nothing", list, err)
+		}
+		f.SetAge(gt.Smile, gt.Age{})
+		time.Sleep(time.Hour)
+		f.answerOpen(gt.Smile, gateway.SubjectDone)
+		if got := f.request(gt.Alblasserdam); got.Open || got.Result != gateway.SubjectDone {
+			t.Errorf("after the upgrade: got %+v, want it answered", got)
+		}
+		if got := notesOf(f.Federation, gt.Alblasserdam, gt.Smile); got != "" {
+			t.Errorf("after the upgrade: got note %q, want none", got)
+		}
+	})
+}
