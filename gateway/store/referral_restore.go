@@ -148,7 +148,8 @@ func (t *txn) stillFree(r *gateway.Referral) (bool, error) {
 }
 
 // confirmReferrals is for a party that says that it has given back all that it
-// knows: what it gave nothing back of can go on.
+// knows: what it gave nothing back of can go on. It may know none of that because it
+// was restored as well, and is told where all stands once more.
 func (t *txn) confirmReferrals(x *index, party gateway.OIN) error {
 	life, err := readLife(t)
 	if err != nil {
@@ -172,6 +173,11 @@ func (t *txn) confirmReferrals(x *index, party gateway.OIN) error {
 	if n == 0 {
 		return nil
 	}
+	peer, err := t.peer(party)
+	if err != nil {
+		return err
+	}
+	peer.Referrals = true
 	return t.record(journal.Entry{Kind: journal.KindReferralsReconciled, Party: party, Count: n})
 }
 
