@@ -310,7 +310,7 @@ func (w *worker) deliver(ctx, cut context.Context, end func(), now time.Time, pa
 func (w *worker) settle(ctx context.Context, due []store.Outgoing, digests []string, r gateway.Receipts) time.Duration {
 	now := w.e.now()
 	settlements := make([]store.Settlement, len(due))
-	var entries []journal.Entry
+	entries := make([]journal.Entry, 0, len(due))
 	full := false
 	for i, o := range due {
 		event := gateway.EventOf(r.Items[i].Outcome)

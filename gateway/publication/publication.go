@@ -70,7 +70,7 @@ func New(self gateway.OIN, secret []byte, s *store.Store, v *schema.Validator, r
 
 // Change is what an import does to the own offers.
 type Change struct {
-	Put    []store.OwnOffer
+	Put    []store.OwnOffer // Publish brings their sampling up to now
 	Delete []store.OwnOffer
 	Import *store.ImportState
 	Fresh  bool                               // the import is a full export of its source
@@ -110,15 +110,14 @@ func (p *Publisher) Publish(ctx context.Context, now time.Time, c Change) (Resul
 		return Result{}, err
 	}
 	for i := range c.Put {
-		one := item{OwnOffer: c.Put[i], subject: subjects.offer(c.Put[i].Offer.ID), put: true}
-		if err := p.sample(ctx, now, &one.OwnOffer, taken); err != nil {
+		if err := p.sample(ctx, now, &c.Put[i], taken); err != nil {
 			return Result{}, err
 		}
-		items = append(items, one)
+		items = append(items, item{OwnOffer: &c.Put[i], subject: subjects.offer(c.Put[i].Offer.ID), put: true})
 	}
 	for _, gone := range c.Delete {
 		gone.Offer.ValidUntil = past // planned as over: withdrawn wherever it was shown
-		items = append(items, item{OwnOffer: gone, subject: subjects.offer(gone.Offer.ID), deleted: true})
+		items = append(items, item{OwnOffer: &gone, subject: subjects.offer(gone.Offer.ID), deleted: true})
 	}
 	plan := p.newPlan(now)
 	plan.account = true
@@ -420,14 +419,16 @@ func (p *Publisher) replanOffers(ctx context.Context, r *run) (own *subjects, ne
 		}
 		after = offers[len(offers)-1].Offer.ID
 		items := make([]item, len(offers))
-		for i, o := range offers {
+		for i := range offers {
+			o := &offers[i]
 			items[i] = item{OwnOffer: o, subject: names.offer(o.Offer.ID)}
 			own.add(items[i].subject)
 			if r.plan.everyone {
-				items[i].Sampling = o.Sampling.Advance(o.Offer.With(r.taken[o.Offer.ID]), r.plan.now)
-				items[i].put = items[i].Sampling.Current.At != o.Sampling.Current.At
+				before := o.Sampling.Current.At
+				o.Sampling = o.Sampling.Advance(o.Offer.With(r.taken[o.Offer.ID]), r.plan.now)
+				items[i].put = o.Sampling.Current.At != before
 			}
-			if due := items[i].Sampling.NextSample(); due.Before(next) {
+			if due := o.Sampling.NextSample(); due.Before(next) {
 				next = due
 			}
 		}

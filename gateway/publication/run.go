@@ -22,12 +22,23 @@ const (
 	maxOffers = 1000
 )
 
-// item is an offer to plan, and what becomes of it here.
+// item is an offer to plan, and what becomes of it here. Offers are large: items,
+// which are sorted, only point to them.
 type item struct {
-	store.OwnOffer
+	*store.OwnOffer
 	subject string
 	put     bool // it is stored
 	deleted bool
+}
+
+// with is the item with the places that referrals take of its offer.
+func (i item) with(taken map[string]gateway.Taken) *item {
+	if places := taken[i.Offer.ID]; len(places) > 0 {
+		own := *i.OwnOffer
+		own.Offer = own.Offer.With(places)
+		i.OwnOffer = &own
+	}
+	return &i
 }
 
 // run carries out a plan: it plans some offers while those before are being
@@ -149,15 +160,13 @@ func (r *run) planSome(part []item, first int, last [][]store.Last) *commit {
 			if c.pub.Put == nil {
 				c.pub.Put = make([]store.OwnOffer, 0, len(part)-at)
 			}
-			c.pub.Put = append(c.pub.Put, one.OwnOffer)
+			c.pub.Put = append(c.pub.Put, *one.OwnOffer)
 		}
 		if !r.plan.policy.Loaded() {
 			c.pub.Undecided = true
 			continue // nothing is sent, and nothing taken back
 		}
-		shows := part[at]
-		shows.Offer = shows.Offer.With(r.taken[shows.Offer.ID])
-		o := r.p.newOfferPlan(r.plan, &shows)
+		o := r.p.newOfferPlan(r.plan, part[at].with(r.taken))
 		o.decide(func(recipient int) store.Last {
 			if last[recipient] == nil {
 				return store.Last{}

@@ -74,7 +74,7 @@ func (p *Publisher) refresh(ctx context.Context, now time.Time, moved ...string)
 			return Result{}, fmt.Errorf("read own offer: %w", err)
 		}
 		if ok {
-			items = append(items, item{OwnOffer: o, subject: names.offer(id)})
+			items = append(items, item{OwnOffer: &o, subject: names.offer(id)})
 		}
 	}
 	plan := p.newPlan(now)

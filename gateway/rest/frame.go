@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -82,9 +83,14 @@ func methods(mux *http.ServeMux, r *http.Request) []string {
 	return allowed
 }
 
+// mostSpare is the largest room of a body that is kept for another.
+const mostSpare = 2 << 20
+
 // bodies reads the body of a request before the API sees it, so that a slow or
-// large one fails here, in one way. It bounds how long and how much.
+// large one fails here, in one way. It bounds how long and how much. The body is
+// lent to the API until it has answered.
 func bodies(limits Limits, next http.Handler) http.Handler {
+	var spare sync.Pool // of *[]byte
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
 			next.ServeHTTP(w, r)
@@ -95,7 +101,11 @@ func bodies(limits Limits, next http.Handler) http.Handler {
 			writeProblem(w, newProblem(http.StatusUnsupportedMediaType, "the body must be application/json"))
 			return
 		}
-		body, problem := readBody(w, r, limits)
+		room, ok := spare.Get().(*[]byte)
+		if !ok {
+			room = new(make([]byte, 0, firstRoom))
+		}
+		body, problem := readBody(w, r, limits, *room)
 		if problem != nil {
 			w.Header().Set("Connection", "close") // what is left of the body will not be read
 			writeProblem(w, problem)
@@ -103,6 +113,10 @@ func bodies(limits Limits, next http.Handler) http.Handler {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		next.ServeHTTP(w, r)
+		if cap(body) <= mostSpare {
+			*room = body[:0]
+			spare.Put(room)
+		}
 	})
 }
 
@@ -110,11 +124,11 @@ func bodies(limits Limits, next http.Handler) http.Handler {
 // hears why only when it has sent what it meant to.
 const drain = 16 << 20
 
-func readBody(w http.ResponseWriter, r *http.Request, limits Limits) ([]byte, *Problem) {
+func readBody(w http.ResponseWriter, r *http.Request, limits Limits, room []byte) ([]byte, *Problem) {
 	// Servers that were not made by NewServer may have no deadline of their own;
 	// an error means that this kind of connection has none.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limits.ReadTimeout))
-	body, err := readAll(io.LimitReader(r.Body, limits.BodyBytes+1), r.ContentLength)
+	body, err := readAll(room, io.LimitReader(r.Body, limits.BodyBytes+1), r.ContentLength)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil, newProblem(http.StatusRequestTimeout, "the body took too long")
 	}
@@ -134,10 +148,10 @@ func readBody(w http.ResponseWriter, r *http.Request, limits Limits) ([]byte, *P
 // firstRoom is what a body gets before any of it is there.
 const firstRoom = 8 << 10
 
-// readAll is io.ReadAll for a body that says how long it is, or -1. It takes room
-// only as the body comes, so that who says much and sends little costs little.
-func readAll(from io.Reader, length int64) ([]byte, error) {
-	body := make([]byte, 0, firstRoom)
+// readAll is io.ReadAll into body, which is empty but has room, for a body that
+// says how long it is, or -1. It takes more room only as the body comes, so that
+// who says much and sends little costs little.
+func readAll(body []byte, from io.Reader, length int64) ([]byte, error) {
 	for {
 		if len(body) == cap(body) {
 			more := int64(3 * len(body)) // four times as much, or all there will be

@@ -38,13 +38,13 @@ func readEd25519(public ed25519.PublicKey) (*edKey, error) {
 
 // signed is what was signed, and the signature.
 type signed struct {
-	message   []byte
+	message   string
 	signature []byte
 }
 
 // holds tells whether a signature holds.
 func (k *edKey) holds(s signed) bool {
-	return ed25519.Verify(k.public, s.message, s.signature) || k.holdsCofactored(s)
+	return ed25519.Verify(k.public, []byte(s.message), s.signature) || k.holdsCofactored(s)
 }
 
 // holdAll tells of each signature what holds tells of it. It never asks
@@ -126,11 +126,9 @@ func (k *edKey) read(one signed, r *edwards25519.Point, s, c *edwards25519.Scala
 	if _, err := s.SetCanonicalBytes(second); err != nil {
 		return false
 	}
-	h := sha512.New()
-	h.Write(first)
-	h.Write(k.public)
-	h.Write(one.message)
-	_, err := c.SetUniformBytes(h.Sum(make([]byte, 0, sha512.Size)))
+	var room [4096]byte // enough for most
+	hash := sha512.Sum512(append(append(append(room[:0], first...), k.public...), one.message...))
+	_, err := c.SetUniformBytes(hash[:])
 	return err == nil
 }
 

@@ -96,8 +96,8 @@ func (k *Key) sign(p Purpose, payload []byte) (string, error) {
 		return k.signJOSE(p, payload)
 	}
 	head := header{Alg: string(k.alg), KID: k.KID(), Typ: string(p)}.encode()
-	token := make([]byte, 0, base64.RawURLEncoding.EncodedLen(len(head)+len(payload)+ed25519.SignatureSize)+4)
-	token = base64.RawURLEncoding.AppendEncode(token, []byte(head))
+	var room [4096]byte // enough for most
+	token := base64.RawURLEncoding.AppendEncode(room[:0], []byte(head))
 	token = append(token, '.')
 	token = base64.RawURLEncoding.AppendEncode(token, payload)
 	signature := ed25519.Sign(private, token)

@@ -337,7 +337,7 @@ func (t *parts) check(key any) error {
 }
 
 // inner is what was signed, and the signature.
-func (t *parts) inner() signed { return signed{[]byte(t.signed), t.signature} }
+func (t *parts) inner() signed { return signed{t.signed, t.signature} }
 
 func wrongSignature() error { return badSignature("the signature does not verify") }
 

@@ -35,7 +35,7 @@ type codec[K cmp.Ordered, E any] struct {
 	key    func([]byte) K // of a row
 	after  func(K) K      // the first key that exceeds this one
 	append func(b []byte, before, one *keyed[K, E]) []byte
-	decode func(d *decoder, before *keyed[K, E]) keyed[K, E]
+	decode func(d *decoder, before, one *keyed[K, E])               // one is zero
 	old    func(in table, key, value []byte) ([]keyed[K, E], error) // a row from before format 3
 }
 
@@ -56,16 +56,18 @@ func (c *codec[K, E]) decodeBlock(in table, key, value []byte, all []keyed[K, E]
 		return c.old(in, key, bytes.Clone(value))
 	}
 	all = slices.Grow(all, 1+len(value)/c.size)
-	var before keyed[K, E]
+	before, last := new(keyed[K, E]), c.key(key)
 	for d := (decoder{b: value[1:]}); len(d.b) > 0; {
-		one := c.decode(&d, &before)
+		all = append(all, keyed[K, E]{})
+		one := &all[len(all)-1]
+		c.decode(&d, before, one)
 		if err := d.err(in); err != nil {
 			return nil, err
 		}
-		if one.key > c.key(key) || len(all) > 0 && one.key <= before.key {
+		if one.key > last || len(all) > 1 && one.key <= before.key {
 			return nil, corrupt(in, "the entries of a block are out of order")
 		}
-		all, before = append(all, one), one
+		before = one
 	}
 	return all, nil
 }
@@ -342,8 +344,9 @@ func appendMessage(b []byte, before, one *keyed[uint64, entry]) []byte {
 	return one.entry.appendAfter(binary.AppendUvarint(b, one.key-before.key), &before.entry)
 }
 
-func decodeMessage(d *decoder, before *keyed[uint64, entry]) keyed[uint64, entry] {
-	return keyed[uint64, entry]{before.key + d.uint(), decodeEntryAfter(d, &before.entry)}
+func decodeMessage(d *decoder, before, one *keyed[uint64, entry]) {
+	one.key = before.key + d.uint()
+	one.entry.decodeAfter(d, &before.entry)
 }
 
 // decodeOldMessages reads one message, or the blocks of format 2, which count
@@ -380,10 +383,9 @@ func answerCodec() *codec[uint64, answer] {
 		append: func(b []byte, before, one *keyed[uint64, answer]) []byte {
 			return append(binary.AppendUvarint(b, one.key-before.key), one.entry.digest[:]...)
 		},
-		decode: func(d *decoder, before *keyed[uint64, answer]) (one keyed[uint64, answer]) {
+		decode: func(d *decoder, before, one *keyed[uint64, answer]) {
 			one.key = before.key + d.uint()
 			copy(one.entry.digest[:], d.take(len(one.entry.digest)))
-			return one
 		},
 		old: func(in table, _, _ []byte) ([]keyed[uint64, answer], error) {
 			return nil, corrupt(in, "a row cannot be read")
@@ -400,8 +402,9 @@ func slotCodec() *codec[string, slot] {
 		append: func(b []byte, before, one *keyed[string, slot]) []byte {
 			return one.entry.appendAfter(append(binary.AppendUvarint(b, uint64(len(one.key))), one.key...), &before.entry)
 		},
-		decode: func(d *decoder, before *keyed[string, slot]) keyed[string, slot] {
-			return keyed[string, slot]{string(d.bytes()), decodeSlotAfter(d, &before.entry)}
+		decode: func(d *decoder, before, one *keyed[string, slot]) {
+			one.key = string(d.bytes())
+			one.entry.decodeAfter(d, &before.entry)
 		},
 		old: func(in table, key, value []byte) ([]keyed[string, slot], error) {
 			sl, err := decodeSlot(in, value)

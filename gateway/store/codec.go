@@ -172,8 +172,9 @@ func (e *entry) appendAfter(b []byte, before *entry) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(e.subject))), e.subject...)
 }
 
-func decodeEntryAfter(d *decoder, before *entry) entry {
-	e := entry{state: d.state()}
+// decodeAfter reads into a zero entry what appendAfter wrote.
+func (e *entry) decodeAfter(d *decoder, before *entry) {
+	e.state = d.state()
 	same := d.byte()
 	e.withdrawal, e.traced, e.confidential = same&flagWithdrawal != 0, same&flagTraced != 0, same&flagConfidential != 0
 	e.attempts = d.uint()
@@ -188,7 +189,6 @@ func decodeEntryAfter(d *decoder, before *entry) entry {
 		copy(e.terms[:], d.take(len(e.terms)))
 	}
 	e.subject = string(d.bytes())
-	return e
 }
 
 // appendShort leaves out the time of an id or the name of data.
@@ -262,8 +262,9 @@ func (s *slot) appendAfter(b []byte, before *slot) []byte {
 	return appendBytes(b, s.deliveredDigest)
 }
 
-func decodeSlotAfter(d *decoder, before *slot) slot {
-	s := slot{state: d.state()}
+// decodeAfter reads into a zero slot what appendAfter wrote.
+func (s *slot) decodeAfter(d *decoder, before *slot) {
+	s.state = d.state()
 	same := d.byte()
 	s.withdrawal, s.exposed = same&flagWithdrawal != 0, same&flagExposed != 0
 	s.last = before.last + uint64(d.varint())
@@ -276,7 +277,6 @@ func decodeSlotAfter(d *decoder, before *slot) slot {
 	s.digest = bytes.Clone(d.bytes())
 	s.delivered = d.uint()
 	s.deliveredDigest = bytes.Clone(d.bytes())
-	return s
 }
 
 func decodeSlot(t table, value []byte) (slot, error) {
@@ -293,8 +293,13 @@ func decodeSlot(t table, value []byte) (slot, error) {
 	return s, d.err(t)
 }
 
-func (i *item) encode() []byte {
-	b := appendDigest(nil, i.digest)
+// size is at least that of what appendTo appends.
+func (i *item) size() int {
+	return len(i.digest)/2 + len(i.outcome) + len(i.reason) + 5*binary.MaxVarintLen64
+}
+
+func (i *item) appendTo(b []byte) []byte {
+	b = appendDigest(b, i.digest)
 	b = appendBytes(b, []byte(i.outcome))
 	b = appendBytes(b, []byte(i.reason))
 	b = appendTime(b, i.received)
@@ -308,8 +313,11 @@ func decodeItem(t table, value []byte) (item, error) {
 	return i, d.err(t)
 }
 
-func (s *snapshot) encode() []byte {
-	b := appendOrder(nil, s.order)
+// size is at least that of what appendTo appends.
+func (s *snapshot) size() int { return len(s.digest)/2 + len(s.data) + 5*binary.MaxVarintLen64 }
+
+func (s *snapshot) appendTo(b []byte) []byte {
+	b = appendOrder(b, s.order)
 	b = appendDigest(b, s.digest)
 	b = appendTime(b, s.received)
 	b = appendTime(b, s.until)
@@ -401,11 +409,12 @@ func appendBytes(b, value []byte) []byte {
 }
 
 func appendDigest(b []byte, digest string) []byte {
-	raw, err := hex.DecodeString(digest)
+	b = binary.AppendUvarint(b, uint64(len(digest)/2))
+	b, err := hex.AppendDecode(b, []byte(digest))
 	if err != nil {
 		panic("digests are checked before they are stored: " + err.Error())
 	}
-	return appendBytes(b, raw)
+	return b
 }
 
 func appendOrder(b []byte, o order) []byte {

@@ -133,8 +133,8 @@ func Decoders() map[string]func([]byte) ([]byte, error) {
 			return slotCodec().encodeBlock(nil, all), err
 		},
 		"slot":     func(b []byte) ([]byte, error) { s, err := decodeSlot(in, b); return s.encode(), err },
-		"item":     func(b []byte) ([]byte, error) { i, err := decodeItem(in, b); return i.encode(), err },
-		"snapshot": func(b []byte) ([]byte, error) { s, err := decodeSnapshot(in, b); return s.encode(), err },
+		"item":     func(b []byte) ([]byte, error) { i, err := decodeItem(in, b); return i.appendTo(nil), err },
+		"snapshot": func(b []byte) ([]byte, error) { s, err := decodeSnapshot(in, b); return s.appendTo(nil), err },
 		"own":      func(b []byte) ([]byte, error) { o, err := decodeOwn(nil, b); return encodeOwn(&o), err },
 		"stored":   func(b []byte) ([]byte, error) { s, err := decodeStored(b); return encodeStored(s), err },
 	}

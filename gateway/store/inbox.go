@@ -75,7 +75,8 @@ func (t *txn) accept(self gateway.OIN, in Inbound, quota Quota, tight bool) (gat
 		return answer, gateway.Errorf(gateway.Internal, "a message without source or id")
 	}
 	inbox := table{tableInbox, m.Source}
-	stored, err := t.get(inbox, idKey(m.ID))
+	key := idKey(m.ID)
+	stored, err := t.get(inbox, key)
 	if err != nil {
 		return answer, err
 	}
@@ -122,7 +123,7 @@ func (t *txn) accept(self gateway.OIN, in Inbound, quota Quota, tight bool) (gat
 		digest: in.Digest, outcome: answer.Outcome, reason: answer.Reason,
 		received: answer.Received, until: t.rememberUntil(m.Expires),
 	}
-	t.put(inbox, idKey(m.ID), first.encode())
+	t.put(inbox, key, first.appendTo(t.room(first.size())))
 	return answer, t.recordInbound(in, answer)
 }
 
@@ -148,22 +149,24 @@ func (t *txn) recordInbound(in Inbound, answer gateway.ReceiptItem) error {
 
 // change is what a received message does to what is kept of its sender.
 type change struct {
-	rows    map[string]changedRow
-	state   []string // not nil: the list of a capacity-state, which has its place at order
+	rows    []changedRow // each of another subject
+	state   []string     // not nil: the list of a capacity-state, which has its place at order
 	order   order
 	shrinks bool // there is less of the sender after it
 }
 
 type changedRow struct {
-	before *snapshot // nil: nothing was known of the subject
-	after  snapshot
+	subject string
+	before  *snapshot // nil: nothing was known of the subject
+	after   snapshot
 }
 
 // change writes what decide decided.
 func (t *txn) change(sender gateway.OIN, c change) {
-	for subject, row := range c.rows {
-		t.put(table{tableReceived, sender}, []byte(subject), row.after.encode())
-		t.offerChanged(sender, subject)
+	for i := range c.rows {
+		row := &c.rows[i]
+		t.put(table{tableReceived, sender}, []byte(row.subject), row.after.appendTo(t.room(row.after.size())))
+		t.offerChanged(sender, row.subject)
 	}
 	if c.state != nil {
 		t.lists[sender] = c.state
@@ -214,7 +217,7 @@ func (t *txn) decide(in Inbound) (change, gateway.Outcome, gateway.Reason, error
 		now.data, now.until = nil, t.goneUntil()
 	}
 	return change{
-		rows:    map[string]changedRow{in.Effect.Subject: {held, now}},
+		rows:    []changedRow{{in.Effect.Subject, held, now}},
 		shrinks: held != nil && len(now.data) < len(held.data),
 	}, gateway.Received, "", nil
 }
@@ -270,7 +273,7 @@ func (t *txn) listed(sender gateway.OIN, subject string) (bool, error) {
 
 // decideState drops every older subject of the sender that is not in the list.
 func (t *txn) decideState(sender gateway.OIN, at order, subjects []string) (change, error) {
-	c := change{rows: map[string]changedRow{}, order: at}
+	c := change{order: at}
 	c.state = append([]string{}, slices.Compact(slices.Sorted(slices.Values(subjects)))...)
 	received := table{tableReceived, sender}
 	err := t.ascend(received, nil, func(key, value []byte) (bool, error) {
@@ -281,7 +284,7 @@ func (t *txn) decideState(sender gateway.OIN, at order, subjects []string) (chan
 		}
 		if _, stays := slices.BinarySearch(c.state, string(key)); !stays && !held.gone() && held.order.before(at) {
 			after := snapshot{order: at, digest: held.digest, received: t.now, until: t.goneUntil()}
-			c.rows[string(key)] = changedRow{&held, after}
+			c.rows = append(c.rows, changedRow{string(key), &held, after})
 		}
 		return true, nil
 	})

@@ -29,6 +29,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, peer gateway.OIN, limit,
 			return err
 		}
 		in, size, common := table{tableOut, peer}, 0, map[sharedKey]terms{}
+		due = make([]Outgoing, 0, min(limit, row.Queued))
 		return eachMessage(r, in, func(sequence uint64, e *entry) (bool, error) {
 			if !now.Before(e.expires) {
 				return true, nil
@@ -197,9 +198,9 @@ func (s *Store) Settle(ctx context.Context, now time.Time, peer gateway.OIN, set
 		if err := t.settleAll(peer, settlements); err != nil {
 			return err
 		}
-		batch := gateway.Receipts{Head: head}
-		for _, one := range settlements {
-			batch.Items = append(batch.Items, one.Item)
+		batch := gateway.Receipts{Head: head, Items: make([]gateway.ReceiptItem, len(settlements))}
+		for i := range settlements {
+			batch.Items[i] = settlements[i].Item
 		}
 		row, err := t.peer(peer)
 		if err != nil {
