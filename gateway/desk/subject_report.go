@@ -11,7 +11,6 @@ import (
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/audit"
-	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/policy"
 	"github.com/doorstroom/doorstroom/gateway/store"
 )
@@ -151,7 +150,7 @@ func (d *Desk) subjectData(in string, message any) (all []audit.SubjectData) {
 	}
 	values := map[string]any{}
 	_ = json.Unmarshal(raw, &values) // it was just written
-	lists := map[string]string{"grondslag": "grondslag", "trajectsoort": "trajectsoort", "werksoorten": "werksoort", "accessibility": "toegankelijkheid"}
+	lists := map[string]string{"grondslag": "grondslag", "trajectsoort": "trajectsoort", "werksoorten": "werksoort", "dagdelen": "dagdeel", "accessibility": "toegankelijkheid"}
 	for _, key := range []string{
 		"name", "phone", "email", "address", "postcode", "reachable", "guidance", "offer", "grondslag", "trajectsoort", "werksoorten", "dagdelen", "from",
 		"fase", "trede", "begeleiding", "accessibility", "maxKm", "note", "informed", "fits", "callFirst", "contact", "deputy",
@@ -211,7 +210,7 @@ func (d *Desk) subjectHistory(ctx context.Context, one *audit.SubjectReferral, d
 		}
 		for _, r := range page.Records {
 			one.History = append(one.History, audit.SubjectEvent{
-				At: r.Time, What: historyText(r.Entry), Party: cmp.Or(d.partyName(r.Party), string(r.Party)), Fields: r.Fields, Rules: r.Rules, Policy: r.Policy,
+				At: r.Time, What: d.historyText(r.Entry), Party: cmp.Or(d.partyName(r.Party), string(r.Party)), Fields: r.Fields, Rules: r.Rules, Policy: r.Policy,
 			})
 			for _, id := range r.Rules {
 				g, known := grounds[r.Policy][id]
@@ -246,21 +245,4 @@ func (d *Desk) groundsThen(ctx context.Context) (map[string]map[string]policy.Gr
 		}
 	}
 	return all, nil
-}
-
-// historyText is what an entry says happened, in Dutch.
-func historyText(e journal.Entry) string {
-	text, known := map[string]string{
-		journal.KindReferralAsked: "wij vroegen", journal.KindReferralTaken: "kwam binnen", journal.KindReferralCommitted: "wij legden vast",
-		journal.KindReferralHeard: "wij hoorden", journal.KindReferralErased: "gewist", journal.KindRightsAsked: "wij vroegen voor u",
-		journal.KindRightsTaken: "voor u gevraagd", journal.KindRightsAnswered: "wij antwoordden", journal.KindRightsHeard: "antwoord op uw verzoek",
-		string(gateway.OpReadReferral): "een medewerker las dit", string(gateway.OpReadSubject): "een medewerker las uw verzoek",
-	}[e.Kind]
-	if !known {
-		text = e.Kind
-	}
-	if e.Outcome != "" {
-		text += ": " + e.Outcome
-	}
-	return text
 }

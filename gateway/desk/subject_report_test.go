@@ -61,10 +61,10 @@ func TestSubjectReport(t *testing.T) {
 				"Stand: Overgedragen", "90 dagen na het einde",
 			}
 			if oin == gt.Alblasserdam {
-				wants = append(wants, "Wij hebben u verwezen naar Smile", "Ons eigen kenmerk: Z-2026-17", "wij vroegen: handover", "warme-overdracht",
+				wants = append(wants, "Wij hebben u verwezen naar Smile", "Ons eigen kenmerk: Z-2026-17", "wij vroegen: warme overdracht", "warme-overdracht",
 					"Inwoners naar een passende plek leiden", "90 dagen")
 			} else {
-				wants = append(wants, "Alblasserdam heeft u naar ons verwezen", "wij legden vast: accept")
+				wants = append(wants, "Alblasserdam heeft u naar ons verwezen", "wij legden vast: geaccepteerd")
 			}
 			for _, want := range wants {
 				if !strings.Contains(text.String(), want) {

@@ -111,7 +111,14 @@ func formText(f gateway.Field, form gateway.Form) string {
 // fieldLabel is the title of the field in the schemas, as far as it has one of its
 // own.
 func fieldLabel(f gateway.Field) string {
+	for _, part := range []string{"need.", "handover."} { // as requests of inhabitants name them
+		if name, ok := strings.CutPrefix(string(f), part); ok {
+			return fieldLabel(gateway.Field(name))
+		}
+	}
 	switch f {
+	case gateway.KindHandover:
+		return "alles van de warme overdracht"
 	case "maxKm":
 		return "fietsafstand"
 	case "note", "explanation":

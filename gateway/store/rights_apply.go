@@ -423,7 +423,7 @@ func (t *txn) carryOut(key rightsKey, row *rightsRow, q gateway.SubjectRequest, 
 			return err
 		}
 		if q.Act == gateway.Erase {
-			return t.recordReferral(a.Entry, journal.KindFieldsErased, row.Party, row.Principal, erasedForSubject, row.Digest, fields)
+			return t.recordReferral(a.Entry, journal.KindFieldsErased, row.Party, row.Principal, ErasedForSubject, row.Digest, fields)
 		}
 		return nil
 	case !at.over():
@@ -435,11 +435,11 @@ func (t *txn) carryOut(key rightsKey, row *rightsRow, q gateway.SubjectRequest, 
 	}
 	entry := a.Entry
 	entry.Kind = journal.KindReferralErased
-	return t.recordReferral(entry, journal.KindReferralErased, row.Party, row.Principal, erasedForSubject, row.Digest, nil)
+	return t.recordReferral(entry, journal.KindReferralErased, row.Party, row.Principal, ErasedForSubject, row.Digest, nil)
 }
 
-// erasedForSubject is why something was erased, for the journal.
-const erasedForSubject = "verzoek-inwoner"
+// ErasedForSubject is why something was erased, for the journal.
+const ErasedForSubject = "verzoek-inwoner"
 
 // answerRights keeps an answer and queues it.
 func (t *txn) answerRights(key rightsKey, row *rightsRow, text rightsText, a RightsAnswer) (Rights, error) {
