@@ -70,6 +70,7 @@ func (c PersonChange) write(b *strings.Builder) {
 		b.WriteString("  [ruimer] mag nu gaan, en mocht niet\n")
 	case Narrower:
 		b.WriteString("  [beperkter] mag niet meer gaan\n")
+		c.writeAskedBack(b)
 		return
 	}
 	for _, f := range c.Fields {
@@ -80,4 +81,15 @@ func (c PersonChange) write(b *strings.Builder) {
 		fmt.Fprintf(b, "  [%s] %s %s\n", effectText(f.Effect), f.Label, word)
 	}
 	c.writeGrounds(b, cmp.Or(c.Goes, Other))
+	c.writeAskedBack(b)
+}
+
+// writeAskedBack tells what becomes of what was told already, as the desk does it
+// once a day.
+func (c PersonChange) writeAskedBack(b *strings.Builder) {
+	told := c.Kind == gateway.KindReferral || c.Kind == gateway.KindHandover
+	less := c.Goes == Narrower || slices.ContainsFunc(c.Fields, func(f FieldChange) bool { return f.Effect == Narrower })
+	if told && less {
+		b.WriteString("  Wat daarvan al is verteld, wordt teruggevraagd: de ander wist het, of zegt waarom niet.\n")
+	}
 }

@@ -29,7 +29,7 @@ func TestDiffOfPeople(t *testing.T) {
 		want           []string
 	}{
 		{"field more", "[fase, note]", "[fase, trede, note]", true, []string{"Verwijzing aan Smile", "[ruimer] trede gaat nu mee"}},
-		{"field less", "[phone]", "[email]", true, []string{"Warme overdracht aan", "als stand: Geaccepteerd", "[beperkter] telefoon gaat niet meer mee", "[ruimer] e-mail gaat nu mee"}},
+		{"field less", "[phone]", "[email]", true, []string{"Warme overdracht aan", "als stand: Geaccepteerd", "[beperkter] telefoon gaat niet meer mee", "[ruimer] e-mail gaat nu mee", "wordt teruggevraagd"}},
 		{"state more", "[geaccepteerd]", "[geaccepteerd, gestart]", true, []string{"als stand: Gestart", "[ruimer] mag nu gaan"}},
 		{"never no more", "fields: [note]}", "fields: [trede]}", true, []string{"[ruimer] toelichting gaat nu mee"}},
 		{"class more", "fields: {exact: [fase, note]}}", "fields: {exact: [fase, note]}, exception: [avg-9-2-h]}", true,
@@ -40,7 +40,7 @@ func TestDiffOfPeople(t *testing.T) {
 		{"under a law", "{id: n, effect: never, kinds: [referral]", "{id: n2, effect: never, kinds: [referral], to: everyone, when: {grondslag: [wmo-2015]}, fields: [fase]}\n  - {id: n, effect: never, kinds: [referral]",
 			false, []string{"als grondslag: ", " of niet genoemd", "[beperkter] fase gaat niet meer mee"}},
 		{"whole kind less", "{id: n, effect: never, kinds: [referral], to: everyone, fields: [note]}", "{id: n, effect: never, to: everyone, fields: all}", false,
-			[]string{"Verwijzing aan", "[beperkter] mag niet meer gaan", "toont nergens meer"}},
+			[]string{"Verwijzing aan", "[beperkter] mag niet meer gaan", "wordt teruggevraagd", "toont nergens meer"}},
 		{"longer", "[phone]}}", "[phone]}, retention: P1Y}", true, []string{"[ruimer] bewaren: was ten hoogste 90 dagen, wordt ten hoogste 1 jaar"}},
 		{"purpose", "[phone]}}", "[phone]}, purpose: afstemming}", true, []string{"[anders] doel: was "}},
 		{"accept states", "kinds: [capacity]}", "kinds: [capacity, referral-state]}", false, []string{"berichten van soort referral-state van Smile nemen wij nu aan"}},
