@@ -24,6 +24,7 @@ type figures struct {
 	// Unhindered is what the cores could do per second if they never waited for
 	// the disk or for other programs.
 	Unhindered float64 `json:"unhindered_per_second,omitzero"`
+	Stolen     float64 `json:"stolen_share,omitzero"` // of the cores, that the machine below gave to others
 	CryptoCPU  float64 `json:"-"`
 
 	P50              float64 `json:"p50_ms,omitzero"` // until stored by the receiver
@@ -168,7 +169,8 @@ func (f figures) rows() []row {
 	if c := f.CPU; c != nil {
 		rows = append(rows, row{"CPU per message: sender, receiver, admin", fmt.Sprintf("%.0f, %.0f, %.0f µs", c.Sender, c.Receiver, c.Admin), ""},
 			row{"of these for a signature and its verification", fmt.Sprintf("%.0f µs", c.Crypto), ""},
-			row{"messages per second at that cost, if the cores never waited", number(f.Unhindered, 0, ""), ""})
+			row{"messages per second at that cost, if the cores never waited", number(f.Unhindered, 0, ""), ""},
+			row{"of the cores, given to other machines meanwhile", number(100*f.Stolen, 0, "%"), ""})
 	}
 	if r := f.RSS; r != nil {
 		rows = append(rows, row{"anonymous memory after it: sender, receiver", fmt.Sprintf("%.0f, %.0f MB", r.Sender, r.Receiver), ""})

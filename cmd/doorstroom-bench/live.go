@@ -89,6 +89,7 @@ type span struct {
 	batches, failures       int
 	commits                 int           // of both
 	sender, receiver, admin time.Duration // CPU
+	stolen                  time.Duration // of all cores together
 }
 
 // total is the CPU of both nodes.
@@ -99,10 +100,11 @@ type moment struct {
 	at               time.Time
 	sender, receiver stats
 	admin            int64
+	stolen           time.Duration
 }
 
 func (p *pair) moment(ctx context.Context) (m moment, err error) {
-	m.at, m.admin = time.Now(), cpuTime()
+	m.at, m.admin, m.stolen = time.Now(), cpuTime(), stolen()
 	if m.sender, err = p.sender.stats(ctx); err != nil {
 		return m, err
 	}
@@ -116,7 +118,7 @@ func between(a, b moment) span {
 		batches: int(b.sender.Attempts - a.sender.Attempts), failures: int(b.sender.Failures - a.sender.Failures),
 		commits: int(b.sender.Commits - a.sender.Commits + b.receiver.Commits - a.receiver.Commits),
 		sender:  time.Duration(b.sender.CPU - a.sender.CPU), receiver: time.Duration(b.receiver.CPU - a.receiver.CPU),
-		admin: time.Duration(b.admin - a.admin),
+		admin: time.Duration(b.admin - a.admin), stolen: b.stolen - a.stolen,
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,6 +51,30 @@ func cryptoLimit(d time.Duration) (perSecond float64, cpu time.Duration, err err
 		return 0, 0, errors.New("a signature did not verify")
 	}
 	return float64(n.Load()) / time.Since(begin).Seconds(), time.Duration((cpuTime() - used) / n.Load()), nil
+}
+
+// userHertz is the unit of /proc/stat, as Linux shows it to programs on all that
+// Go runs on (proc(5), sysconf(3)).
+const userHertz = 100
+
+// stolen is the time that the machine below has not given to the cores of a
+// virtual one when they had work, of all together since the start (proc(5),
+// /proc/stat); 0 where the system does not tell.
+func stolen() time.Duration {
+	all, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(all), "\n")
+	fields := strings.Fields(first) // cpu user nice system idle iowait irq softirq steal …
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return 0
+	}
+	ticks, err := strconv.ParseInt(fields[8], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(ticks) * time.Second / userHertz
 }
 
 // syncTimes writes a page to a file and syncs it, again and again.

@@ -120,6 +120,7 @@ func (b *bench) measureThroughput(ctx context.Context, p *pair) error {
 	b.figures.Fsyncs, b.figures.MeanBatch = 2*s.commits, float64(s.messages)/max(1, float64(s.batches))
 	per := func(cpu time.Duration) float64 { return float64(cpu.Microseconds()) / max(1, float64(s.messages)) }
 	b.figures.CPU = &perMessage{Sender: per(s.sender), Receiver: per(s.receiver), Admin: per(s.admin), Crypto: b.figures.CryptoCPU}
+	b.figures.Stolen = s.stolen.Seconds() / s.wall.Seconds() / float64(runtime.NumCPU())
 	if all := per(s.total() + s.admin); all > 0 {
 		b.figures.Unhindered = float64(runtime.GOMAXPROCS(0)) * 1e6 / all
 	}
