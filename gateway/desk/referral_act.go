@@ -49,7 +49,7 @@ func (d *Desk) AskReferral(ctx context.Context, caller gateway.Caller, r Referra
 	}
 	_, err = d.Store.AskReferral(ctx, now, store.Asking{
 		Referral: f.ID, Act: r.Act, Reason: r.Reason, Terms: d.ReferralTerms(d.trajectsoort(ctx, f)),
-		Basis: d.basis(told, gateway.DateOf(now)), Entry: d.entry(caller, "", now),
+		Basis: d.Rules().Basis(told, gateway.DateOf(now)), Entry: d.entry(caller, "", now),
 	})
 	if err != nil {
 		return ReferralAsked{}, err
@@ -206,7 +206,7 @@ func (d *Desk) HandOver(ctx context.Context, caller gateway.Caller, n NewHandove
 	}
 	_, err = d.Store.AskReferral(ctx, now, store.Asking{
 		Referral: f.ID, Act: gateway.ActHandover, Handover: &handover, Terms: d.ReferralTerms(q.Trajectsoort),
-		Basis: d.basis(told, day), Entry: d.entry(caller, "", now),
+		Basis: d.Rules().Basis(told, day), Entry: d.entry(caller, "", now),
 	})
 	if err != nil {
 		return ReferralAsked{}, err
@@ -299,7 +299,7 @@ func (d *Desk) checkCommit(c ReferralCommit, day gateway.Date) error {
 		if _, err := gateway.ParseDate(string(c.Date)); err != nil {
 			return err
 		}
-		if c.Date < daysFrom(day, -stepBefore) || c.Date > daysFrom(day, stepAfter) {
+		if c.Date < day.AddDays(-stepBefore) || c.Date > day.AddDays(stepAfter) {
 			return gateway.Errorf(gateway.Invalid, "the date is more than a year ago, or more than two years away")
 		}
 		if c.Act == gateway.ActPlan && c.Date < day {

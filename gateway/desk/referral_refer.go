@@ -89,7 +89,7 @@ func (d *Desk) Refer(ctx context.Context, caller gateway.Caller, n NewReferral) 
 	}
 	follow, err := d.Store.AskNewReferral(ctx, now, d.Self, store.NewReferral{
 		Provider: offer.Sender, Principal: n.Principal, Need: need, Reference: n.Reference,
-		Terms: d.ReferralTerms(need.Trajectsoort), Basis: d.basis(told, day), Entry: d.entry(caller, "", now),
+		Terms: d.ReferralTerms(need.Trajectsoort), Basis: d.Rules().Basis(told, day), Entry: d.entry(caller, "", now),
 	})
 	if err != nil {
 		return ReferralAsked{}, err
@@ -214,14 +214,12 @@ func (d *Desk) checkDates(need gateway.Need, offer gateway.Capacity, day gateway
 	on, from := need.Informed.On, need.From
 	refuse(on == "" || need.Informed.How == "", "informed: say when and how the person was told of this referral; nobody is referred without")
 	refuse(on > day, "informed: the day lies in the future")
-	refuse(on != "" && on < daysFrom(day, -informedBefore), "informed: that is more than a year ago; tell the person again")
+	refuse(on != "" && on < day.AddDays(-informedBefore), "informed: that is more than a year ago; tell the person again")
 	refuse(from == "", "from: say from when the person can come")
-	refuse(from != "" && from < daysFrom(day, -fromBefore), "from: the day is more than a month ago")
-	refuse(from > daysFrom(day, fromAfter), "from: the day is more than a year away")
+	refuse(from != "" && from < day.AddDays(-fromBefore), "from: the day is more than a month ago")
+	refuse(from > day.AddDays(fromAfter), "from: the day is more than a year away")
 	refuse(offer.ValidUntil != "" && from > offer.ValidUntil, "from: the offer has ended by then")
 }
-
-func daysFrom(day gateway.Date, n int) gateway.Date { return day.AddDays(n) }
 
 func checkFit(need gateway.Need, offer gateway.Capacity, refuse func(bool, string, ...any)) {
 	refuse(offer.Trajectsoort != "" && need.Trajectsoort != offer.Trajectsoort,
@@ -276,14 +274,6 @@ func (d *Desk) ask(q policy.Personal, to gateway.OIN) (policy.Told, error) {
 	}
 	q.Recipient = recipient
 	return rules.Policy.Tell(q), nil
-}
-
-func (d *Desk) basis(told policy.Told, day gateway.Date) store.Basis {
-	basis := store.Basis{Policy: told.Policy, Day: day, Rules: told.Rules}
-	if reg := d.Rules().Register; reg != nil {
-		basis.Register = reg.Version()
-	}
-	return basis
 }
 
 // Ids that stand for those that the store makes, so that what they belong to can

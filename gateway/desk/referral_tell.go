@@ -49,5 +49,5 @@ func (d *Desk) told(q policy.Personal, to gateway.OIN) policy.Told {
 // tellState is as much of a state as policy lets its referrer know.
 func (d *Desk) tellState(r gateway.Referral, trajectsoort string, day gateway.Date) store.ToldState {
 	told := d.told(policy.Personal{Kind: gateway.KindReferralState, Day: day, Status: r.Status, Trajectsoort: trajectsoort}, r.Referrer)
-	return store.ToldState{Referral: r.Without(told.Fields), Basis: d.basis(told, day), DeniedBy: told.DeniedBy}
+	return store.ToldState{Referral: r.Without(told.Fields), Basis: d.Rules().Basis(told, day), DeniedBy: told.DeniedBy}
 }

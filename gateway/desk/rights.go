@@ -109,7 +109,7 @@ func (d *Desk) subjectRequest(a SubjectAsk, day gateway.Date) (gateway.SubjectRe
 	if _, err := gateway.ParseDate(string(q.Received)); err != nil {
 		return q, err
 	}
-	if q.Received > day || q.Received < daysFrom(day, -askedBefore) {
+	if q.Received > day || q.Received < day.AddDays(-askedBefore) {
 		return q, gateway.Errorf(gateway.Invalid, "received: the day lies in the future, or more than a year ago")
 	}
 	if err := q.Check(); err != nil {
@@ -159,7 +159,7 @@ func (d *Desk) askOne(ctx context.Context, caller gateway.Caller, f store.Referr
 	entry := d.entry(caller, "", now)
 	entry.Rules, entry.Policy = told.Rules, told.Policy
 	asked, err := d.Store.AskRights(ctx, now, store.AskedRights{
-		Request: q, Here: true, Terms: terms, Basis: d.basis(told, day), Entry: entry,
+		Request: q, Here: true, Terms: terms, Basis: d.Rules().Basis(told, day), Entry: entry,
 	})
 	if err != nil {
 		return SubjectLine{}, nil, err

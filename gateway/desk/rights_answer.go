@@ -279,7 +279,7 @@ func (d *Desk) reply(ctx context.Context, r store.Rights, a SubjectReply, entry 
 	}
 	entry.Rules, entry.Policy = told.Rules, told.Policy
 	answered, err := d.Store.AnswerRights(ctx, now, store.RightsAnswer{
-		Request: r.Request.Request, Party: r.Party, Answer: answer, Terms: terms, Basis: d.basis(told, day), Entry: entry,
+		Request: r.Request.Request, Party: r.Party, Answer: answer, Terms: terms, Basis: d.Rules().Basis(told, day), Entry: entry,
 	})
 	if err != nil {
 		return SubjectLine{}, err

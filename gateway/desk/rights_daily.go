@@ -217,7 +217,7 @@ func (d *Desk) askToErase(ctx context.Context, f store.ReferralFacts, fields []g
 			Referral: f.ID, Act: gateway.Erase, Ground: "beleid", Received: day, Fields: fields,
 			AnswerBy: d.rightsTerm().Due(day, calendar.Closed{}),
 		},
-		Policy: told.Policy, Terms: terms, Basis: d.basis(told, day), Entry: journal.Entry{Rules: told.Rules},
+		Policy: told.Policy, Terms: terms, Basis: d.Rules().Basis(told, day), Entry: journal.Entry{Rules: told.Rules},
 	})
 	if err != nil && gateway.KindOf(err) != gateway.Conflict {
 		return fmt.Errorf("ask to erase what policy no longer lets go: %w", err)

@@ -34,7 +34,7 @@ func (w *worker) tellAgain(ctx context.Context, now time.Time, due []store.Outgo
 		if err != nil {
 			return nil, err
 		}
-		o.Basis = w.basis(now, told)
+		o.Basis = w.e.Rules().Basis(told, gateway.DateOf(now))
 		if by := overTold(*o, told); by != "" {
 			withheld = append(withheld, store.Withheld{Kind: o.Kind, Subject: o.Subject, Rule: by, Policy: told.Policy})
 		}
@@ -49,15 +49,6 @@ func (w *worker) tellAgain(ctx context.Context, now time.Time, due []store.Outgo
 	return slices.DeleteFunc(due, func(o store.Outgoing) bool {
 		return slices.ContainsFunc(withheld, func(h store.Withheld) bool { return h.Kind == o.Kind && h.Subject == o.Subject })
 	}), nil
-}
-
-// basis is under what a message goes that policy decided on just now.
-func (w *worker) basis(now time.Time, told policy.Told) store.Basis {
-	basis := store.Basis{Policy: told.Policy, Day: gateway.DateOf(now), Rules: told.Rules}
-	if reg := w.e.Rules().Register; reg != nil {
-		basis.Register = reg.Version()
-	}
-	return basis
 }
 
 // overTold names the rule by which a message may not go as it is; "" if it may.

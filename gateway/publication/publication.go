@@ -35,6 +35,16 @@ type Rules struct {
 	Approval string // by which rule policies come in force, to be told to others; "": nobody need agree
 }
 
+// Basis is under what a message about a person goes that policy decided on for a
+// day.
+func (r Rules) Basis(told policy.Told, day gateway.Date) store.Basis {
+	basis := store.Basis{Policy: told.Policy, Day: day, Rules: told.Rules}
+	if r.Register != nil {
+		basis.Register = r.Register.Version()
+	}
+	return basis
+}
+
 // Publisher plans and commits what is sent. It is safe for concurrent use; its
 // plans run one at a time.
 type Publisher struct {

@@ -414,23 +414,19 @@ func readRemains(r reader) (found Remains, err error) {
 	if err != nil {
 		return found, err
 	}
-	err = r.ascend(table{name: tableErased}, nil, func(key, value []byte) (bool, error) {
-		found.Erased = append(found.Erased, row{key, value})
-		return true, nil
-	})
-	if err != nil {
-		return found, err
+	for name, to := range map[string]*[]row{tableErased: &found.Erased, tableRenewed: &found.Renewed, tableDoomed: &found.Doomed} {
+		if *to, err = marks(r, name); err != nil {
+			return found, err
+		}
 	}
-	err = r.ascend(table{name: tableRenewed}, nil, func(key, value []byte) (bool, error) {
-		found.Renewed = append(found.Renewed, row{key, value})
+	return found, nil
+}
+
+// marks are the rows of a small table, as they are.
+func marks(r reader, name string) (all []row, err error) {
+	err = r.ascend(table{name: name}, nil, func(key, value []byte) (bool, error) {
+		all = append(all, row{key, value})
 		return true, nil
 	})
-	if err != nil {
-		return found, err
-	}
-	err = r.ascend(table{name: tableDoomed}, nil, func(key, value []byte) (bool, error) {
-		found.Doomed = append(found.Doomed, row{key, value})
-		return true, nil
-	})
-	return found, err
+	return all, err
 }

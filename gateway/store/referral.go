@@ -64,7 +64,8 @@ func (t ReferralTerms) tell(r gateway.Referral) ToldState {
 
 // explain names in a journal entry under what a state went, or did not.
 func (s ToldState) explain(e *journal.Entry) {
-	e.Policy, e.Rules, e.Register, e.Rule = s.Basis.Policy, s.Basis.Rules, s.Basis.Register, s.DeniedBy
+	s.Basis.explain(e)
+	e.Rule = s.DeniedBy
 }
 
 func (t ReferralTerms) due(r gateway.Referral, need *gateway.Need) (gateway.Date, error) {

@@ -122,7 +122,7 @@ func (t *txn) ask(row *followedRow, a Asking) error {
 		return err
 	}
 	entry := a.Entry
-	entry.Policy, entry.Rules, entry.Register = a.Basis.Policy, a.Basis.Rules, a.Basis.Register
+	a.Basis.explain(&entry)
 	return t.recordAsked(row, entry, string(a.Act), fields)
 }
 

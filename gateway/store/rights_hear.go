@@ -197,12 +197,14 @@ func (t *txn) rightsEnded(subject string, state gateway.DeliveryState) error {
 // because this node asked; all tells whether that is all of it.
 func (t *txn) erasedThere(of referralKey) (fields []gateway.Field, all bool, err error) {
 	keys, err := rightsOf(t, of)
+	if err != nil {
+		return nil, false, err
+	}
 	for _, key := range keys {
+		row, err := readRights(t, t.vault, key)
 		if err != nil {
 			return nil, false, err
 		}
-		var row *rightsRow
-		row, err = readRights(t, t.vault, key)
 		if row == nil || !row.Asked || row.Orphan || row.Request.Act != gateway.Erase || row.Answer == nil {
 			continue
 		}
@@ -214,7 +216,7 @@ func (t *txn) erasedThere(of referralKey) (fields []gateway.Field, all bool, err
 			fields = append(fields, row.Request.Fields...)
 		}
 	}
-	return fields, all, err
+	return fields, all, nil
 }
 
 // reconcileRights queues again for a party what it may have lost: open requests,

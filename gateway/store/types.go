@@ -15,6 +15,11 @@ type Basis struct {
 	Rules    []string     `json:"rules,omitempty"`
 }
 
+// explain names in a journal entry under what it was decided.
+func (b Basis) explain(e *journal.Entry) {
+	e.Policy, e.Rules, e.Register = b.Policy, b.Rules, b.Register
+}
+
 // Send is one message to queue for each of its recipients. Data is stored once,
 // however many they are; Hash is its gateway.Hash. A large publication is
 // stored fastest when its sends ascend by subject.
