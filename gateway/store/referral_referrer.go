@@ -224,7 +224,7 @@ func (t *txn) hearState(m gateway.Message, r gateway.Referral, e *ReferralEffect
 
 // hear changes row, which the caller writes.
 func (t *txn) hear(row *followedRow, incarnation uint64, r gateway.Referral, e *ReferralEffect) error {
-	arrived, err := t.isLost(row) // what is given back waits no more
+	_, waits, err := t.openSlot(row)
 	if err != nil {
 		return err
 	}
@@ -244,7 +244,7 @@ func (t *txn) hear(row *followedRow, incarnation uint64, r gateway.Referral, e *
 		}
 		return t.giveBack(row, incarnation, Basis{})
 	case row.Recovering != "" && row.Recovering != r.Answer.Request && row.Follow.Restored(incarnation) &&
-		(!arrived || row.Follow.Behind(incarnation, r)), !row.Follow.Later(incarnation, r):
+		(waits || row.Follow.Behind(incarnation, r)), !row.Follow.Later(incarnation, r):
 		return nil
 	}
 	open, recovering, before := row.Follow.Open, row.Recovering, row.Follow.Status

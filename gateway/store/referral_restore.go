@@ -243,7 +243,7 @@ func (s *Store) ReconcileReferrals(ctx context.Context, now time.Time, party gat
 				return err
 			}
 		}
-		asked, err := t.reconcileFollowed(party, hello.Incarnation, matters, terms)
+		asked, err := t.reconcileFollowed(party, hello.Incarnation, life, matters, terms)
 		if err != nil {
 			return err
 		}
@@ -262,7 +262,7 @@ func (s *Store) ReconcileReferrals(ctx context.Context, now time.Time, party gat
 	return n, err
 }
 
-func (t *txn) reconcileFollowed(party gateway.OIN, incarnation uint64, matters func(gateway.Referral) bool, terms ReferralTerms) (n int, err error) {
+func (t *txn) reconcileFollowed(party gateway.OIN, incarnation uint64, life gateway.Life, matters func(gateway.Referral) bool, terms ReferralTerms) (n int, err error) {
 	var rows []*followedRow
 	err = eachFollowed(t, t.vault, func(_ referralKey, row *followedRow) error {
 		if row.Follow.Provider == party && !row.Orphan && matters(row.Follow.Referral) {
@@ -275,7 +275,7 @@ func (t *txn) reconcileFollowed(party gateway.OIN, incarnation uint64, matters f
 			return n, err
 		}
 		again, lost := false, false
-		if lost, err = t.isLost(row); err != nil {
+		if lost, err = t.isLost(row, life); err != nil {
 			return n, err
 		}
 		switch {
@@ -306,16 +306,27 @@ func (t *txn) openAgain(row *followedRow, lost bool, incarnation uint64, terms R
 	return true, t.queueOpen(row, terms, Basis{})
 }
 
-// isLost tells whether what a referral has open waits in no queue: a request, or
-// what it gives back.
-func (t *txn) isLost(row *followedRow) (bool, error) {
+// isLost tells whether what a referral has open, a request or what it gives back,
+// must be queued again: it waits in no queue, or it waits since before this database
+// was put back from a backup. That message may have come to its provider, which
+// answers none twice, and the answer was lost with what came after the backup.
+func (t *txn) isLost(row *followedRow, life gateway.Life) (bool, error) {
+	sl, waits, err := t.openSlot(row)
+	if err != nil || !waits || life.Restored.IsZero() {
+		return !waits, err
+	}
+	e, ok, err := t.underWay(row.Follow.Provider, sl.last)
+	return !ok || !e.time.After(life.Restored), err
+}
+
+// openSlot is the slot of what a referral has open; false if it waits in no queue.
+func (t *txn) openSlot(row *followedRow) (slot, bool, error) {
 	kind := gateway.KindReferral
 	if open := row.Follow.Open; open != nil && row.Recovering == "" && open.Act == gateway.ActHandover {
 		kind = gateway.KindHandover
 	}
 	in, key := slotOf(row.Follow.Provider, kind, keyOf(row.Follow.ID).subject())
-	_, waits, err := t.slot(in, key)
-	return !waits, err
+	return t.slot(in, key)
 }
 
 // letterEnded is told of the end of a message about a referral. A request that its

@@ -156,6 +156,29 @@ func TestReferrerRestored(t *testing.T) {
 	r.sound(t)
 }
 
+// TestReferrerRestoredBeforeItsRequestLeft gives an end to a request that still
+// waits in the backup, although its provider has taken it, and a later one, since:
+// that answers no message twice.
+func TestReferrerRestoredBeforeItsRequestLeft(t *testing.T) {
+	r := newRegion(t)
+	r.greet(t)
+	id := r.refer(t).ID
+	backup := r.referrer.backup(t)
+	r.exchange(t)
+	r.commit(t, id, gateway.ActAccept)
+	r.exchange(t)
+	get(r.referrer.AskReferral(ctx, r.now, store.Asking{Referral: id, Act: gateway.ActCancel, Reason: "overig", Terms: terms()}))(t)
+	r.exchange(t)
+	r.referrer.putBack(t, backup, r.now)
+	r.greet(t)
+	if got := r.agree(t, id); got.Status != gateway.CancelAsked {
+		t.Errorf("got %q, want the cancellation that was asked since", got.Status)
+	}
+	if got := get(r.referrer.FollowedReferral(ctx, id))(t); got.Follow.Open != nil {
+		t.Errorf("got %+v, want nothing open", got.Follow.Open)
+	}
+}
+
 // TestErasedIsNowhere erases a referral on both sides, and looks for it in the
 // files, in a backup from before, and in late messages.
 func TestErasedIsNowhere(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 type lives struct {
 	*region
 	backups map[*node][][]byte
-	refused int // commitments that had to wait, or did not fit
+	ids     []string // of all referrals, in their order
+	refused int      // commitments that had to wait, or did not fit
 }
 
 // TestReferralsConvergeAfterRestores draws stories of both sides with accepts,
@@ -43,7 +45,7 @@ func TestReferralsConvergeAfterRestores(t *testing.T) {
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"":        func(t *rapid.T) { l.sound(t) },
-			"refer":   func(t *rapid.T) { l.refer(t) },
+			"refer":   func(t *rapid.T) { l.ids = append(l.ids, l.refer(t).ID) },
 			"commit":  l.drawCommit,
 			"accept":  func(t *rapid.T) { l.drawStep(t, gateway.ActAccept) },
 			"ask":     l.drawAsk,
@@ -59,18 +61,32 @@ func TestReferralsConvergeAfterRestores(t *testing.T) {
 				n.putBack(t, l.backups[n][rapid.IntRange(0, len(l.backups[n])-1).Draw(t, "backup")], l.now)
 			},
 			"greet": func(t *rapid.T) { l.greet(t) },
-			"days": func(t *rapid.T) { // in all less than those after which nobody goes through what has ended
-				if days := rapid.IntRange(1, 4).Draw(t, "days"); l.now.Before(start().AddDate(0, 0, 20)) {
-					l.now = l.now.AddDate(0, 0, days)
-				}
-			},
+			"days":  func(t *rapid.T) { l.pass(t, rapid.IntRange(1, 4).Draw(t, "days")) },
 		})
 		for range 2 {
-			l.now = l.now.Add(time.Hour)
+			l.expire(t)
 			l.greet(t)
 		}
 		l.converged(t)
 	})
+}
+
+// pass lets days go by, in all less than those after which nobody goes through what
+// has ended.
+func (l *lives) pass(t *rapid.T, days int) {
+	if l.now.Before(start().AddDate(0, 0, 20)) {
+		l.now = l.now.AddDate(0, 0, days)
+		l.expire(t)
+	}
+}
+
+// expire is the hourly work of both nodes: it ends messages that waited too long,
+// also those of a backup that was put back.
+func (l *lives) expire(t *rapid.T) {
+	l.now = l.now.Add(time.Hour)
+	for _, n := range []*node{l.referrer, l.provider} {
+		get(n.Expire(ctx, l.now))(t)
+	}
 }
 
 func (l *lives) drawSide(t *rapid.T) *node {
@@ -91,18 +107,15 @@ func (l *lives) drawDelivery(t *rapid.T) {
 
 // drawKnown is a referral that one side knows.
 func (l *lives) drawKnown(t *rapid.T, n *node) string {
-	ids := map[string]bool{}
-	var all []string
+	known := map[string]bool{}
 	for _, f := range n.Referrals(nil) {
-		if !ids[f.ID] {
-			ids[f.ID] = true
-			all = append(all, f.ID)
-		}
+		known[f.ID] = true
 	}
+	all := slices.DeleteFunc(slices.Clone(l.ids), func(id string) bool { return !known[id] })
 	if len(all) == 0 {
 		t.Skip("none yet")
 	}
-	return rapid.SampledFrom(all).Draw(t, "referral")
+	return all[rapid.IntRange(0, len(all)-1).Draw(t, "referral")]
 }
 
 // may fails the test unless an error is an answer to somebody who asks.
