@@ -42,7 +42,9 @@ type AllotmentAsk struct {
 
 var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
-// Check refuses, with Invalid, what no provider could do.
+// Check refuses, with Invalid, what no provider could do. Of what comes from others
+// schemas/allotment-ask.v1.json judged each value before, by the same bounds; what
+// values say together is judged here alone.
 func (a AllotmentAsk) Check() error {
 	switch {
 	case !uuidPattern.MatchString(a.ID):

@@ -19,11 +19,8 @@ const (
 	Withdrawn = "withdrawn"
 )
 
-// Bounds of a letter.
-const (
-	MaxLetter = 512 << 10 // bytes
-	maxFiles  = 50
-)
+// MaxLetter bounds a letter, in bytes.
+const MaxLetter = 512 << 10
 
 // Letter is what the nodes of two parties tell each other about a policy that
 // somebody at the one is asked to approve for the other. It changes nothing at
@@ -119,8 +116,9 @@ func (l Letter) Seal(key *seal.Key) (string, error) {
 	return seal.Sign(key, seal.PolicyLetter, payload)
 }
 
-// OpenLetter verifies a letter and reads it strictly.
-func OpenLetter(token string, keyOf func(kid string) (gateway.Key, error)) (Letter, error) {
+// OpenLetter verifies a letter and reads it. fits judges its bytes by the schema of
+// such letters (schemas/policy-letter.v1.json), which says what each may hold.
+func OpenLetter(token string, keyOf func(kid string) (gateway.Key, error), fits func(payload []byte) error) (Letter, error) {
 	var l Letter
 	if len(token) > MaxLetter/3*4+2048 {
 		return l, gateway.Errorf(gateway.Limit, "the letter is too large")
@@ -129,15 +127,14 @@ func OpenLetter(token string, keyOf func(kid string) (gateway.Key, error)) (Lett
 	if err != nil {
 		return l, err
 	}
+	if err := fits(payload); err != nil {
+		return l, err
+	}
 	if err := json.Unmarshal(payload, &l, json.RejectUnknownMembers(true)); err != nil {
 		return l, gateway.Wrap(gateway.Invalid, err, "the letter cannot be read")
 	}
-	known := l.Says == Proposed || l.Says == Approved || l.Says == Refused || l.Says == Withdrawn
-	if !known || (l.Says == Proposed) != (l.Proposal != nil) || (l.Says == Approved) != (l.Signed != "") || len(l.ID) != 32 {
-		return l, gateway.Errorf(gateway.Invalid, "the letter says nothing that is known")
-	}
-	if p := l.Proposal; p != nil && (p.ID() != l.ID || len(p.Files) == 0 || len(p.Files) > maxFiles || len(p.Before) > maxFiles) {
-		return l, gateway.Errorf(gateway.Invalid, "the proposal is not in order")
+	if l.Proposal != nil && l.Proposal.ID() != l.ID {
+		return l, gateway.Errorf(gateway.Invalid, "the letter has the id of another proposal")
 	}
 	return l, nil
 }

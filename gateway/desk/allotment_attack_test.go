@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -140,6 +142,44 @@ func TestShiftAttacks(t *testing.T) {
 	})
 }
 
+// Letters that do not fit their schemas, every one in schemas/testdata, are refused
+// for that, signed as they should be or not.
+func TestLettersThatDoNotFit(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		s := newSharers(t)
+		smile, key := s.Node(gt.Smile).Desk, s.Key(gt.Alblasserdam)
+		allotments := func(letter json.RawMessage) error {
+			_, err := smile.ReceiveAllotmentLetter(t.Context(), gt.Alblasserdam, sealed(t, key, seal.AllotmentLetter, letter))
+			return err
+		}
+		for schema, send := range map[string]func(json.RawMessage) error{
+			"allotment-letter": allotments,
+			"allotment-ask": func(ask json.RawMessage) error {
+				_, err := s.send(key, gt.Alblasserdam, gateway.AllotmentLetter{Says: gateway.ShiftAsk, Ask: sealed(t, key, seal.Allotment, ask)})
+				return err
+			},
+			"policy-letter": func(letter json.RawMessage) error {
+				return smile.ReceiveLetter(t.Context(), gt.Alblasserdam, sealed(t, key, seal.PolicyLetter, letter))
+			},
+		} {
+			files, err := filepath.Glob(filepath.Join("../../schemas/testdata/invalid", schema, "*.json"))
+			if err != nil || len(files) < 10 {
+				t.Fatalf("found %d files of %s, %v", len(files), schema, err)
+			}
+			for _, file := range files {
+				body, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err = send(body); gateway.KindOf(err) != gateway.Invalid || !strings.Contains(gateway.SafeMessage(err), "the schema "+schema+":") {
+					t.Errorf("%s: got %v, want that it does not fit its schema", file, err)
+				}
+			}
+		}
+	})
+}
+
 // changed is a request with one place more.
 func changed(t *testing.T, payload []byte) gateway.AllotmentAsk {
 	t.Helper()
@@ -156,7 +196,7 @@ func (s sharers) othersLie(id, ask string) {
 	s.t.Helper()
 	state := &gateway.AllotmentState{ID: id, Number: 99, Status: gateway.ShiftCommitted}
 	token := sealed(s.t, s.Key(gt.Dordrecht), seal.AllotmentLetter, gateway.AllotmentLetter{
-		Issuer: gt.Dordrecht, Audience: gt.Alblasserdam, Says: gateway.ShiftState, Ask: ask, State: state,
+		Issuer: gt.Dordrecht, Audience: gt.Alblasserdam, Time: time.Now().UTC(), Says: gateway.ShiftState, Ask: ask, State: state,
 	})
 	_, err := s.Node(gt.Alblasserdam).Desk.ReceiveAllotmentLetter(s.t.Context(), gt.Dordrecht, token)
 	ofKind(s.t, err, gateway.Denied, "a state of who is not the provider")

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	strict "github.com/go-json-experiment/json"
-
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/journal"
 	"github.com/doorstroom/doorstroom/gateway/policy"
@@ -18,6 +16,14 @@ import (
 
 // maxAllotmentLetter bounds a letter about allotments.
 const maxAllotmentLetter = 64 << 10
+
+// Schemas of letters and of what is asked in them. They say what each value may
+// be; what they cannot say is checked where it is used.
+const (
+	schemaLetter       = "allotment-letter"
+	schemaAsk          = "allotment-ask"
+	schemaPolicyLetter = "policy-letter"
+)
 
 // ReceiveAllotmentLetter takes a letter about allotments of the node of a peer, and
 // answers, to what is asked of this node as provider, where the request stands.
@@ -48,8 +54,8 @@ func (d *Desk) ReceiveAllotmentLetter(ctx context.Context, peer gateway.OIN, tok
 	return d.sealShift(gateway.AllotmentLetter{Audience: peer, Says: gateway.ShiftState, Ask: letter.Ask, State: &state})
 }
 
-// openShiftLetter verifies a letter of a party, and reads it and what it is about.
-// Whether who asks has signed that is not looked at.
+// openShiftLetter verifies a letter of a party, and reads it and what it is about,
+// by the schemas of both. Whether who asks has signed that is not looked at.
 func (d *Desk) openShiftLetter(party gateway.Party, token string) (letter gateway.AllotmentLetter, ask gateway.AllotmentAsk, err error) {
 	if len(token) > maxAllotmentLetter {
 		return letter, ask, gateway.Errorf(gateway.Limit, "the letter is too large")
@@ -58,26 +64,43 @@ func (d *Desk) openShiftLetter(party gateway.Party, token string) (letter gatewa
 	if err != nil {
 		return letter, ask, err
 	}
-	if err := strict.Unmarshal(payload, &letter, strict.RejectUnknownMembers(true)); err != nil {
-		return letter, ask, gateway.Wrap(gateway.Invalid, err, "the letter cannot be read")
+	if err := d.readBody(schemaLetter, payload, &letter); err != nil {
+		return letter, ask, err
 	}
 	if letter.Issuer != party.OIN || letter.Audience != d.Self {
 		return letter, ask, gateway.Errorf(gateway.Invalid, "the letter is between other parties")
 	}
-	known := slices.Contains([]string{gateway.ShiftAsk, gateway.ShiftSign, gateway.ShiftRefuse, gateway.ShiftWithdraw, gateway.ShiftState}, letter.Says)
-	if !known || (letter.Says == gateway.ShiftSign) != (letter.Signed != "") || (letter.Says == gateway.ShiftState) != (letter.State != nil) {
-		return letter, ask, gateway.Errorf(gateway.Invalid, "the letter says nothing that is known")
-	}
 	if _, payload, err = seal.PeekUnverified(letter.Ask); err != nil {
 		return letter, ask, err
 	}
-	if err := strict.Unmarshal(payload, &ask, strict.RejectUnknownMembers(true)); err != nil {
-		return letter, ask, gateway.Wrap(gateway.Invalid, err, "the request cannot be read")
+	if err := d.readBody(schemaAsk, payload, &ask); err != nil {
+		return letter, ask, err
 	}
 	if letter.State != nil && letter.State.ID != ask.ID {
 		return letter, ask, gateway.Errorf(gateway.Invalid, "the letter is about another request")
 	}
 	return letter, ask, ask.Check()
+}
+
+// readBody reads what fits its schema into what it is about.
+func (d *Desk) readBody(schema string, payload []byte, into any) error {
+	if err := d.fitsSchema(schema, payload); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(payload, into); err != nil {
+		return gateway.Wrap(gateway.Invalid, err, "the letter does not fit its schema")
+	}
+	return nil
+}
+
+// fitsSchema refuses, with Invalid and the first thing that is wrong, what does not fit
+// a schema. That repeats nothing of the payload.
+func (d *Desk) fitsSchema(schema string, payload []byte) error {
+	violations, err := d.Schema.Validate(schema, payload)
+	if len(violations) > 0 {
+		return gateway.Errorf(gateway.Invalid, "the letter does not fit the schema %s: %s", schema, violations[0])
+	}
+	return err
 }
 
 // keyNow finds the keys of a party that are good at a moment.

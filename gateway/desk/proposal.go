@@ -255,7 +255,7 @@ func (d *Desk) ReceiveLetter(ctx context.Context, peer gateway.OIN, token string
 		return gateway.Errorf(gateway.Unauthenticated, "the party is not in the register")
 	}
 	now := d.now()
-	letter, err := approval.OpenLetter(token, keyNow(party, now))
+	letter, err := approval.OpenLetter(token, keyNow(party, now), func(payload []byte) error { return d.fitsSchema(schemaPolicyLetter, payload) })
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/schemas"
@@ -312,6 +313,8 @@ func TestEnumsAreTheDomainsConstants(t *testing.T) {
 		{"reason", at("receipts.v1.json", "properties", "items", "items", "properties", "reason", "enum"), constants(t, "Reason")},
 		{"referral status", at("referral-state.v1.json", "properties", "status", "enum"), constants(t, "ReferralStatus")},
 		{"answer", at("referral-state.v1.json", "properties", "answer", "properties", "result", "enum"), constants(t, "AnswerResult")},
+		{"request about allotments", at("allotment-letter.v1.json", "properties", "state", "properties", "status", "enum"), constants(t, "AllotmentStatus")},
+		{"refused request", at("allotment-letter.v1.json", "properties", "state", "properties", "reason", "enum"), constants(t, "AllotmentReason")},
 		{"party kind", at("register.v1.json", "properties", "parties", "items", "properties", "kind", "enum"), constants(t, "PartyKind")},
 	} {
 		if got := texts(c.got); !slices.Equal(got, c.want) {
@@ -387,6 +390,54 @@ func TestLimitsAreTheDomains(t *testing.T) {
 		}
 		if problems := offer.Check(v.Lists(), today); (len(problems) == 0) != c.ok {
 			t.Errorf("%s: the domain says %v, want ok %v", c.name, problems, c.ok)
+		}
+	}
+}
+
+// The limits of a request about allotments are in gateway.AllotmentAsk.Check, for
+// what people here ask, and in the schema, for what comes from others.
+func TestLimitsOfAsksAreTheDomains(t *testing.T) {
+	v := newValidator(t)
+	shift := gateway.Shift{From: "a", To: "b", Dagdeel: "ma-ochtend", Places: 1}
+	one := func(edit func(*gateway.Shift)) func(*gateway.AllotmentAsk) {
+		return func(a *gateway.AllotmentAsk) { edit(&a.Shifts[0]) }
+	}
+	for _, c := range []struct {
+		name string
+		edit func(*gateway.AllotmentAsk)
+		ok   bool
+	}{
+		{"as it is", func(*gateway.AllotmentAsk) {}, true},
+		{"most shifts", func(a *gateway.AllotmentAsk) { a.Shifts = slices.Repeat(a.Shifts, gateway.MaxShifts) }, true},
+		{"too many shifts", func(a *gateway.AllotmentAsk) { a.Shifts = slices.Repeat(a.Shifts, gateway.MaxShifts+1) }, false},
+		{"no shifts", func(a *gateway.AllotmentAsk) { a.Shifts = []gateway.Shift{} }, false},
+		{"most places", one(func(s *gateway.Shift) { s.Places = gateway.MaxPlaces }), true},
+		{"too many places", one(func(s *gateway.Shift) { s.Places = gateway.MaxPlaces + 1 }), false},
+		{"no places", one(func(s *gateway.Shift) { s.Places = 0 }), false},
+		{"to what is nobody's", one(func(s *gateway.Shift) { s.To = "" }), true},
+		{"from nothing to nothing", one(func(s *gateway.Shift) { s.From, s.To = "", "" }), false},
+		{"unknown dagdeel", one(func(s *gateway.Shift) { s.Dagdeel = "ma" }), false},
+		{"longest allotment", one(func(s *gateway.Shift) { s.From = strings.Repeat("x", 64) }), true},
+		{"allotment too long", one(func(s *gateway.Shift) { s.From = strings.Repeat("x", 65) }), false},
+		{"offer of a dash", func(a *gateway.AllotmentAsk) { a.Offer = "-" }, false},
+		{"id in capitals", func(a *gateway.AllotmentAsk) { a.ID = strings.ToUpper(a.ID) }, false},
+	} {
+		made := time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC)
+		ask := gateway.AllotmentAsk{
+			ID: "5b0c5b8e-5c2a-4d41-9b11-0a1b2c3d4e5f", Provider: "00000099000000001000", Asked: "00000099000000003000", Offer: "groen",
+			Shifts: []gateway.Shift{shift}, Made: made, Until: made.Add(gateway.MaxShiftLife),
+		}
+		c.edit(&ask)
+		data, err := json.Marshal(ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		violations, err := v.Validate("allotment-ask", data)
+		if got := len(violations) == 0 && err == nil; got != c.ok {
+			t.Errorf("%s: the schema says ok %v %v, want %v", c.name, got, violations, c.ok)
+		}
+		if err := ask.Check(); (err == nil) != c.ok {
+			t.Errorf("%s: the domain says %v, want ok %v", c.name, err, c.ok)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -89,6 +90,32 @@ func TestValidFiles(t *testing.T) {
 	for _, name := range v.Names() {
 		if !seen[name] {
 			t.Errorf("schema %s has no valid test file", name)
+		}
+	}
+}
+
+// The examples of docs/protocol.md are what it says they are: before each block of
+// them stand the names of their schemas.
+func TestExamplesOfTheProtocol(t *testing.T) {
+	v := newValidator(t)
+	text := string(read(t, "../../docs/protocol.md"))
+	blocks := regexp.MustCompile("<!-- ([a-z, -]+) -->\n```json\n([^`]*)```").FindAllStringSubmatch(text, -1)
+	if want := strings.Count(text, "```json"); len(blocks) != want || want < 2 {
+		t.Fatalf("got %d blocks with the names of their schemas, want all %d", len(blocks), want)
+	}
+	for _, block := range blocks {
+		dec := json.NewDecoder(strings.NewReader(block[2]))
+		for _, name := range strings.Split(block[1], ", ") {
+			var example json.RawMessage
+			if err := dec.Decode(&example); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if reason, violations := judge(v, name, example); reason != "" {
+				t.Errorf("%s: got %q %v, want it in order", name, reason, violations)
+			}
+		}
+		if dec.More() {
+			t.Errorf("%s: there are more examples than names", block[1])
 		}
 	}
 }
