@@ -228,7 +228,7 @@ func reasonLater(settlements []Settlement) (reason gateway.Reason) {
 
 // Expire ends every message whose time is over as expired-unconfirmed, with a
 // journal entry each, and gives their number. It takes as many transactions as
-// it needs.
+// it needs. What answers there are to may be among those of others: see unanswered.
 func (s *Store) Expire(ctx context.Context, now time.Time) (n int, err error) {
 	peers, err := s.peersWith(ctx, func(row peerRow) bool { return row.Queued+row.Held > 0 })
 	if err != nil {
@@ -246,7 +246,7 @@ func (s *Store) Expire(ctx context.Context, now time.Time) (n int, err error) {
 			}
 		}
 	}
-	return n, nil
+	return n, s.unanswered(ctx, now)
 }
 
 // expireSome ends the first expired messages of one queue. Sequences rise with

@@ -256,7 +256,7 @@ func (s *Store) ReconcileReferrals(ctx context.Context, now time.Time, party gat
 		if err != nil {
 			return err
 		}
-		row.Referrals = false
+		row.Referrals, row.Reconciled = false, t.now
 		return t.record(journal.Entry{Kind: journal.KindReferralsReconciled, Party: party, Count: n})
 	})
 	return n, err
@@ -303,7 +303,18 @@ func (t *txn) openAgain(row *followedRow, lost bool, incarnation uint64, terms R
 	row.Follow.Incarnation = max(row.Follow.Incarnation, incarnation)
 	open.Incarnation = row.Follow.Incarnation
 	row.Follow.Open = &open
-	return true, t.queueOpen(row, terms, Basis{})
+	return true, t.queueSame(row, terms)
+}
+
+// queueSame queues an open request again: its answer is due when it was. The caller
+// writes row.
+func (t *txn) queueSame(row *followedRow, terms ReferralTerms) error {
+	by := row.AnswerBy
+	err := t.queueOpen(row, terms, Basis{})
+	if by != "" {
+		row.AnswerBy = by
+	}
+	return err
 }
 
 // isLost tells whether what a referral has open, a request or what it gives back,

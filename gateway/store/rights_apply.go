@@ -302,10 +302,7 @@ func (t *txn) askOnceMore(of referralKey, row *followedRow, terms ReferralTerms)
 			return t.giveBack(row, max(hello.Incarnation, row.Follow.Incarnation), Basis{})
 		}
 		if row.Follow.Open != nil {
-			by := row.AnswerBy
-			err := t.queueOpen(row, terms, Basis{})
-			row.AnswerBy = by
-			return err
+			return t.queueSame(row, terms)
 		}
 	}
 	return nil

@@ -1,0 +1,83 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
+	"github.com/doorstroom/doorstroom/gateway/store"
+)
+
+// away is longer than messages live.
+const away = 16 * 24 * time.Hour
+
+// TestRefusalThatWasGivenUp: a referrer that was away for longer than messages live
+// hears why its referral was refused, although its provider kept nothing of it, and
+// is asked no more often than messages live.
+func TestRefusalThatWasGivenUp(t *testing.T) {
+	r := newRegion(t)
+	r.greet(t)
+	n := need()
+	n.Offer = "hout"
+	id := get(r.referrer.AskNewReferral(ctx, r.now, self, store.NewReferral{Provider: peerA, Need: n, Terms: terms()}))(t).ID
+	r.deliver(t, r.referrer, r.provider)
+	by := get(r.referrer.FollowedReferral(ctx, id))(t).AnswerBy
+	r.pass(t, away)
+	if got := r.deliver(t, r.provider, r.referrer); len(got) > 0 {
+		t.Fatalf("got %v, want that the answer was given up", got)
+	}
+	r.reconcile(t, r.referrer)
+	if got := get(r.referrer.FollowedReferral(ctx, id))(t).AnswerBy; got != by {
+		t.Errorf("got an answer due on %s, want still %s: it is overdue", got, by)
+	}
+	r.deliver(t, r.referrer, r.provider)
+	r.pass(t, time.Hour)
+	if get(r.referrer.OwedReferrals(ctx, peerA))(t) {
+		t.Error("it would be asked again and again")
+	}
+	r.greet(t)
+	if got := get(r.referrer.FollowedReferral(ctx, id))(t); got.Follow.Open != nil || got.Follow.Answer.Why != gateway.WhyNoOffer {
+		t.Errorf("got %+v, want it refused", got.Follow)
+	}
+}
+
+// TestUnknownToWhomItWasAsked: so does who asks something for an inhabitant of a
+// party that has erased the referral.
+func TestUnknownToWhomItWasAsked(t *testing.T) {
+	r := newRegion(t)
+	r.greet(t)
+	id := r.newReferral(t)
+	r.commit(t, id, gateway.ActDecline)
+	r.exchange(t)
+	must(t, r.provider.EraseReferral(ctx, r.now, id, "bewaartermijn", entryX()))
+	get(r.referrer.AskRights(ctx, r.now, store.AskedRights{
+		Request: gateway.SubjectRequest{Referral: id, Act: gateway.Erase, Ground: "bezwaar", Received: "2026-11-02", AnswerBy: "2026-11-30"},
+		Here:    true, Terms: terms(), Entry: entryX(),
+	}))(t)
+	r.deliver(t, r.referrer, r.provider)
+	r.pass(t, away)
+	r.greet(t)
+	for _, got := range get(r.referrer.Rights(ctx))(t) {
+		if got.Open() || got.Answer.Reason != gateway.SubjectUnknown {
+			t.Errorf("got %+v, want it answered", got)
+		}
+	}
+}
+
+// pass lets time go by at both nodes.
+func (r *region) pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	r.now = r.now.Add(d)
+	for _, n := range []*node{r.referrer, r.provider} {
+		get(n.Expire(ctx, r.now))(t)
+	}
+}
+
+// reconcile has the referrer go through its referrals where that is owed.
+func (r *region) reconcile(t *testing.T, n *node) {
+	t.Helper()
+	if !get(n.OwedReferrals(ctx, peerA))(t) {
+		t.Fatal("nothing is owed")
+	}
+	get(n.ReconcileReferrals(ctx, r.now, peerA, r.now.Add(-30*24*time.Hour), terms()))(t)
+}
