@@ -40,6 +40,9 @@ type pages struct {
 	// fast leaves out pages that have rows only: what is damaged in them is found
 	// when they are read, and cannot send a reader round for ever.
 	fast bool
+
+	above int      // pages that are being read, from the root on
+	rooms [][]byte // for each of them
 }
 
 // checkPages reads the tree of the file: every page is what and where it says,
@@ -105,25 +108,27 @@ func newestMeta(file io.ReaderAt, pageSize int64) (newest metaPage, err error) {
 	return newest, nil
 }
 
-// read gives a page with those that it flows over into.
+// read gives a page with those that it flows over into. It lends it until the next
+// is read at the same depth.
 func (p *pages) read(id uint64, kinds ...uint16) (page []byte, kind uint16, err error) {
 	if id < 2 || id >= p.end {
 		return nil, 0, damaged("page %d is outside of the file", id)
 	}
-	var header [pageHeader]byte
-	if _, err := p.file.ReadAt(header[:], int64(id)*p.size); err != nil {
+	page, err = p.readSome(id, 1)
+	if err != nil {
 		return nil, 0, err
 	}
-	n := 1 + uint64(uint32At(header[:], 12))
-	if uint64At(header[:], 0) != id || n > p.end-id {
+	n := 1 + uint64(uint32At(page, 12))
+	if uint64At(page, 0) != id || n > p.end-id {
 		return nil, 0, damaged("page %d is not what it should be", id)
 	}
 	if err := p.mark(id, n); err != nil {
 		return nil, 0, err
 	}
-	page = make([]byte, int64(n)*p.size)
-	if _, err := p.file.ReadAt(page, int64(id)*p.size); err != nil {
-		return nil, 0, err
+	if n > 1 {
+		if page, err = p.readSome(id, n); err != nil {
+			return nil, 0, err
+		}
 	}
 	kind = uint16At(page, 8)
 	for _, one := range kinds {
@@ -132,6 +137,19 @@ func (p *pages) read(id uint64, kinds ...uint16) (page []byte, kind uint16, err 
 		}
 	}
 	return nil, 0, damaged("page %d is of another kind", id)
+}
+
+func (p *pages) readSome(id, n uint64) ([]byte, error) {
+	if p.above == len(p.rooms) {
+		p.rooms = append(p.rooms, nil)
+	}
+	size := int(n) * int(p.size)
+	if cap(p.rooms[p.above]) < size {
+		p.rooms[p.above] = make([]byte, size)
+	}
+	page := p.rooms[p.above][:size]
+	_, err := p.file.ReadAt(page, int64(id)*p.size)
+	return page, err
 }
 
 func (p *pages) mark(id, n uint64) error {
@@ -151,6 +169,8 @@ func (p *pages) tree(id uint64, least, limit []byte) (rows bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	p.above++
+	defer func() { p.above-- }()
 	if kind == pageLeaf {
 		return p.leaf(id, page, least, limit)
 	}
