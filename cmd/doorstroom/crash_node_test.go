@@ -123,7 +123,7 @@ func (m *member) start(t *testing.T) {
 
 func (m *member) ready(t *testing.T) {
 	t.Helper()
-	within(t, 30*time.Second, m.party.Name+" answers", func() bool {
+	within(t, 2*time.Minute, m.party.Name+" answers", func() bool {
 		select {
 		case <-m.ended:
 			t.Fatalf("%s ended by itself: %s\n%s", m.party.Name, m.cmd.ProcessState, m.lastLines(t))
@@ -152,7 +152,7 @@ func (m *member) stop(t *testing.T) {
 	must(t, m.cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case <-m.ended:
-	case <-time.After(25 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("%s does not stop\n%s", m.party.Name, m.lastLines(t))
 	}
 	if !m.cmd.ProcessState.Success() {

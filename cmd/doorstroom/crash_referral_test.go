@@ -43,7 +43,7 @@ func TestCrashReferral(t *testing.T) {
 	c.restart(t, c.provider, c.referrer)
 	_, err := c.provider.local.Publish(t.Context(), gateway.Import{Source: "test", Offers: []gateway.Offer{gt.Offer("groen")}}, true)
 	must(t, err)
-	within(t, time.Minute, "the offer is shown", func() bool { return c.free(t) == 5 })
+	within(t, 2*time.Minute, "the offer is shown", func() bool { return c.free(t) == 5 })
 	for n := range *crashReferrals {
 		c.reference = fmt.Sprint("K-", n)
 		c.story(t)
@@ -89,9 +89,9 @@ func (c *crashedReferral) story(t *testing.T) {
 		t.Errorf("got handover %+v, want the one that was sent", h)
 	}
 	c.commits(t, gateway.Started, desk.ReferralCommit{Act: gateway.ActStart, Date: today})
-	within(t, time.Minute, "one place is taken", func() bool { return c.free(t) == 4 })
+	within(t, 2*time.Minute, "one place is taken", func() bool { return c.free(t) == 4 })
 	c.commits(t, gateway.Ended, desk.ReferralCommit{Act: gateway.ActEnd, Reason: "uitstroom-betaald-werk"})
-	within(t, time.Minute, "all places are free", func() bool { return c.free(t) == 5 })
+	within(t, 2*time.Minute, "all places are free", func() bool { return c.free(t) == 5 })
 }
 
 func (c *crashedReferral) commits(t *testing.T, want gateway.ReferralStatus, step desk.ReferralCommit) {
@@ -126,7 +126,7 @@ func (c *crashedReferral) step(t *testing.T, by *member, want gateway.ReferralSt
 		c.repeated++
 		must(t, act(t.Context()))
 	}
-	within(t, time.Minute, "both know "+string(want), func() bool {
+	within(t, 2*time.Minute, "both know "+string(want), func() bool {
 		at, mine := c.find(t, c.provider), c.find(t, c.referrer)
 		return at != nil && mine != nil && at.Status == want && mine.Status == want && at.Number == mine.Number && mine.Asked == ""
 	})

@@ -152,7 +152,7 @@ func (c *crash) settle(t *testing.T) {
 	if _, err := c.sender.local.Reload(t.Context()); err != nil {
 		t.Fatalf("reload: %v", err)
 	}
-	within(t, time.Minute, "nothing waits for the receiver", func() bool {
+	within(t, 2*time.Minute, "nothing waits for the receiver", func() bool {
 		status, err := c.sender.local.Status(t.Context())
 		if err != nil {
 			t.Fatalf("status: %v", err)

@@ -93,7 +93,7 @@ func newNetns(t *testing.T) netns {
 	must(t, keeper.Start())
 	t.Cleanup(func() { _ = keeper.Process.Kill(); _ = keeper.Wait() })
 	n := netns{keeper.Process.Pid}
-	within(t, 10*time.Second, "a namespace of its own", func() bool {
+	within(t, time.Minute, "a namespace of its own", func() bool {
 		now, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", n.pid))
 		return err == nil && now != own
 	})

@@ -43,7 +43,7 @@ func TestEachRecipientSeesWhatPolicyAllows(t *testing.T) {
 	t.Parallel()
 	f := region(t)
 	f.Publish(gt.Smile, gt.Occupy(gt.Offer("groen"), "alblasserdam", 2))
-	f.Settled(20 * time.Second)
+	f.Settled(time.Minute)
 	f.Converged()
 
 	alblasserdam := f.Received(gt.Alblasserdam, gt.Smile)["groen"]

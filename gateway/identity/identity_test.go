@@ -159,7 +159,7 @@ func connect(t testing.TB, serverConf, clientConf *tls.Config) (state tls.Connec
 			return
 		}
 		defer raw.Close()
-		raw.SetDeadline(time.Now().Add(5 * time.Second))
+		raw.SetDeadline(time.Now().Add(time.Minute))
 		conn := tls.Server(raw, serverConf)
 		if err = conn.Handshake(); err == nil {
 			_, err = conn.Write([]byte("x"))
@@ -170,7 +170,7 @@ func connect(t testing.TB, serverConf, clientConf *tls.Config) (state tls.Connec
 	raw, err := net.Dial("tcp", listener.Addr().String())
 	fatal(t, err)
 	defer raw.Close()
-	raw.SetDeadline(time.Now().Add(5 * time.Second))
+	raw.SetDeadline(time.Now().Add(time.Minute))
 	conn := tls.Client(raw, clientConf)
 	if clientErr = conn.Handshake(); clientErr == nil {
 		if _, clientErr = io.ReadFull(conn, make([]byte, 1)); clientErr == nil {

@@ -78,7 +78,7 @@ func (r *logbookReceiver) requests() int {
 // taken waits until the receiver has taken the journal up to an entry.
 func taken(t *testing.T, f *gt.Federation, next uint64) {
 	t.Helper()
-	for until := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		sent, _, err := f.Node(gt.Smile).Store.Sent(t.Context())
 		must(t, err)
 		if sent >= next {
@@ -116,7 +116,7 @@ func TestJournalIsSent(t *testing.T) {
 		must(t, err)
 		asked := r.requests()
 		restart(answer)
-		for until := time.Now().Add(20 * time.Second); r.requests() == asked; time.Sleep(10 * time.Millisecond) {
+		for until := time.Now().Add(time.Minute); r.requests() == asked; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(until) {
 				t.Fatalf("%s: nothing was sent", name)
 			}

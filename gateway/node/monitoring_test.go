@@ -308,7 +308,7 @@ func TestMetricsOfAWorkingNode(t *testing.T) {
 	}
 	peer := `{peer="` + string(s.peer.OIN)
 	text := ""
-	within(t, 10*time.Second, "an attempt to come", func() bool {
+	within(t, time.Minute, "an attempt to come", func() bool {
 		text = s.metrics(t)
 		return strings.Contains(text, "doorstroom_peer_next_attempt_timestamp_seconds"+peer)
 	})

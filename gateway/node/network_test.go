@@ -20,7 +20,7 @@ import (
 // get asks once, on a connection of its own.
 func get(t *testing.T, url string, c *tls.Config) (status int, body string, err error) {
 	t.Helper()
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: c, DisableKeepAlives: true}}
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: c, DisableKeepAlives: true}}
 	defer client.CloseIdleConnections()
 	res, err := client.Get(url)
 	if err != nil {
@@ -75,7 +75,7 @@ func TestPeerThatLeavesTheRegister(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	n := s.start(t)
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		TLSClientConfig: identity.ClientTLS(certificate(t, s.peerDir+"/data/keys"), func() (gateway.Party, bool) { return s.own, true }, nil),
 	}}
 	defer client.CloseIdleConnections()
@@ -132,7 +132,7 @@ func TestMetrics(t *testing.T) {
 	offer := gt.Offer("geheim-kenmerk")
 	_, err := n.Desk.PublishCapacity(t.Context(), gt.Everyone(), gateway.Import{Source: "test", Offers: []gateway.Offer{offer}}, false)
 	must(t, err)
-	within(t, 10*time.Second, "a first failure", func() bool { return n.Exchange.Counters().Failures.Load() > 0 })
+	within(t, time.Minute, "a first failure", func() bool { return n.Exchange.Counters().Failures.Load() > 0 })
 	peer := `{peer="` + string(s.peer.OIN) + `"}`
 	metrics := s.metrics(t)
 	for _, want := range []string{

@@ -99,7 +99,7 @@ func TestTraceCrossesNodes(t *testing.T) {
 	f.SetConfig(gt.Dordrecht, untraced, traced(there))
 	offer := gt.Offer("geheim-kenmerk")
 	f.Publish(gt.Smile, offer)
-	f.Settled(20 * time.Second)
+	f.Settled(time.Minute)
 	f.Stop(gt.Smile)
 	f.Stop(gt.Dordrecht)
 
@@ -146,7 +146,7 @@ func TestNoTraceByDefault(t *testing.T) {
 	t.Parallel()
 	f := region(t)
 	f.Publish(gt.Smile, gt.Offer("A-1"))
-	f.Settled(20 * time.Second)
+	f.Settled(time.Minute)
 	if got := parents(t, f, gt.Dordrecht); len(got) != 1 || got[0] != "" {
 		t.Errorf("got the traces %q, want a message without", got)
 	}
@@ -167,11 +167,11 @@ func TestTracedMessageKeepsItsBytes(t *testing.T) {
 		return errors.New("the answer is lost")
 	}})
 	f.Publish(gt.Smile, gt.Offer("A-1"))
-	within(t, 20*time.Second, "a first attempt", func() bool { return len(parents(t, f, gt.Dordrecht)) > 0 })
+	within(t, time.Minute, "a first attempt", func() bool { return len(parents(t, f, gt.Dordrecht)) > 0 })
 	f.Stop(gt.Smile)
 	f.Net.Break(gt.Fault{})
 	f.SetConfig(gt.Smile, on, untraced) // starts it again
-	f.Settled(20 * time.Second)
+	f.Settled(time.Minute)
 	got := parents(t, f, gt.Dordrecht)
 	if len(got) < 2 || got[0] == "" || got[len(got)-1] != got[0] {
 		t.Errorf("got the traces %q, want the same at each attempt", got)

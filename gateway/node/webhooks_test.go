@@ -46,7 +46,7 @@ func (e *ecd) breakDown(on bool) {
 // wait waits until some event was taken, and gives all.
 func (e *ecd) wait(t *testing.T, last string) []string {
 	t.Helper()
-	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
 		e.mu.Lock()
 		ids := slices.Clone(e.ids)
 		e.mu.Unlock()

@@ -30,7 +30,7 @@ func hold(t *testing.T, n node, peer gateway.OIN) (status int, alive bool) {
 		return 0, false
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := fmt.Fprintf(conn, "GET /v1/register HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		return 0, false
 	}

@@ -75,7 +75,7 @@ func (e *exchange) RegisterFile(_ context.Context, version uint64) ([]byte, erro
 func testLimits() rest.Limits {
 	return rest.Limits{
 		BodyBytes: 1e6, BatchItems: 3, Connections: 1000, RequestsPerPeer: 4, RequestsPerSecond: 1000,
-		HeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, IdleTimeout: 5 * time.Second,
+		HeaderTimeout: time.Minute, ReadTimeout: time.Minute, IdleTimeout: time.Minute,
 	}
 }
 
@@ -177,7 +177,7 @@ func clientTLS(t *testing.T, as gateway.OIN) *tls.Config {
 
 func client(t *testing.T, as gateway.OIN, limits rest.Limits) *rest.PeerClient {
 	c := rest.NewPeerClient(rest.PeerOptions{
-		TLS: func(gateway.Party) *tls.Config { return clientTLS(t, as) }, Limits: limits, Timeout: 5 * time.Second,
+		TLS: func(gateway.Party) *tls.Config { return clientTLS(t, as) }, Limits: limits, Timeout: time.Minute,
 	})
 	t.Cleanup(c.Close)
 	return c
@@ -195,7 +195,7 @@ func do(t *testing.T, as gateway.OIN, req *http.Request) answer {
 	c := http.Client{
 		Transport:     &http.Transport{TLSClientConfig: clientTLS(t, as), DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Timeout:       10 * time.Second,
+		Timeout:       time.Minute,
 	}
 	res, err := c.Do(req)
 	if err != nil {

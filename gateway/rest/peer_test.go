@@ -284,6 +284,7 @@ func TestSlowBody(t *testing.T) {
 func TestOnePeerNeverSlowsAnother(t *testing.T) {
 	limits := testLimits()
 	release := make(chan struct{})
+	entered := make(chan struct{}, limits.RequestsPerPeer)
 	var running, most atomic.Int32
 	ex := &exchange{accept: func(_ context.Context, peer gateway.OIN, _ gateway.Batch) (gateway.Receipts, error) {
 		if peer == smile {
@@ -291,6 +292,7 @@ func TestOnePeerNeverSlowsAnother(t *testing.T) {
 			defer running.Add(-1)
 			for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
 			}
+			entered <- struct{}{}
 			<-release
 		}
 		return gateway.Receipts{Head: "h", Items: []gateway.ReceiptItem{}}, nil
@@ -310,6 +312,9 @@ func TestOnePeerNeverSlowsAnother(t *testing.T) {
 	}
 	if _, err := client(t, dordt, limits).Send(t.Context(), n.party, batch); err != nil {
 		t.Errorf("another peer: got %v", err)
+	}
+	for range 2 {
+		<-entered
 	}
 	close(release)
 	for range limits.RequestsPerPeer {
@@ -347,7 +352,7 @@ func TestBodiesThatNeverEnd(t *testing.T) {
 
 func TestRate(t *testing.T) {
 	limits := testLimits()
-	limits.RequestsPerSecond = 3
+	limits.RequestsPerSecond = 1 // on a slow machine, too, requests come faster
 	n := startNode(t, &exchange{}, limits)
 	c := client(t, smile, limits)
 	var refused error

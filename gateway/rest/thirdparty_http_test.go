@@ -117,7 +117,7 @@ func (p *thirdParty) peerOf(state *tls.ConnectionState) (string, error) {
 
 // serve answers peers until the context ends.
 func (p *thirdParty) serve(ctx context.Context, listener net.Listener, own tls.Certificate) error {
-	server := &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: p, ReadHeaderTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // connections that are cut off are the peer's to try again
 	defer stop()
 	err := server.Serve(tls.NewListener(listener, &tls.Config{
@@ -164,7 +164,7 @@ func (p *thirdParty) client(peer string, own tls.Certificate, paths map[string]s
 		return nil, errors.New("not a party")
 	}
 	return &thirdClient{endpoint: party.Endpoint, paths: paths, http: &http.Client{
-		Timeout: 20 * time.Second,
+		Timeout: time.Minute,
 		Transport: &http.Transport{ForceAttemptHTTP2: slices.Contains(protocols, "h2"), TLSClientConfig: &tls.Config{
 			Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS13, NextProtos: protocols,
 			InsecureSkipVerify: true, // the pin is what counts

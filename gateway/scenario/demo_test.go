@@ -192,7 +192,7 @@ func readUntil(t *testing.T, r io.Reader, word string) string {
 }
 
 func listens(address string) bool {
-	conn, err := net.DialTimeout("tcp", address, time.Second)
+	conn, err := net.DialTimeout("tcp", address, time.Minute)
 	if err != nil {
 		return false
 	}
