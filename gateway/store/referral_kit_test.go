@@ -218,7 +218,7 @@ func need() gateway.Need {
 
 func (r *region) refer(t rapid.TB) gateway.Follow {
 	t.Helper()
-	return get(r.referrer.AskNewReferral(ctx, r.now, self, store.NewReferral{
+	return get(r.referrer.AskNewReferral(ctx, r.now, r.referrer.oin, store.NewReferral{
 		Provider: peerA, Need: need(), Reference: "dossier 7", Terms: terms(), Entry: journal.Entry{Kind: "refer", Caller: "c1"},
 	}))(t)
 }
@@ -248,6 +248,12 @@ type signed struct {
 	State       gateway.Referral
 }
 
+// signedDigest is that of a message as it is signed: another when its sender was restored
+// since, although its id is the same.
+func signedDigest(from *node, o store.Outgoing) string {
+	return gateway.Hash(fmt.Appendf(nil, "%d %s %s", from.Incarnation(), o.Nonce, o.Data))
+}
+
 // inboundOf is the message that a recipient makes of what waits at a sender.
 func inboundOf(t rapid.TB, from *node, to gateway.OIN, o store.Outgoing) store.Inbound {
 	t.Helper()
@@ -256,7 +262,7 @@ func inboundOf(t rapid.TB, from *node, to gateway.OIN, o store.Outgoing) store.I
 			ID: o.ID, Source: from.oin, Recipient: to, Kind: o.Kind, Time: o.Time, Expires: o.Expires, Subject: o.Subject,
 			Sequence: o.Sequence, Incarnation: from.Incarnation(), Principal: o.Principal, Data: o.Data,
 		},
-		Digest: gateway.Hash(o.Data), Outcome: gateway.Received, Entry: journal.Entry{Kind: journal.KindReceived, Party: from.oin, Message: o.ID},
+		Digest: signedDigest(from, o), Outcome: gateway.Received, Entry: journal.Entry{Kind: journal.KindReceived, Party: from.oin, Message: o.ID},
 	}
 	effect := &store.ReferralEffect{Terms: terms()}
 	var err error
@@ -307,7 +313,7 @@ func (r *region) deliver(t rapid.TB, from, to *node) (kinds []string) {
 	items := get(to.Accept(ctx, r.now, to.oin, from.oin, in))(t)
 	var settled []store.Settlement
 	for i, o := range waits {
-		settled = append(settled, store.Settlement{Sequence: o.Sequence, Digest: gateway.Hash(o.Data), Item: items[i], Event: gateway.EventOf(items[i].Outcome)})
+		settled = append(settled, store.Settlement{Sequence: o.Sequence, Digest: in[i].Digest, Item: items[i], Event: gateway.EventOf(items[i].Outcome)})
 	}
 	must(t, from.Settle(ctx, r.now, to.oin, settled, "head", time.Time{}, nil))
 	return kinds

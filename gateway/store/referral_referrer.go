@@ -55,11 +55,6 @@ func (s *Store) AskNewReferral(ctx context.Context, now time.Time, self gateway.
 			ID: id, Follows: need.Follows, Offer: need.Offer, Provider: n.Provider, Referrer: self, Principal: n.Principal,
 			Dagdelen: need.Dagdelen,
 		}}}
-		hello, err := t.helloOf(n.Provider)
-		if err != nil {
-			return err
-		}
-		row.Follow.Incarnation = hello.Incarnation
 		if err := t.ask(row, Asking{Act: gateway.ActRefer, Terms: n.Terms, Basis: n.Basis, Entry: n.Entry}); err != nil {
 			return err
 		}
@@ -99,8 +94,16 @@ func (s *Store) AskReferral(ctx context.Context, now time.Time, a Asking) (follo
 	return follow, err
 }
 
-// ask makes a request and queues it; the caller writes row.
+// ask makes a request and queues it; the caller writes row. What begins a referral
+// names the provider's incarnation of now, also after one that was refused before.
 func (t *txn) ask(row *followedRow, a Asking) error {
+	if a.Act == gateway.ActRefer {
+		hello, err := t.helloOf(row.Follow.Provider)
+		if err != nil {
+			return err
+		}
+		row.Follow.Incarnation = max(row.Follow.Incarnation, hello.Incarnation)
+	}
 	next, q, err := row.Follow.Ask(gateway.ReferralRequest{Request: formatID(t.newID()), Act: a.Act, Reason: a.Reason})
 	if err != nil {
 		return err

@@ -253,6 +253,8 @@ func (t *txn) reconcileRights(party gateway.OIN, incarnation uint64, since time.
 	return n, err
 }
 
+// requestAgain queues a request again. One of which nothing is left here that could
+// be asked ends as withdrawn, unless its answer comes after all.
 func (t *txn) requestAgain(key rightsKey, row *rightsRow) error {
 	text, err := readRightsText(t, t.vault, key, row.Request.Referral)
 	if err != nil {
@@ -260,10 +262,11 @@ func (t *txn) requestAgain(key rightsKey, row *rightsRow) error {
 	}
 	q := row.Request
 	q.Correction, q.Explanation = text.Correction, text.Explanation
-	if q.Act == gateway.Rectify && q.Correction.IsZero() { // it was erased here
-		return nil
+	spent := q.Act == gateway.Rectify && q.Correction.IsZero() // it was erased here
+	if spent {
+		row.Failed = string(gateway.Withdrawn)
 	}
-	if err := t.putRights(key, row, text); err != nil {
+	if err := t.putRights(key, row, text); err != nil || spent {
 		return err
 	}
 	return t.queueRights(key, row, gateway.KindSubjectRequest, q, Basis{})

@@ -64,6 +64,54 @@ func TestUnknownToWhomItWasAsked(t *testing.T) {
 	}
 }
 
+// TestRefusedReferralAskedAgainAfterARestore: what was refused, and is asked again
+// after its provider was restored, is not told to come again until it is given up.
+func TestRefusedReferralAskedAgainAfterARestore(t *testing.T) {
+	r := newRegion(t)
+	r.greet(t)
+	backup := r.provider.backup(t)
+	n := need()
+	id := r.newReferral(t, func(n *gateway.Need) { n.Offer = "hout" })
+	r.provider.putBack(t, backup, r.now)
+	r.greet(t)
+	get(r.referrer.AskReferral(ctx, r.now, store.Asking{Referral: id, Act: gateway.ActRefer, Need: &n, Terms: terms()}))(t)
+	r.exchange(t)
+	if got := r.agree(t, id); got.Status != gateway.Requested {
+		t.Errorf("got %q, want it referred", got.Status)
+	}
+}
+
+// TestCorrectionThatWasErased: what an inhabitant asked to correct, and had erased
+// since, cannot be asked again of a party that has lost it: that is said.
+func TestCorrectionThatWasErased(t *testing.T) {
+	r := newRegion(t)
+	id := r.newReferral(t)
+	r.greet(t)
+	backup := r.provider.backup(t)
+	ask := func(n *node, q gateway.SubjectRequest) {
+		q.Referral, q.Ground, q.Received, q.AnswerBy = id, "onjuist", "2026-11-02", "2026-11-30"
+		get(n.AskRights(ctx, r.now, store.AskedRights{Request: q, Terms: terms(), Entry: entryX()}))(t)
+		r.exchange(t)
+	}
+	ask(r.referrer, gateway.SubjectRequest{Act: gateway.Rectify, Correction: gateway.Correction{Need: gateway.NeedPart{Note: corrected}}})
+	ask(r.provider, gateway.SubjectRequest{Act: gateway.Erase, Fields: []gateway.Field{"need.note"}})
+	for _, q := range get(r.referrer.Rights(ctx))(t) {
+		if !q.Asked {
+			get(r.referrer.AnswerRights(ctx, r.now, store.RightsAnswer{
+				Request: q.Request.Request, Party: peerA, Terms: terms(), Entry: entryX(),
+				Answer: gateway.SubjectAnswer{Result: gateway.SubjectDone, On: gateway.DateOf(r.now)},
+			}))(t)
+		}
+	}
+	r.provider.putBack(t, backup, r.now)
+	r.greet(t)
+	for _, q := range get(r.referrer.Rights(ctx))(t) {
+		if q.Asked && (q.Open() || q.Failed != string(gateway.Withdrawn)) {
+			t.Errorf("got %+v, want it withdrawn", q)
+		}
+	}
+}
+
 // pass lets time go by at both nodes.
 func (r *region) pass(t *testing.T, d time.Duration) {
 	t.Helper()
