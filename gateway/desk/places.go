@@ -48,24 +48,45 @@ func (d *Desk) searchable(ctx context.Context, demand *search.Demand) ([]search.
 	} else {
 		demand.Gemeenten = d.gemeenten(demand.From)
 	}
-	received, err := d.received(ctx)
+	received, err := d.Store.SharedOffers(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read received offers: %w", err)
 	}
 	own, err := d.Store.OwnOffers(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read own offers: %w", err)
 	}
 	offers := make([]search.Offer, 0, len(received)+len(own))
-	for _, o := range received {
-		o.Capacity.Provider = o.Sender
-		offers = append(offers, search.Offer{ProviderName: o.SenderName, Capacity: o.Capacity})
+	day, name, sender, takesPart := gateway.DateOf(d.now()), "", gateway.OIN(""), false
+	for _, o := range received { // by sender
+		if o.Sender != sender {
+			sender, name, takesPart = o.Sender, d.partyName(o.Sender), d.takesPart(o.Sender)
+		}
+		if takesPart {
+			offers = append(offers, search.Offer{ProviderName: name, Capacity: shown(o, day)})
+		}
 	}
-	name := d.partyName(d.Self)
+	name = d.partyName(d.Self)
 	for _, o := range own {
 		offers = append(offers, search.OwnOffer(o.Offer, name, demand.Gemeenten, demand.From))
 	}
 	return offers, nil
+}
+
+// shown is what a search sees of a received offer, which it leaves as it is: it
+// comes from its sender, and when it has expired there is nothing available.
+func shown(o *store.ReceivedOffer, day gateway.Date) *gateway.Capacity {
+	c := &o.Capacity
+	if c.Expired(day) {
+		without := withoutAvailability(*c)
+		c = &without
+	}
+	if c.Provider != o.Sender {
+		sent := *c
+		sent.Provider = o.Sender
+		c = &sent
+	}
+	return c
 }
 
 // gemeenten are those that this party is, or acts for.

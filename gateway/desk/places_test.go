@@ -10,6 +10,7 @@ import (
 	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/desk"
 	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
+	"github.com/doorstroom/doorstroom/gateway/register"
 	"github.com/doorstroom/doorstroom/gateway/search"
 )
 
@@ -54,6 +55,66 @@ func TestSearchPlaces(t *testing.T) {
 		if group, text = found(t, smile, demand); group != search.AllottedTo {
 			t.Errorf("got %s: %q, want places of others only", group, text)
 		}
+	})
+}
+
+// What a search sees is what is shown at that moment, also in later searches, and
+// a search changes nothing that others see: not where an offer has expired either.
+func TestSearchPlacesFollowsWhatIsShown(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := pair(t)
+		ctx, d := context.Background(), f.Node(gt.Alblasserdam).Desk
+		soon := gt.Offer("groen")
+		soon.ValidUntil = gateway.DateOf(time.Now()).AddDays(3)
+		is := func(when string, fitting int, want string) {
+			t.Helper()
+			f.Settled(time.Hour)
+			for range 2 {
+				result, err := d.SearchPlaces(ctx, gt.Everyone(), search.Demand{Werksoorten: []string{"groen"}, Why: true})
+				if got := gt.Dump(result); err != nil || result.Fitting != fitting || !strings.Contains(got, want) {
+					t.Fatalf("%s: got %s, %v; want %d that fit, and %q", when, got, err, fitting, want)
+				}
+			}
+			shared, err := f.Node(gt.Alblasserdam).Store.SharedOffers(ctx)
+			stored, err2 := f.Node(gt.Alblasserdam).Store.ReceivedOffers(ctx)
+			if err != nil || err2 != nil || len(shared) != len(stored) {
+				t.Fatalf("%s: got %d offers, want %d: %v, %v", when, len(shared), len(stored), err, err2)
+			}
+			for i := range stored {
+				if got, want := gt.Dump(*shared[i]), gt.Dump(stored[i]); got != want {
+					t.Errorf("%s: got %s, want what is stored: %s", when, got, want)
+				}
+			}
+		}
+		is("at first", 0, `"searched": 0`)
+		f.Publish(gt.Smile, soon)
+		is("published", 1, "Groen in de wijk")
+		soon.Title = "Groen in de stad"
+		f.Publish(gt.Smile, soon)
+		is("changed", 1, "Groen in de stad")
+		f.Stop(gt.Smile) // it would take back what has expired
+		time.Sleep(5 * 24 * time.Hour)
+		is("expired", 0, `"searched": 1`)
+		f.Start(gt.Smile)
+		soon.ValidUntil = "2099-12-31"
+		f.Publish(gt.Smile, soon)
+		is("published again", 1, "Groen in de stad")
+		if err := f.SetPolicy(gt.Smile, showing("werksoorten")); err != nil {
+			t.Fatal(err)
+		}
+		is("with less shown", 1, "of er plek is, is onbekend; werksoort groen")
+		f.Publish(gt.Smile)
+		is("withdrawn", 0, `"searched": 0`)
+		f.Publish(gt.Smile, soon)
+		is("back", 1, "")
+		file := f.NextRegister(func(doc *register.Document) {
+			doc.Parties = slices.DeleteFunc(doc.Parties, func(p gateway.Party) bool { return p.OIN == gt.Smile })
+		})
+		if _, err := d.InstallRegister(ctx, gt.Everyone(), file); err != nil {
+			t.Fatal(err)
+		}
+		is("gone from the register", 0, `"searched": 0`)
 	})
 }
 

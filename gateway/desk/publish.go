@@ -368,30 +368,46 @@ func (d *Desk) ReceivedOffers(ctx context.Context, caller gateway.Caller) ([]Rec
 	if err := d.read(ctx, caller, gateway.OpReceivedOffers); err != nil {
 		return nil, err
 	}
-	return d.received(ctx)
-}
-
-func (d *Desk) received(ctx context.Context) ([]ReceivedOffer, error) {
 	stored, err := d.Store.ReceivedOffers(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read received offers: %w", err)
 	}
 	day := gateway.DateOf(d.now())
 	offers := make([]ReceivedOffer, 0, len(stored))
-	for _, s := range stored {
-		if !d.takesPart(s.Sender) {
-			continue
+	for i := range stored {
+		if d.takesPart(stored[i].Sender) {
+			offers = append(offers, d.receivedOffer(&stored[i], day))
 		}
-		o := ReceivedOffer{Sender: s.Sender, SenderName: d.partyName(s.Sender), Capacity: s.Capacity, Received: s.Received}
-		if o.Expired = s.Capacity.Expired(day); o.Expired {
-			o.Capacity = withoutAvailability(s.Capacity)
-		}
-		offers = append(offers, o)
 	}
 	slices.SortFunc(offers, func(a, b ReceivedOffer) int {
-		return strings.Compare(string(a.Sender)+a.Capacity.Offer, string(b.Sender)+b.Capacity.Offer)
+		return cmp.Or(cmp.Compare(a.Sender, b.Sender), cmp.Compare(a.Capacity.Offer, b.Capacity.Offer))
 	})
 	return offers, nil
+}
+
+// receivedOffersOf are the received offers of one id, of one party or, with "", of
+// each that has one. They share what they point to with others: they are to be read
+// only.
+func (d *Desk) receivedOffersOf(ctx context.Context, sender gateway.OIN, offer string) (found []ReceivedOffer, err error) {
+	stored, err := d.Store.SharedOffers(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read received offers: %w", err)
+	}
+	day := gateway.DateOf(d.now())
+	for _, s := range stored {
+		if s.Capacity.Offer == offer && (sender == "" || s.Sender == sender) && d.takesPart(s.Sender) {
+			found = append(found, d.receivedOffer(s, day))
+		}
+	}
+	return found, nil
+}
+
+func (d *Desk) receivedOffer(s *store.ReceivedOffer, day gateway.Date) ReceivedOffer {
+	o := ReceivedOffer{Sender: s.Sender, SenderName: d.partyName(s.Sender), Capacity: s.Capacity, Received: s.Received}
+	if o.Expired = s.Capacity.Expired(day); o.Expired {
+		o.Capacity = withoutAvailability(s.Capacity)
+	}
+	return o
 }
 
 func withoutAvailability(c gateway.Capacity) gateway.Capacity {

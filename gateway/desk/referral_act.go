@@ -143,14 +143,12 @@ func (d *Desk) personal(ctx context.Context, kind string, f store.ReferralFacts)
 	if f.Side != gateway.ReferrerSide { // the offer is its own, and its referrer knows it
 		return q, nil
 	}
-	all, err := d.received(ctx)
+	all, err := d.receivedOffersOf(ctx, f.Party, f.Offer)
 	if err != nil {
 		return q, err
 	}
 	for _, o := range all {
-		if o.Sender == f.Party && o.Capacity.Offer == f.Offer {
-			q.Classes = policy.Classes(o.Capacity.Doelgroepen, d.lists)
-		}
+		q.Classes = policy.Classes(o.Capacity.Doelgroepen, d.lists)
 	}
 	return q, nil
 }

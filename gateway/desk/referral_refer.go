@@ -139,13 +139,11 @@ func (d *Desk) offerToRefer(ctx context.Context, n NewReferral) (ReceivedOffer, 
 	if err := d.actsFor(n.Principal); err != nil {
 		return ReceivedOffer{}, err
 	}
-	all, err := d.received(ctx)
+	all, err := d.receivedOffersOf(ctx, n.Provider, n.Need.Offer)
 	if err != nil {
 		return ReceivedOffer{}, err
 	}
-	all = slices.DeleteFunc(all, func(o ReceivedOffer) bool {
-		return o.Capacity.Withdrawn || o.Capacity.Offer != n.Need.Offer || n.Provider != "" && o.Sender != n.Provider
-	})
+	all = slices.DeleteFunc(all, func(o ReceivedOffer) bool { return o.Capacity.Withdrawn })
 	switch {
 	case len(all) == 0:
 		return ReceivedOffer{}, gateway.Errorf(gateway.NotFound, "nobody shows this node an offer of that id; see doorstroom offers --received")

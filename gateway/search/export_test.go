@@ -19,7 +19,7 @@ func PlainFind(m *Map, lists gateway.CodeLists, offers []Offer, d Demand) Result
 	for i := range offers {
 		one := new(match)
 		f.match(&offers[i], one)
-		if p, ok := f.at(&offers[i].Capacity); ok {
+		if p, ok := f.at(offers[i].Capacity); ok {
 			one.km, one.last = f.ways.plainTo(p.point)
 			one.off = f.home.offKm + p.offKm
 			straight := f.home.to(p.point) * detour

@@ -29,7 +29,7 @@ const (
 // match fills in m, but for how far it is. Of an offer that fails already it does
 // not look at the places, unless somebody wants to know everything.
 func (f *finder) match(o *Offer, m *match) {
-	c, d := &o.Capacity, &f.d
+	c, d := o.Capacity, &f.d
 	*m = match{offer: o, length: nowhere()}
 	f.judge(m, werksoort, oneOf(c.Werksoorten, d.Werksoorten))
 	f.judge(m, trajectsoort, same(c.Trajectsoort, d.Trajectsoort))

@@ -38,7 +38,7 @@ func (f *finder) at(c *gateway.Capacity) (place, bool) {
 // measure judges how far an offer is. What is too far in a straight line has no
 // need of a way, unless somebody wants to know everything.
 func (f *finder) measure(m *match) {
-	p, ok := f.at(&m.offer.Capacity)
+	p, ok := f.at(m.offer.Capacity)
 	if !ok {
 		f.judge(m, afstand, unshown)
 		return
@@ -75,7 +75,7 @@ func (f *finder) behind(m, last *match) bool {
 	if last == nil || m.missed.count() < last.missed.count() {
 		return false
 	}
-	p, ok := f.at(&m.offer.Capacity)
+	p, ok := f.at(m.offer.Capacity)
 	if !ok {
 		return false
 	}

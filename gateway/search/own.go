@@ -21,7 +21,7 @@ func (m *Map) Here(d Demand) []gateway.Gemeente {
 // OwnOffer is an offer as the party itself sees it that makes it: everything, and
 // exactly. The allotments for one of the gemeenten here count as the person's own.
 func OwnOffer(o gateway.Offer, provider string, here []gateway.Gemeente, day gateway.Date) Offer {
-	own := Offer{ProviderName: provider, Own: true, Capacity: gateway.Capacity{
+	own := Offer{ProviderName: provider, Own: true, Capacity: &gateway.Capacity{
 		Offer: o.ID, Provider: o.Provider, Title: o.Title, Werksoorten: o.Werksoorten, Trajectsoort: o.Trajectsoort,
 		Dienstverband: o.Dienstverband, Doelgroepen: o.Doelgroepen, Grondslag: o.Grondslag, Functionaliteit: o.Functionaliteit,
 		Fase: o.Fase, Trede: o.Trede, Begeleiding: o.Begeleiding, Status: o.Status, Contact: o.Contact,

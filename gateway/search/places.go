@@ -35,7 +35,7 @@ type seats struct {
 }
 
 func (f *finder) seatsOf(o *Offer) seats {
-	c := &o.Capacity
+	c := o.Capacity
 	s := seats{all: f.freeIn(c.Places), rest: f.freeIn(o.Unallotted), status: c.Status}
 	for i := range c.Allotments {
 		if a := &c.Allotments[i]; f.d.From.Within(a.ValidFrom, a.ValidUntil) {

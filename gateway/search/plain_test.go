@@ -67,7 +67,11 @@ func TestPlainWay(t *testing.T) {
 
 func samePlainly(t rapid.TB, m *search.Map, lists gateway.CodeLists, offers []search.Offer, d search.Demand) (fitting int) {
 	t.Helper()
+	before, _ := json.Marshal(offers)
 	got, want := search.Find(m, lists, offers, d), search.PlainFind(m, lists, offers, d)
+	if after, _ := json.Marshal(offers); string(after) != string(before) { // others search in them too
+		t.Fatalf("%+v changed what was searched:\ngot  %s\nwant %s", d, after, before)
+	}
 	gotText, _ := json.Marshal(got)
 	wantText, _ := json.Marshal(want)
 	if string(gotText) != string(wantText) {

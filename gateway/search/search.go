@@ -14,10 +14,10 @@ import (
 
 // Offer is what may be seen of an offer. Others are the places of an own offer
 // that are allotted to others, and Unallotted those that are to nobody: of the
-// offers of other parties neither is known.
+// offers of other parties neither is known. Whoever searches only reads it.
 type Offer struct {
 	ProviderName string
-	Capacity     gateway.Capacity
+	Capacity     *gateway.Capacity
 	Own          bool
 	Others       []gateway.CapacityAllotted
 	Unallotted   []gateway.CapacityPlaces

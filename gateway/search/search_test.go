@@ -45,7 +45,7 @@ func offer(id string, change ...func(*gateway.Capacity)) search.Offer {
 	for _, do := range change {
 		do(&c)
 	}
-	return search.Offer{ProviderName: "Smile", Capacity: c}
+	return search.Offer{ProviderName: "Smile", Capacity: &c}
 }
 
 // allotment has so many free places on Monday and Tuesday morning.

@@ -12,7 +12,7 @@ import (
 )
 
 func (f *finder) found(m *match) Found {
-	c := &m.offer.Capacity
+	c := m.offer.Capacity
 	out := Found{
 		Provider: c.Provider, ProviderName: m.offer.ProviderName, Offer: c.Offer, Title: c.Title, Own: m.offer.Own,
 		Gemeente: f.gemeente(c), Missed: m.missed.count(), Unknown: m.unknown.list(),
@@ -48,7 +48,7 @@ func (f *finder) found(m *match) Found {
 }
 
 func (f *finder) rejected(m *match) Rejected {
-	c := &m.offer.Capacity
+	c := m.offer.Capacity
 	out := Rejected{Provider: c.Provider, ProviderName: m.offer.ProviderName, Offer: c.Offer, Title: c.Title, Failed: m.failed.list()}
 	var parts []string
 	for _, criterion := range out.Failed {
@@ -230,7 +230,7 @@ func both(a, b []string) (all []string) {
 // failText says why an offer does not meet a criterion. Of doelgroepen it names
 // none: what is read here may be copied into a file of the person.
 func (f *finder) failText(criterion Criterion, m *match) string {
-	c := &m.offer.Capacity
+	c := m.offer.Capacity
 	switch criterion {
 	case Werksoort:
 		return "alleen werksoort " + f.labels("werksoort", c.Werksoorten)

@@ -178,6 +178,21 @@ func (s *seeker) value(key []byte) (value []byte, err error) {
 }
 
 func (x *boltTx) ascend(t table, from []byte, visit func(key, value []byte) (bool, error)) error {
+	return x.walk(t, from, func(key, value []byte) ([]byte, []byte) {
+		return bytes.Clone(key), append(make([]byte, 0, len(value)), value...)
+	}, visit)
+}
+
+func (x *boltTx) pass(t table, visit func(key, value []byte) error) error {
+	room := []byte{}
+	return x.walk(t, nil, func(key, value []byte) ([]byte, []byte) {
+		room = append(append(room[:0], key...), value...)
+		return room[:len(key):len(key)], room[len(key):]
+	}, func(key, value []byte) (bool, error) { return true, visit(key, value) })
+}
+
+// walk visits copies of the rows from a key on.
+func (x *boltTx) walk(t table, from []byte, copied func(key, value []byte) (k, v []byte), visit func(key, value []byte) (bool, error)) error {
 	var b *boltTable
 	var c *bbolt.Cursor
 	// step is all that touches pages, so that a panic of visit is not mistaken
@@ -194,8 +209,13 @@ func (x *boltTx) ascend(t table, from []byte, visit func(key, value []byte) (boo
 		} else {
 			key, framed = c.Next()
 		}
-		value, err = b.unframe(key, framed) // nil at the end, and of a bucket
-		return bytes.Clone(key), value, err
+		if key == nil || framed == nil { // the end, or a bucket
+			return key, nil, nil
+		}
+		if value, err = unframe(b.name, b.seed, key, framed); err == nil {
+			key, value = copied(key, value)
+		}
+		return key, value, err
 	}
 	key, value, err := step(true)
 	for ; err == nil && key != nil; key, value, err = step(false) {

@@ -30,6 +30,8 @@ type reader interface {
 	// ascend visits the keys from from on, in order, until visit says it has
 	// enough.
 	ascend(t table, from []byte, visit func(key, value []byte) (more bool, err error)) error
+	// pass visits all rows in order. They are lent: the next one may change them.
+	pass(t table, visit func(key, value []byte) error) error
 	// tables lists every table that was ever written, in order.
 	tables() ([]table, error)
 }
@@ -123,6 +125,10 @@ func (o *overlay) each(t table, keys [][]byte, visit func(i int, value []byte) e
 		}
 		return visit(i, value)
 	})
+}
+
+func (o *overlay) pass(t table, visit func(key, value []byte) error) error {
+	return o.ascend(t, nil, func(key, value []byte) (bool, error) { return true, visit(key, value) })
 }
 
 func (o *overlay) ascend(t table, from []byte, visit func(key, value []byte) (bool, error)) error {

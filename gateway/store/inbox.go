@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -298,16 +297,12 @@ func (s *Store) ReceivedOffers(ctx context.Context) (all []ReceivedOffer, err er
 	err = s.view(ctx, func(r reader) error {
 		all = nil
 		return eachPartyTable(r, tableReceived, func(in table) error {
-			return eachSnapshot(r, in, func(subject string, held snapshot) error {
-				offer := ReceivedOffer{
-					Sender: in.party, Subject: subject, Sequence: held.order.sequence, Incarnation: held.order.incarnation,
-					Digest: held.digest, Received: held.received,
+			return r.pass(in, func(subject, value []byte) error {
+				one, err := decodeReceived(in, subject, value)
+				if err == nil && one != nil {
+					all = append(all, one.offer)
 				}
-				if err := json.Unmarshal(held.data, &offer.Capacity); err != nil {
-					return corrupt(in, err.Error())
-				}
-				all = append(all, offer)
-				return nil
+				return err
 			})
 		})
 	})

@@ -51,6 +51,7 @@ type Options struct {
 	Quota       Quota         // of what is kept of one sender
 	MaxEvents   int           // that are kept; 0: 100,000
 	EventLife   time.Duration // how long they are; 0: 90 days
+	Decoded     int64         // bytes of received offers that are kept decoded; 0: 16 MB
 	LockTimeout time.Duration // how long to wait for another process; 0: a second
 	NoSync      bool          // never but in tests that do not test durability
 
@@ -117,6 +118,7 @@ type Store struct {
 	vault       Vault
 	renewing    sync.Mutex // held while keys are erased under which something might be sealed meanwhile
 	referrals   *index
+	decoded     decoded
 	scans       scans
 	hellos      hellos
 	full        atomic.Bool
@@ -199,6 +201,7 @@ func open(path string, opt Options, steps []migration) (*Store, error) {
 		s.maxQueue = defaultMaxQueue
 	}
 	s.maxEvents, s.eventLife = cmp.Or(opt.MaxEvents, defaultMaxEvents), cmp.Or(opt.EventLife, defaultEventLife)
+	s.decoded.max = cmp.Or(opt.Decoded, defaultDecoded)
 	err = removeLeftovers(path)
 	if err == nil {
 		err = s.prepare(context.Background(), steps)
