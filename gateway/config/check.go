@@ -238,6 +238,8 @@ func checkNumbers(d *decoder, c Config) {
 	between(d, "limits.offers", l.Offers, 1, 10_000_000)
 	between(d, "limits.subjects-per-peer", l.SubjectsPerPeer, 1, 10_000_000)
 	between(d, "limits.remembered-per-peer", l.RememberedPerPeer, 100, 100_000_000)
+	between(d, "limits.referrals-per-peer", l.ReferralsPerPeer, 1, 1_000_000)
+	between(d, "limits.orphans-per-peer", l.OrphansPerPeer, 1, 1_000_000)
 	if l.BytesPerPeer < 2e6 {
 		d.failAt("limits.bytes-per-peer", "expected a size of at least 2MB")
 	}

@@ -193,6 +193,8 @@ type Limits struct {
 	SubjectsPerPeer    int           `yaml:"subjects-per-peer"`
 	BytesPerPeer       Bytes         `yaml:"bytes-per-peer"`
 	RememberedPerPeer  int           `yaml:"remembered-per-peer"`
+	ReferralsPerPeer   int           `yaml:"referrals-per-peer"`
+	OrphansPerPeer     int           `yaml:"orphans-per-peer"`
 	DatabaseBytes      Bytes         `yaml:"database-bytes"`
 	HeaderTimeout      time.Duration `yaml:"header-timeout"`
 	ReadTimeout        time.Duration `yaml:"read-timeout"`
@@ -252,6 +254,8 @@ func Default() Config {
 			SubjectsPerPeer:    2 * gateway.MaxShown, // all of them replaced by others at once
 			BytesPerPeer:       200e6,
 			RememberedPerPeer:  1_000_000,
+			ReferralsPerPeer:   10_000,
+			OrphansPerPeer:     1000,
 			DatabaseBytes:      4e9,
 			HeaderTimeout:      10 * time.Second,
 			ReadTimeout:        time.Minute,

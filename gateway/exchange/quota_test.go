@@ -3,6 +3,7 @@ package exchange_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,50 @@ func TestSenderWithMoreThanTheRecipientHasRoomFor(t *testing.T) {
 		if got := held(); got != 5 {
 			t.Errorf("after the limit was raised: got %d offers, want 5", got)
 		}
+		f.Converged()
+	})
+}
+
+// A referrer that has as many referrals under way as a provider gives it room for:
+// the next waits with it, and both sides' people are told; what ends one gets
+// through, and then the next gets in by itself.
+func TestReferrerAtItsQuota(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := newReferring(t)
+		f.SetConfig(gt.Smile, "referrals-per-peer: 10000", "referrals-per-peer: 2")
+		f.Settled(time.Hour)
+		first, second := f.refer(gt.Alblasserdam, "1"), f.refer(gt.Alblasserdam, "2")
+		third, err := f.Node(gt.Alblasserdam).Desk.Refer(t.Context(), gt.Everyone(), desk.NewReferral{Provider: gt.Smile, Reference: "3", Need: need()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.wake(gt.Alblasserdam)
+		at := status(f.Federation, gt.Smile)
+		if alarms := strings.Join(at.Alarms, "; "); !strings.Contains(alarms, "Alblasserdam heeft hier zijn ruimte vol") {
+			t.Errorf("alarms: got %q, want one of Alblasserdam", alarms)
+		}
+		i := slices.IndexFunc(at.Peers, func(p desk.Peer) bool { return p.OIN == gt.Alblasserdam })
+		if kept := at.Peers[i].Kept; kept.Referrals != 2 || !kept.Full {
+			t.Errorf("got %+v, want two referrals and no room", kept)
+		}
+		i = slices.IndexFunc(status(f.Federation, gt.Alblasserdam).Peers, func(p desk.Peer) bool { return p.OIN == gt.Smile })
+		if notes := strings.Join(status(f.Federation, gt.Alblasserdam).Peers[i].Notes, "; "); !strings.Contains(notes, "Smile has no room for more of what we send: 1 message waits") {
+			t.Errorf("notes: got %q, want that one waits", notes)
+		}
+		f.refer(gt.Dordrecht, "of another") // has room of its own
+		f.commit(desk.ReferralCommit{Referral: second, Act: gateway.ActAccept})
+		time.Sleep(time.Hour)
+		f.status(gt.Alblasserdam, second, gateway.Accepted)
+		if rejected := entriesOf(f.Federation, gt.Smile, journal.KindRejected); len(rejected) == 0 || rejected[0].Reason != gateway.ReasonOverload {
+			t.Errorf("journal: got %s, want overload", gt.Dump(rejected))
+		}
+		if _, err := f.Node(gt.Alblasserdam).Desk.AskReferral(t.Context(), gt.Everyone(), desk.ReferralRequest{Referral: first, Act: gateway.ActWithdraw, Reason: "overig"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		f.status(gt.Alblasserdam, first, gateway.WithdrawnByRef)
+		f.status(gt.Alblasserdam, third.Referral.ID, gateway.Requested)
 		f.Converged()
 	})
 }

@@ -260,7 +260,10 @@ func lifeOf(t config.Term) time.Duration {
 }
 
 func quotaOf(l config.Limits) store.Quota {
-	return store.Quota{Subjects: l.SubjectsPerPeer, Bytes: int64(l.BytesPerPeer), Remembered: l.RememberedPerPeer}
+	return store.Quota{
+		Subjects: l.SubjectsPerPeer, Bytes: int64(l.BytesPerPeer), Remembered: l.RememberedPerPeer,
+		Referrals: l.ReferralsPerPeer, Orphans: l.OrphansPerPeer,
+	}
 }
 
 func loadKeys(dir string) (keys, error) {

@@ -129,6 +129,8 @@ type Kept struct {
 	Offers     int   `json:"offers"`
 	Bytes      int64 `json:"bytes"`      // of those offers
 	Remembered int   `json:"remembered"` // messages whose answer is kept, and offers that are gone
+	Referrals  int   `json:"referrals"`  // of it to this node that are not over
+	Orphans    int   `json:"orphans"`    // referrals of which nothing is known here but what it says
 	Full       bool  `json:"full"`       // one of the limits is reached: what takes more room must wait
 }
 
@@ -157,7 +159,7 @@ func statusOut(s desk.Status) Status {
 		out.Peers = append(out.Peers, Peer{
 			OIN: p.OIN, Name: p.Name, Kind: p.Kind, LastContact: p.LastContact, LastAttempt: p.LastAttempt, NextAttempt: p.NextAttempt,
 			Failures: p.Failures, Reason: p.Reason, Queued: p.Queued, Held: p.Held, Oldest: p.Oldest,
-			Kept: Kept{p.Kept.Subjects, p.Kept.Bytes, p.Kept.Remembered, p.Kept.Full}, Approval: p.Approval, Notes: p.Notes,
+			Kept: Kept{p.Kept.Subjects, p.Kept.Bytes, p.Kept.Remembered, p.Kept.Referrals, p.Kept.Orphans, p.Kept.Full}, Approval: p.Approval, Notes: p.Notes,
 		})
 	}
 	return out

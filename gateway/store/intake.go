@@ -14,6 +14,8 @@ type Quota struct {
 	Subjects   int   // current snapshots; 0: twice gateway.MaxShown
 	Bytes      int64 // of those snapshots; 0: 200 MB
 	Remembered int   // messages whose answer is kept, and subjects that are gone; 0: 1,000,000
+	Referrals  int   // referrals of the sender to this node that are not over; 0: 10,000
+	Orphans    int   // referrals of which this node knows nothing but what the sender says; 0: 1,000
 }
 
 func (q Quota) withDefaults() Quota {
@@ -25,6 +27,12 @@ func (q Quota) withDefaults() Quota {
 	}
 	if q.Remembered <= 0 {
 		q.Remembered = 1_000_000
+	}
+	if q.Referrals <= 0 {
+		q.Referrals = 10_000
+	}
+	if q.Orphans <= 0 {
+		q.Orphans = 1000
 	}
 	return q
 }
@@ -143,9 +151,17 @@ func (q Quota) room(before intake, c change, tight bool) bool {
 		(after.bytes <= q.Bytes || after.bytes <= before.bytes)
 }
 
+// takes tells whether there is room for one more than so many referrals.
+func (q Quota) takes(b burden, weight int) bool {
+	if b.side == gateway.ProviderSide {
+		return weight < q.Referrals
+	}
+	return weight < q.Orphans
+}
+
 // reached tells whether a sender's next message may have no room.
-func (q Quota) reached(i intake) bool {
-	return i.subjects >= q.Subjects || i.bytes >= q.Bytes || i.remembered >= q.Remembered
+func (q Quota) reached(k Kept) bool {
+	return k.Subjects >= q.Subjects || k.Bytes >= q.Bytes || k.Remembered >= q.Remembered || k.Referrals >= q.Referrals || k.Orphans >= q.Orphans
 }
 
 // apply counts a change, and the answer that is remembered of it.

@@ -117,7 +117,11 @@ func (s *Store) readStatus(r reader, peer gateway.OIN, row peerRow) (PeerStatus,
 	if err != nil {
 		return PeerStatus{}, err
 	}
-	status.Kept = Kept{kept.subjects, kept.bytes, kept.remembered, s.quota.reached(kept)}
+	status.Kept = Kept{
+		Subjects: kept.subjects, Bytes: kept.bytes, Remembered: kept.remembered,
+		Referrals: s.referrals.weight(burden{gateway.ProviderSide, peer}), Orphans: s.referrals.weight(burden{gateway.ReferrerSide, peer}),
+	}
+	status.Kept.Full = s.quota.reached(status.Kept)
 	hello, err := s.hellos.read(r, peer)
 	if hello != nil {
 		status.Hello, status.HelloAt = &hello.Hello, hello.At

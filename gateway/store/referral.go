@@ -250,7 +250,7 @@ func (t *txn) provided(key referralKey) (*providedRow, error) {
 func (t *txn) putProvided(row *providedRow) error {
 	row.Revision++
 	key := keyOf(row.Referral.ID)
-	t.changed = append(t.changed, row.facts())
+	t.note(row.facts())
 	return t.putSealed(tableProvided, key, row)
 }
 
@@ -267,8 +267,22 @@ func (t *txn) followed(key referralKey) (*followedRow, error) {
 func (t *txn) putFollowed(row *followedRow) error {
 	row.Revision++
 	key := keyOf(row.Follow.ID)
-	t.changed = append(t.changed, row.facts())
+	t.note(row.facts())
 	return t.putSealed(tableFollowed, key, row)
+}
+
+// note keeps for the index what is written of a referral.
+func (t *txn) note(f ReferralFacts) {
+	t.changed = append(t.changed, f)
+	if b, weighs := f.burden(); weighs && f.revision == 1 {
+		t.begun[b]++
+	}
+}
+
+// hasRoom tells whether a party may make this node keep one more referral.
+func (t *txn) hasRoom(side gateway.Side, party gateway.OIN) bool {
+	b := burden{side, party}
+	return t.quota.takes(b, t.referrals.weight(b)+t.begun[b])
 }
 
 // queuedReferral is a message about a referral that is to be queued.

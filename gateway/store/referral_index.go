@@ -93,9 +93,10 @@ func factsOf(r gateway.Referral, revision uint64) ReferralFacts {
 // database is opened and changed after a transaction is on disk, by whoever wrote
 // it: revisions say which of two changes is later.
 type index struct {
-	mu   sync.RWMutex
-	all  map[indexKey]ReferralFacts
-	gone map[referralKey]bool // erased: never to come back
+	mu      sync.RWMutex
+	all     map[indexKey]ReferralFacts
+	gone    map[referralKey]bool // erased: never to come back
+	weights map[burden]int       // how many of all weigh on it
 }
 
 type indexKey struct {
@@ -103,8 +104,20 @@ type indexKey struct {
 	key  referralKey
 }
 
+// burden is what one party makes this node keep of referrals: as referrer those
+// that are not over, as provider those of which nothing is known here but what it
+// says. Each is counted on the side of this node.
+type burden struct {
+	side  gateway.Side
+	party gateway.OIN
+}
+
+func (f ReferralFacts) burden() (b burden, weighs bool) {
+	return burden{f.Side, f.Party}, f.Side == gateway.ProviderSide && !f.Final() || f.Side == gateway.ReferrerSide && f.Orphan
+}
+
 func newIndex() *index {
-	return &index{all: map[indexKey]ReferralFacts{}, gone: map[referralKey]bool{}}
+	return &index{all: map[indexKey]ReferralFacts{}, gone: map[referralKey]bool{}, weights: map[burden]int{}}
 }
 
 func (x *index) put(some []ReferralFacts) {
@@ -112,10 +125,25 @@ func (x *index) put(some []ReferralFacts) {
 	defer x.mu.Unlock()
 	for _, f := range some {
 		at := indexKey{f.Side, f.key}
-		if !x.gone[f.key] && f.revision > x.all[at].revision {
+		if before := x.all[at]; !x.gone[f.key] && f.revision > before.revision {
+			x.weigh(before, -1)
 			x.all[at] = f
+			x.weigh(f, 1)
 		}
 	}
+}
+
+// weigh is for who holds mu.
+func (x *index) weigh(f ReferralFacts, by int) {
+	if b, weighs := f.burden(); weighs && f.revision > 0 {
+		x.weights[b] += by
+	}
+}
+
+func (x *index) weight(b burden) int {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.weights[b]
 }
 
 func (x *index) erase(some []referralKey) {
@@ -123,8 +151,10 @@ func (x *index) erase(some []referralKey) {
 	defer x.mu.Unlock()
 	for _, key := range some {
 		x.gone[key] = true
-		delete(x.all, indexKey{gateway.ReferrerSide, key})
-		delete(x.all, indexKey{gateway.ProviderSide, key})
+		for _, side := range []gateway.Side{gateway.ReferrerSide, gateway.ProviderSide} {
+			x.weigh(x.all[indexKey{side, key}], -1)
+			delete(x.all, indexKey{side, key})
+		}
 	}
 }
 

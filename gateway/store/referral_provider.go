@@ -177,6 +177,9 @@ func (t *txn) takeRequest(m gateway.Message, q gateway.ReferralRequest, e *Refer
 		if tooEarly(q, life) {
 			return gateway.RetryLater, gateway.ReasonIncarnation, nil
 		}
+		if row == nil && !t.hasRoom(gateway.ProviderSide, m.Source) {
+			return gateway.RetryLater, gateway.ReasonOverload, nil
+		}
 		if q.Act == gateway.ActRecover {
 			err = t.adopt(m, row, q, e, life)
 		} else {

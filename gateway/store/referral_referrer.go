@@ -198,6 +198,8 @@ func (t *txn) hearState(m gateway.Message, r gateway.Referral, e *ReferralEffect
 		return "", "", err
 	case row == nil && r.Status == "": // an answer to nothing that is known
 		return gateway.Received, "", nil
+	case row == nil && !t.hasRoom(gateway.ReferrerSide, m.Source):
+		return gateway.RetryLater, gateway.ReasonOverload, nil
 	case row == nil:
 		row = &followedRow{Orphan: true, Salt: newSalt(), Follow: gateway.Follow{Referral: gateway.Referral{
 			ID: r.ID, Provider: r.Provider, Referrer: r.Referrer, Principal: r.Principal,

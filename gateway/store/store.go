@@ -290,6 +290,7 @@ func (s *Store) write(ctx context.Context, now time.Time, grows bool, decide fun
 		}
 		t.unjournaled = s.unjournaled
 		t.vault, t.maxEvents = s.vault, s.maxEvents
+		t.quota, t.referrals = s.quota, s.referrals
 		if err := decide(t); err != nil {
 			return nil, err
 		}

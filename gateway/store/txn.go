@@ -44,7 +44,10 @@ type txn struct {
 	vault       Vault
 	maxEvents   int
 	happened    happened
-	evented     bool            // it wrote events
+	evented     bool // it wrote events
+	quota       Quota
+	referrals   *index          // as it was before
+	begun       map[burden]int  // what it adds to that
 	changed     []ReferralFacts // of the referrals that it writes
 	erased      []referralKey   // that it erases
 
@@ -78,6 +81,7 @@ func newTxn(r reader, now time.Time, rooms *rooms) (*txn, error) {
 
 		scanned: map[gateway.OIN]bool{},
 		lists:   map[gateway.OIN][]string{},
+		begun:   map[burden]int{},
 	}, nil
 }
 

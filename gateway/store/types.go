@@ -175,6 +175,8 @@ type Kept struct {
 	Subjects   int   // current snapshots
 	Bytes      int64 // of those snapshots
 	Remembered int   // messages whose answer is kept, and subjects that are gone
+	Referrals  int   // of it to this node that are not over
+	Orphans    int   // of which this node knows nothing but what it says
 	Full       bool  // one of these has reached the Quota
 }
 
