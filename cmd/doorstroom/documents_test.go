@@ -79,7 +79,7 @@ func TestReadme(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-e", "-c", readmeScript(t, section))
-	cmd.Dir = t.TempDir()
+	cmd.Dir = shortDir(t)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // the shell stops the nodes
 	cmd.WaitDelay = 20 * time.Second
 	out, err := cmd.CombinedOutput()
@@ -100,7 +100,7 @@ func TestReadme(t *testing.T) {
 // what a reader waits for.
 func readmeScript(t *testing.T, section string) string {
 	t.Helper()
-	ports := &ports{taken: map[int]bool{}}
+	ports := newPorts(t)
 	for _, port := range []string{"18443", "19443", "28443", "29443"} {
 		free, err := ports.free()
 		if err != nil {
@@ -111,6 +111,7 @@ func readmeScript(t *testing.T, section string) string {
 		}
 		section = strings.ReplaceAll(section, port, fmt.Sprint(free))
 	}
+	section = strings.ReplaceAll(section, "127.0.0.1", ports.host)
 	section = strings.ReplaceAll(section, "../gateway/", top(t)+"/gateway/")
 	section = strings.ReplaceAll(section, "KEY-ID", `"$key"`)
 	section = strings.ReplaceAll(section, "\\\n", " ")

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	gt "github.com/doorstroom/doorstroom/gateway/gatewaytest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -38,12 +39,14 @@ func TestMain(m *testing.M) {
 //	capture VAR RE               puts what the parentheses of RE match in the last output in VAR
 //	replace FILE OLD NEW         changes text in a file
 //
-// and in PORT1 to PORT6 ports of this machine on which nobody listens.
+// and in HOST an address of this machine that nobody else uses, and in PORT1 to
+// PORT6 ports on which nobody listens.
 func TestScripts(t *testing.T) {
-	ports := &ports{taken: map[int]bool{}}
+	ports := newPorts(t)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOST", ports.host)
 			for i := range 6 {
 				port, err := ports.free()
 				if err != nil {
@@ -64,10 +67,21 @@ func TestScripts(t *testing.T) {
 
 // ports gives each port once, also to scripts that run side by side. They lie
 // below those that systems give to outgoing connections, and below those of
-// gateway/scenario.
+// scenarios. What listens on host cannot meet what other processes start between
+// the choice of a port and its use; what listens on all addresses could.
 type ports struct {
+	host  string
 	mu    sync.Mutex
 	taken map[int]bool // guarded by mu
+}
+
+func newPorts(t *testing.T) *ports {
+	t.Helper()
+	host, _, err := net.SplitHostPort(gt.FreeAddress(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &ports{host: host, taken: map[int]bool{}}
 }
 
 func (p *ports) free() (int, error) {
@@ -75,12 +89,15 @@ func (p *ports) free() (int, error) {
 	defer p.mu.Unlock()
 	for range 1000 {
 		port := 11000 + rand.IntN(9000)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil || p.taken[port] {
+		l, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil || p.taken[port] {
 			continue
 		}
 		p.taken[port] = true
-		return port, l.Close()
+		return port, nil
 	}
 	return 0, errors.New("no free port on this machine")
 }

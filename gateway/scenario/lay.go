@@ -173,11 +173,14 @@ const (
 )
 
 // FreeAddresses finds n loopback addresses, host:port, on which nobody listens, for
-// nodes that are about to be started. The code of its error is Unavailable.
+// nodes that are about to be started. They lie together: another process that
+// looks at the same time is then unlikely to find one of them. The code of its
+// error is Unavailable.
 func FreeAddresses(n int) ([]string, error) {
 	var free []string
-	for range 100 * n {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(ports))))
+	from := rand.IntN(ports)
+	for i := range ports {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+(from+i)%ports)))
 		if err != nil {
 			continue // taken
 		}
