@@ -48,7 +48,7 @@ archive them before that if they must be kept longer.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stdout, "Wrote %d entries to %s\nKey: %s\n", head.Size-head.From, file, head.Key)
+			fmt.Fprintf(a.stdout, "Wrote %s to %s\nKey: %s\n", count(head.Size-head.From, "entry", "entries"), file, head.Key)
 			return nil
 		},
 	}

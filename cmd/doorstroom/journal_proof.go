@@ -159,7 +159,7 @@ func (a *app) showChecked(c checkedProof, reg *register.Register) {
 	say("The proof holds: entry %d of the journal of %s (%s).", c.Index, clip(c.Name, 0), c.Party)
 	e := journalEntryOf(c.Index, c.Entry)
 	say("  %s  %s  %s  %s", when(c.Entry.Time), c.Entry.Kind, clip(journalParty(e), 0), clip(journalDetail(e), 0))
-	say("  signed over %d entries with key %s", c.Size, c.KID)
+	say("  signed over %s with key %s", count(c.Size, "entry", "entries"), c.KID)
 	for _, w := range c.Witnesses {
 		p, _ := reg.Party(w.Party)
 		say("  cosigned by %s (%s), %s, with key %s", clip(p.Name, 0), w.Party, when(w.Time), w.KID)

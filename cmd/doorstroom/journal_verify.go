@@ -162,7 +162,7 @@ func faultOrOK(c witness.Comparison) string {
 func compared(c witness.Comparison) string {
 	switch c.Outcome {
 	case witness.Agrees:
-		text := fmt.Sprintf("the first %d entries are as it cosigned them last, %s (%s)", c.Size, when(c.Time), count(c.Heads, "head", "heads"))
+		text := fmt.Sprintf("the first %s as it cosigned them last, %s (%s)", count(c.Size, "entry is", "entries are"), when(c.Time), count(c.Heads, "head", "heads"))
 		if c.Given > 0 {
 			text += fmt.Sprintf("; %s of before a restore", count(c.Given, "head", "heads"))
 		}
@@ -182,7 +182,7 @@ func compared(c witness.Comparison) string {
 }
 
 func (a *app) showJournalReport(r rest.JournalReport) {
-	fmt.Fprintf(a.stdout, "The journal verifies: %d entries, %d signed heads.\nRoot: %s\n", r.Size, r.Checkpoints, r.Root)
+	fmt.Fprintf(a.stdout, "The journal verifies: %s, %s.\nRoot: %s\n", count(r.Size, "entry", "entries"), count(r.Checkpoints, "signed head", "signed heads"), r.Root)
 	if r.Reduced > 0 {
 		fmt.Fprintf(a.stdout, "Of the %d oldest entries, which are past their term, only hashes are left.\n", r.Reduced)
 	}
@@ -198,10 +198,10 @@ func witnessedText(w rest.Witnessed) string {
 	case w.Needed == 0:
 		return "Witnessed: nothing; no witnesses are asked, or there is no other party."
 	case w.Size == 0:
-		return fmt.Sprintf("Witnessed: nothing yet; %s must cosign. All %d entries could still be rewritten unnoticed.",
+		return fmt.Sprintf("Witnessed: nothing yet; %s must cosign. All entries (%d) could still be rewritten unnoticed.",
 			count(w.Needed, "witness", "witnesses"), w.Unwitnessed)
 	}
-	text := fmt.Sprintf("Witnessed: the first %d entries, by %s, %s.", w.Size, count(w.Needed, "party", "parties"), when(w.At))
+	text := fmt.Sprintf("Witnessed: the first %s, by %s, %s.", count(w.Size, "entry", "entries"), count(w.Needed, "party", "parties"), when(w.At))
 	if w.Unwitnessed == 0 {
 		return text
 	}

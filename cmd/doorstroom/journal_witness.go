@@ -32,7 +32,7 @@ or after work on the machine. It exits with 3 when too few have cosigned.`,
 				a.showWitnessed(w)
 				for _, by := range w.Witnesses {
 					if by.Problem == "" {
-						fmt.Fprintf(a.stdout, "  %s cosigned %d entries, %s\n", by.Witness, by.Size, when(by.At))
+						fmt.Fprintf(a.stdout, "  %s cosigned %s, %s\n", by.Witness, count(by.Size, "entry", "entries"), when(by.At))
 					} else {
 						fmt.Fprintf(a.stdout, "  %s did not cosign: %s\n", by.Witness, by.Problem)
 					}

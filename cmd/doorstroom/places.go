@@ -91,8 +91,8 @@ func demandFlags(flags *pflag.FlagSet, d *search.Demand) func() error {
 	flags.StringVar(&d.Postcode, "postcode", "", "where the person lives; only the four digits count")
 	flags.Float64Var(&d.MaxKm, "max-km", 0, "kilometres that the person can cycle")
 	flags.StringSliceVar(&gemeenten, "gemeente", nil, "of the person; without it that of the postcode, or your own")
-	flags.StringSliceVar(&wishes, "wish", nil, "criteria that would be nice, such as werksoort or dagdeel")
-	flags.StringSliceVar(&demands, "demand", nil, "criteria that must be met: begeleiding, taal")
+	flags.StringSliceVar(&wishes, "wish", nil, "criteria that would be nice, of those asked for, such as werksoort")
+	flags.StringSliceVar(&demands, "demand", nil, "criteria that must be met, of those asked for: begeleiding, taal")
 	flags.BoolVar(&d.Why, "why", false, "tell of what does not fit, why not")
 	flags.IntVar(&d.Limit, "limit", 20, "how many offers at most of each group, up to 1000")
 	return func() error {
@@ -144,7 +144,7 @@ func codeOf(lists gateway.CodeLists, list, text string) string {
 }
 
 func (a *app) showPlaces(result search.Result, d search.Demand) {
-	fmt.Fprintf(a.stdout, "%d of %d offers fit.\n", result.Fitting, result.Searched)
+	fmt.Fprintf(a.stdout, "Offers that fit: %d of %d.\n", result.Fitting, result.Searched)
 	for _, g := range result.Groups {
 		if g.Total == 0 {
 			continue

@@ -87,8 +87,8 @@ one in force. The node fetches new versions from other nodes too.`,
 			if asJSON {
 				return a.showRegister([]byte(installed.File), installed.Approvals, true)
 			}
-			fmt.Fprintf(a.stdout, "In force: register version %d with %d parties, valid until %s.\n",
-				installed.Version, len(installed.Parties), when(installed.ValidUntil))
+			fmt.Fprintf(a.stdout, "In force: register version %d with %s, valid until %s.\n",
+				installed.Version, count(len(installed.Parties), "party", "parties"), when(installed.ValidUntil))
 			return nil
 		},
 	}

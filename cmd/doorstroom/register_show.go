@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -190,9 +189,9 @@ func nonEmpty(texts ...string) []string {
 }
 
 // count is "1 party" or "2 parties".
-func count(n int, one, more string) string {
+func count[N int | uint64](n N, one, more string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return strconv.Itoa(n) + " " + more
+	return fmt.Sprint(n, " ", more)
 }

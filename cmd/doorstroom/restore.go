@@ -98,7 +98,7 @@ func restoreOut(r store.RestoreReport, dryRun bool) restored {
 func (a *app) showRestore(r store.RestoreReport, database string, dryRun bool) {
 	say := func(format string, args ...any) { fmt.Fprintf(a.stdout, format+"\n", args...) }
 	say("The backup is sound: %s", r.Backup.Path)
-	say("  made %s, journal of %d entries, root %s", when(r.Backup.At), r.Backup.Journal, r.Backup.Root)
+	say("  made %s, journal of %s, root %s", when(r.Backup.At), count(r.Backup.Journal, "entry", "entries"), r.Backup.Root)
 	say("  the database that is there now: %s", present(r))
 	if dryRun {
 		say("Nothing was changed.")
@@ -125,7 +125,7 @@ func (a *app) showRestore(r store.RestoreReport, database string, dryRun bool) {
 
 func present(r store.RestoreReport) string {
 	if r.Present == store.PresentSound {
-		return fmt.Sprintf("readable, journal of %d entries", r.Journal)
+		return "readable, journal of " + count(r.Journal, "entry", "entries")
 	}
 	return cmp.Or(r.Present, store.PresentNone)
 }

@@ -125,16 +125,16 @@ func writeStatus(w io.Writer, s rest.Status) error {
 	}
 	fmt.Fprintf(w, "offers    %d\n", s.Offers)
 	if r := s.Referrals; r.Open > 0 {
-		fmt.Fprintf(w, "referrals %d open, of which %d wait for you and %d are overdue\n", r.Open, r.Mine, r.Overdue)
+		fmt.Fprintf(w, "referrals %d open; waiting for you: %d, overdue: %d\n", r.Open, r.Mine, r.Overdue)
 		if r.Awaited > 0 {
 			fmt.Fprintf(w, "          %d were put back from a backup and wait for the nodes of their referrers; see doorstroom referrals list\n", r.Awaited)
 		}
 	}
 	for _, i := range s.Imports {
-		fmt.Fprintf(w, "import    %s of %s: %d offers, %d changed, %d withdrawn, %d bad\n",
-			clip(i.Source, 0), when(i.At), i.Offers, i.Changed, i.Withdrawn, i.Bad)
+		fmt.Fprintf(w, "import    %s of %s: %s, %d changed, %d withdrawn, %d bad\n",
+			clip(i.Source, 0), when(i.At), count(i.Offers, "offer", "offers"), i.Changed, i.Withdrawn, i.Bad)
 		if len(i.Held) > 0 {
-			fmt.Fprintf(w, "          held: %d offers would vanish; see doorstroom publish --help\n", len(i.Held))
+			fmt.Fprintf(w, "          held: %s would vanish; see doorstroom publish --help\n", count(len(i.Held), "offer", "offers"))
 		}
 	}
 	if p := s.Importing; p != nil {
@@ -150,7 +150,7 @@ func writeStatus(w io.Writer, s rest.Status) error {
 	if s.Backup != nil {
 		fmt.Fprintf(w, "backup    %s, %s\n", when(s.Backup.At), clip(s.Backup.File, 0))
 	}
-	fmt.Fprintf(w, "journal   %d entries\n          %s\n\n", s.JournalSize, witnessedText(s.Witnessed))
+	fmt.Fprintf(w, "journal   %s\n          %s\n\n", count(s.JournalSize, "entry", "entries"), witnessedText(s.Witnessed))
 	if len(s.Peers) == 0 {
 		fmt.Fprintln(w, "No other parties are known.")
 		return nil

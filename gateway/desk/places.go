@@ -172,6 +172,9 @@ func (d *Desk) MissingPlaces(ctx context.Context, caller gateway.Caller, from, u
 			return nil, gateway.Errorf(gateway.Invalid, "a month is written as 2026-11")
 		}
 	}
+	if from != "" && until != "" && from > until {
+		return nil, gateway.Errorf(gateway.Invalid, "the first month comes after the last")
+	}
 	if err := d.read(ctx, caller, gateway.OpMissingPlaces); err != nil {
 		return nil, err
 	}

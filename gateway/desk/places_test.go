@@ -186,6 +186,11 @@ func TestMissingPlaces(t *testing.T) {
 				t.Errorf("%s–%s: got %+v, %v; want %+v", test.from, test.until, got, err, test.want)
 			}
 		}
+		for _, bad := range [][2]string{{second, first}, {"2026-13", ""}, {"", "zzz"}} {
+			if _, err := d.MissingPlaces(ctx, gt.Everyone(), bad[0], bad[1]); gateway.KindOf(err) != gateway.Invalid || strings.Contains(gateway.SafeMessage(err), "zzz") {
+				t.Errorf("from %s until %s: got %v, want Invalid", bad[0], bad[1], err)
+			}
+		}
 		entries := f.Journal(gt.Alblasserdam)
 		if text := gt.Dump(entries); strings.Contains(text, `"hout"`) || strings.Contains(text, "gm0482\"") {
 			t.Errorf("the journal tells what was missing: %s", text)

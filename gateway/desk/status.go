@@ -239,7 +239,8 @@ func (d *Desk) alarms(s Status, now time.Time) []string {
 		alarms = append(alarms, "de schijf of de database is vol; er komt niets nieuws bij tot er ruimte is; zie doorstroom doctor")
 	}
 	if s.Referrals.Late > 0 {
-		alarms = append(alarms, fmt.Sprintf("bij %d verwijzingen is de volgende stap meer dan %d werkdagen te laat; zie doorstroom referrals list --overdue", s.Referrals.Late, LateAfter))
+		alarms = append(alarms, fmt.Sprintf("bij %s is de volgende stap meer dan %d werkdagen te laat; zie doorstroom referrals list --overdue",
+			counted(s.Referrals.Late, "verwijzing", "verwijzingen"), LateAfter))
 	}
 	if d.backupIsOld(s, now) {
 		alarms = append(alarms, "er is al meer dan 3 dagen geen goede back-up gemaakt; zie doorstroom backup --help")

@@ -56,6 +56,8 @@ func (d *Desk) ReportSubject(ctx context.Context, caller gateway.Caller, q Subje
 	switch {
 	case entry.Outcome == "by-name-unconfirmed" && len(found) == 0:
 		return audit.Subject{}, gateway.Errorf(gateway.NotFound, "no handover that is kept here bears that name; before a handover a referral bears none")
+	case entry.Outcome == "by-name-unconfirmed" && len(found) == 1:
+		return audit.Subject{}, gateway.Errorf(gateway.Conflict, "1 referral bears that name: look whether it is of the person you mean, then ask again and confirm 1")
 	case entry.Outcome == "by-name-unconfirmed":
 		return audit.Subject{}, gateway.Errorf(gateway.Conflict, "%d referrals bear that name: look whether all are of the same person, then ask again and confirm %d", len(found), len(found))
 	}

@@ -31,7 +31,7 @@ func TestSubjectReport(t *testing.T) {
 		time.Sleep(time.Minute)
 		officer := gateway.Caller{Name: "fg", Roles: []gateway.Role{gateway.PrivacyOfficer}}
 		_, err := smile.ReportSubject(t.Context(), officer, desk.SubjectQuestion{Name: "a.  voorbeeld"})
-		if gateway.KindOf(err) != gateway.Conflict || !strings.Contains(err.Error(), "1 referrals") || strings.Contains(err.Error(), "oorbeeld") {
+		if gateway.KindOf(err) != gateway.Conflict || !strings.Contains(err.Error(), "1 referral bears") || strings.Contains(err.Error(), "oorbeeld") {
 			t.Errorf("by name, not confirmed: got %v, want how many to confirm", err)
 		}
 		for name, q := range map[string]desk.SubjectQuestion{

@@ -121,7 +121,8 @@ func (x *examination) referrals() {
 	}
 	switch c := x.desk.ReferralCounts(gateway.DateOf(x.now)); {
 	case c.Late > 0:
-		x.warn("referrals", "doorstroom referrals list --overdue", "of %d open referrals the next step of %d is overdue by more than %d working days", c.Open, c.Late, desk.LateAfter)
+		x.warn("referrals", "doorstroom referrals list --overdue", "the next step is overdue by more than %d working days of %d of %s", desk.LateAfter, c.Late,
+			counted(c.Open, "open referral", "open referrals"))
 	default:
 		x.ok("referrals", "%d open, %d overdue", c.Open, c.Overdue)
 	}

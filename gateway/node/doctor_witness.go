@@ -62,7 +62,8 @@ func (x *examination) tail(state witness.State) {
 	case state.Size == 0:
 		x.ok("witnesses", "nobody has witnessed the journal yet; that happens once a day")
 	default:
-		x.ok("witnesses", "%s cosigned the first %d entries of the journal; the %d after them wait for the next time", counted(state.Needed, "party", "parties"), state.Size, state.Tail)
+		x.ok("witnesses", "%s cosigned the first %s of the journal; those after them (%d) wait for the next time", counted(state.Needed, "party", "parties"),
+			counted(int(state.Size), "entry", "entries"), state.Tail)
 	}
 }
 

@@ -162,7 +162,7 @@ func TestDropReportsWhatIsWrong(t *testing.T) {
 	}{
 		"rijen.csv": {
 			header + "A-1;Groen;8\nA-2;Bakkerij;veel\n", mapping,
-			[]string{"1 aanbiedingen (1 nieuw", "regel 3, kolom Plekken"}, map[string]string{"A-1": "Groen"},
+			[]string{"1 aanbieding (1 nieuw", "regel 3, kolom Plekken"}, map[string]string{"A-1": "Groen"},
 		},
 		"anders.csv": {"Iets;Anders\n1;2\n", mapping, []string{"Niet ingelezen", "Kenmerk", "Er is niets veranderd"}, nil},
 		"half.xlsx":  {"PK\x03\x04 dit is geen werkmap", mapping, []string{"Nog niet ingelezen", "niet te openen"}, nil},

@@ -26,7 +26,8 @@ func placeRoutes(a api, d *desk.Desk) {
 	post(a, huma.Operation{
 		OperationID: "searchPlaces", Path: pathPlaces, Summary: "Find places that fit somebody",
 		Description: "What is asked for is kept nowhere: the journal holds the names of the fields and how many offers fit. " +
-			"Texts are in Dutch. What an offer does not show is unknown, and never assumed.",
+			"Texts are in Dutch. What an offer does not show is unknown, and never assumed. A wish or a demand that names a criterion " +
+			"of which nothing is asked for is refused: afstand needs postcode and maxKm.",
 	}, nil, func(ctx context.Context, in search.Demand) (search.Result, error) {
 		return d.SearchPlaces(ctx, callerIn(ctx), in)
 	})

@@ -153,6 +153,12 @@ func (d *Demand) Check(lists gateway.CodeLists, day gateway.Date) error {
 		if slices.Contains(d.Wishes, c) && slices.Contains(d.Demands, c) {
 			return gateway.Errorf(gateway.Invalid, "the criterion %s is both a wish and a demand", c)
 		}
+		if c == Afstand && d.MaxKm == 0 {
+			return gateway.Errorf(gateway.Invalid, "the criterion %s is a wish or a demand only with how far the person can cycle, and from which postcode", c)
+		}
+		if c != Datum && d.asked()&setOf(c) == 0 { // there is always a date
+			return gateway.Errorf(gateway.Invalid, "the criterion %s is a wish or a demand, but nothing is asked for of it", c)
+		}
 	}
 	if d.From != "" {
 		if _, err := gateway.ParseDate(string(d.From)); err != nil {

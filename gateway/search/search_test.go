@@ -327,12 +327,23 @@ func TestCheck(t *testing.T) {
 		{MaxKm: 5}, {From: "morgen"}, {From: "2026-11-22"}, {Gemeenten: []gateway.Gemeente{"gm9999"}}, {Wishes: []search.Criterion{"zzz"}},
 		{Wishes: []search.Criterion{search.Fase}, Demands: []search.Criterion{search.Fase}}, {Limit: -1}, {Limit: 1001},
 		{Werksoorten: slices.Repeat([]string{"groen"}, 51)},
+		// of what is not asked for
+		{Demands: []search.Criterion{search.Afstand}}, {Wishes: []search.Criterion{search.Dagdeel}}, {Demands: []search.Criterion{search.Taal}},
+		{Postcode: "2952", Demands: []search.Criterion{search.Afstand}}, {Postcode: "2952", Wishes: []search.Criterion{search.Afstand}},
 	} {
 		err := bad.Check(lists, today)
 		if kind := gateway.KindOf(err); err == nil || kind != gateway.Invalid && kind != gateway.Limit {
 			t.Errorf("%+v: got %v, want Invalid", bad, err)
 		} else if strings.Contains(gateway.SafeMessage(err), "zzz") {
 			t.Errorf("%+v: the message repeats the value: %v", bad, err)
+		}
+	}
+	for _, good := range []search.Demand{
+		{}, {Postcode: "2952", MaxKm: 5, Demands: []search.Criterion{search.Afstand}}, {Wishes: []search.Criterion{search.Datum}},
+		{LittleDutch: true, Demands: []search.Criterion{search.Taal}}, {Fase: 2, Wishes: []search.Criterion{search.Fase}},
+	} {
+		if err := good.Check(lists, today); err != nil {
+			t.Errorf("%+v: got %v, want nothing wrong", good, err)
 		}
 	}
 	err := (&search.Demand{Intensiteit: "veel"}).Check(lists, today)
