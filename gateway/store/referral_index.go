@@ -40,6 +40,7 @@ type ReferralFacts struct {
 	Undone gateway.ReferralStatus // after a restore its provider went on without this state, which the referrer knew
 
 	incarnation uint64
+	gave        uint64
 	key         referralKey
 	revision    uint64
 }
@@ -75,7 +76,7 @@ func (r *followedRow) facts() ReferralFacts {
 	f := factsOf(r.Follow.Referral, r.Revision)
 	f.Side, f.Party, f.Reference, f.Restricted = gateway.ReferrerSide, r.Follow.Provider, r.Reference, r.Restricted != nil
 	f.Failed, f.AnswerBy, f.Orphan, f.Forgotten, f.Recovering = r.Failed, r.AnswerBy, r.Orphan, r.Forgotten, r.Recovering != ""
-	f.incarnation, f.Undone = r.Follow.Incarnation, r.Undone
+	f.incarnation, f.gave, f.Undone = r.Follow.Incarnation, r.Gave, r.Undone
 	if r.Follow.Open != nil {
 		f.Open = r.Follow.Open.Act
 	}

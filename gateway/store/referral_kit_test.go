@@ -297,9 +297,11 @@ func inboundOf(t rapid.TB, from *node, to gateway.OIN, o store.Outgoing) store.I
 	return in
 }
 
-// deliver brings all that waits at one node to the other, and gives its kinds.
+// deliver brings all that waits at one node to the other, and gives its kinds. As its
+// exchange does, a node that owes it goes through its referrals first.
 func (r *region) deliver(t rapid.TB, from, to *node) (kinds []string) {
 	t.Helper()
+	r.goThrough(t, from, to)
 	waits := get(from.Due(ctx, r.now, to.oin, 1000, 1<<26, nil))(t)
 	if len(waits) == 0 {
 		return nil

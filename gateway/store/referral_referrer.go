@@ -243,7 +243,7 @@ func (t *txn) hear(row *followedRow, incarnation uint64, r gateway.Referral, e *
 			row.Forgotten, row.Follow.Open, row.AnswerBy = true, nil, ""
 		}
 		return nil
-	case lost || row.canGiveBack() && row.Recovering == "" && row.Follow.Restored(incarnation):
+	case lost || row.canGiveBack() && row.Recovering == "" && row.Follow.Restored(incarnation) && !row.givenUp(incarnation):
 		if row.Recovering != "" {
 			return nil
 		}
@@ -252,13 +252,13 @@ func (t *txn) hear(row *followedRow, incarnation uint64, r gateway.Referral, e *
 		(waits || row.Follow.Behind(incarnation, r)), !row.Follow.Later(incarnation, r):
 		return nil
 	}
-	open, recovering, before := row.Follow.Open, row.Recovering, row.Follow.Status
+	open, recovering, before, givenUp := row.Follow.Open, row.Recovering, row.Follow.Status, row.givenUp(incarnation)
 	next, again := row.Follow.Hear(incarnation, r, formatID(t.newID()))
 	row.Follow, row.Signed, row.Forgotten, row.Recovering = next, e.Signed, false, ""
 	if next.Open == nil {
 		row.AnswerBy = ""
 	}
-	if recovering != "" && r.Answer.Request == recovering && r.Answer.Result == gateway.NotDone && before != r.Status {
+	if before != r.Status && (givenUp || recovering != "" && r.Answer.Request == recovering && r.Answer.Result == gateway.NotDone) {
 		row.Undone = before
 	}
 	switch {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"slices"
@@ -44,6 +45,13 @@ func (t *txn) giveBack(row *followedRow, incarnation uint64, basis Basis) error 
 }
 
 func (r *followedRow) canGiveBack() bool { return r.Need != nil && r.Signed != "" }
+
+// givenUp tells whether what a provider of an incarnation may have lost was not given
+// back to it after all: policy did not let it go, or it was refused. What it says
+// counts then.
+func (r *followedRow) givenUp(incarnation uint64) bool {
+	return r.Recovering == "" && r.Gave >= incarnation && r.Follow.Restored(incarnation)
+}
 
 // readable takes an incarnation out of a request to a party that is not known to
 // read one: it would refuse the whole message.
@@ -199,7 +207,7 @@ func (s *Store) GivenBack(ctx context.Context, provider gateway.OIN, endedSince 
 		}
 		left := s.Referrals(func(f ReferralFacts) bool {
 			return f.Side == gateway.ReferrerSide && f.Party == provider && !f.Orphan && !f.Forgotten && f.Number > 0 && f.Status != "" &&
-				f.incarnation < given && (!f.Final() || !f.Since.Before(endedSince))
+				f.incarnation < given && (f.gave < given || f.Recovering) && (!f.Final() || !f.Since.Before(endedSince))
 		})
 		if len(left) > 0 {
 			given = 0
@@ -330,12 +338,21 @@ func (t *txn) isLost(row *followedRow, life gateway.Life) (bool, error) {
 	return !ok || !e.time.After(life.Restored), err
 }
 
+// openKind is that of the message by which a referral has something open; "" if it
+// has nothing.
+func (r *followedRow) openKind() string {
+	switch {
+	case r.Recovering == "" && r.Follow.Open == nil:
+		return ""
+	case r.Recovering == "" && r.Follow.Open.Act == gateway.ActHandover:
+		return gateway.KindHandover
+	}
+	return gateway.KindReferral
+}
+
 // openSlot is the slot of what a referral has open; false if it waits in no queue.
 func (t *txn) openSlot(row *followedRow) (slot, bool, error) {
-	kind := gateway.KindReferral
-	if open := row.Follow.Open; open != nil && row.Recovering == "" && open.Act == gateway.ActHandover {
-		kind = gateway.KindHandover
-	}
+	kind := cmp.Or(row.openKind(), gateway.KindReferral)
 	in, key := slotOf(row.Follow.Provider, kind, keyOf(row.Follow.ID).subject())
 	return t.slot(in, key)
 }
@@ -364,8 +381,7 @@ func (t *txn) letterEnded(party gateway.OIN, kind, subject string, state gateway
 	if err != nil || row == nil {
 		return err
 	}
-	open := row.Follow.Open
-	if open == nil && row.Recovering == "" || open != nil && row.Recovering == "" && (open.Act == gateway.ActHandover) != (kind == gateway.KindHandover) {
+	if row.openKind() != kind {
 		return nil
 	}
 	row.Follow.Open, row.AnswerBy, row.Recovering, row.Failed = nil, "", "", string(state)

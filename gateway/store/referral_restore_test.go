@@ -38,13 +38,19 @@ func (r *region) greet(t rapid.TB) {
 	t.Helper()
 	for _, pair := range [][2]*node{{r.referrer, r.provider}, {r.provider, r.referrer}} {
 		r.hello(t, pair[1], pair[0])
-		if get(pair[0].OwedReferrals(ctx, pair[1].oin))(t) {
-			get(pair[0].ReconcileReferrals(ctx, r.now, pair[1].oin, r.now.Add(-30*24*time.Hour), terms()))(t)
-		}
+		r.goThrough(t, pair[0], pair[1])
 	}
 	r.exchange(t)
 	for _, pair := range [][2]*node{{r.referrer, r.provider}, {r.provider, r.referrer}} { // all was given back
 		r.hello(t, pair[0], pair[1])
+	}
+}
+
+// goThrough has one node go through its referrals with another where that is owed.
+func (r *region) goThrough(t rapid.TB, n, with *node) {
+	t.Helper()
+	if get(n.OwedReferrals(ctx, with.oin))(t) {
+		get(n.ReconcileReferrals(ctx, r.now, with.oin, r.now.Add(-30*24*time.Hour), terms()))(t)
 	}
 }
 

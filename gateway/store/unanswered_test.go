@@ -129,3 +129,34 @@ func (r *region) reconcile(t *testing.T, n *node) {
 	}
 	get(n.ReconcileReferrals(ctx, r.now, peerA, r.now.Add(-30*24*time.Hour), terms()))(t)
 }
+
+// TestRecoveryThatPolicyKeepsBack: where policy no longer lets a provider that was
+// restored be told what it lost, it need not wait for that, what it says from then on
+// is heard, and both see that something was undone.
+func TestRecoveryThatPolicyKeepsBack(t *testing.T) {
+	r := newRegion(t)
+	r.greet(t)
+	id := r.newReferral(t)
+	backup := r.provider.backup(t)
+	r.commit(t, id, gateway.ActAccept)
+	r.exchange(t)
+	r.provider.putBack(t, backup, r.now)
+	r.hello(t, r.provider, r.referrer)
+	r.reconcile(t, r.referrer)
+	waits := due(t, r.referrer.testStore, r.now, peerA)
+	if len(waits) != 1 {
+		t.Fatalf("got %d messages, want what is given back", len(waits))
+	}
+	must(t, r.referrer.Withhold(ctx, r.now, peerA, []store.Withheld{{Kind: waits[0].Kind, Subject: waits[0].Subject, Rule: "default"}}, terms()))
+	r.greet(t)
+	r.commit(t, id, gateway.ActInvestigate)
+	r.exchange(t)
+	if got := r.agree(t, id); got.Status != gateway.Investigating {
+		t.Errorf("got %q, want the step of now", got.Status)
+	}
+	undone := r.referrer.Referrals(func(f store.ReferralFacts) bool { return f.Undone == gateway.Accepted && f.Failed != "" })
+	if len(undone) != 1 {
+		t.Errorf("got %+v, want what was undone shown", r.referrer.Referrals(nil))
+	}
+	r.sound(t)
+}
