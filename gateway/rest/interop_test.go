@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"go/ast"
 	"go/importer"
 	"go/parser"
@@ -116,6 +117,9 @@ func TestThirdPartyVectors(t *testing.T) {
 			t.Errorf("%s: got %v, want accepted %v", v.Name, err, v.Accepted)
 		}
 	}
+	for _, v := range readVectors[letterVector](t, "letters.json") {
+		checkThirdLetters(t, p, v)
+	}
 	p.oin = string(vSmile) // who sent these messages
 	for _, v := range readVectors[receiptVector](t, "receipts.json") {
 		checkThirdReceipts(t, p, v)
@@ -138,6 +142,33 @@ func checkThirdMessages(t *testing.T, p *thirdParty, v messageVector) {
 	}
 	if got := p.sender(string(v.Steps[0].Peer)).holds(); got != thirdDigest(v.Holds) {
 		t.Errorf("%s: holds: got %+v, want %+v", v.Name, got, v.Holds)
+	}
+}
+
+// checkThirdLetters has the third party be the provider or a party of requests.
+func checkThirdLetters(t *testing.T, p *thirdParty, v letterVector) {
+	t.Helper()
+	p.oin = string(v.Recipient)
+	defer func() { p.oin = string(vAlblasserdam) }()
+	division := thirdDivision{
+		shown:   []string{string(vAlblasserdam), string(vDordrecht)},
+		parties: map[string][]string{"alblasserdam": {string(vAlblasserdam)}, "dordrecht": {string(vDordrecht)}, "overig": nil},
+		free:    map[string]map[string]int{"": {}},
+	}
+	for id := range division.parties {
+		division.free[id] = map[string]int{"ma-ochtend": 5, "ma-middag": 5}
+	}
+	shifts := &thirdShifts{offers: map[string]thirdDivision{"groen": division}, rows: map[string]*thirdShift{}, heard: map[string]string{}}
+	for i, step := range v.Steps {
+		status := http.StatusOK
+		state, err := p.letter(shifts, string(step.Peer), step.Letter, step.At)
+		var fault thirdFault
+		if errors.As(err, &fault) {
+			status = int(fault)
+		}
+		if got, want := string(thirdJSON(state)), string(thirdJSON(step.State)); status != step.Status || got != want {
+			t.Errorf("%s: step %d: the third party has %d %s, want %d %s", v.Name, i, status, got, step.Status, want)
+		}
 	}
 }
 

@@ -29,19 +29,25 @@ import (
 // of the vectors.
 func recipientFiles(t *testing.T, w *world) config.Config {
 	t.Helper()
+	return filesOf(t, w, vAlblasserdam, "alblasserdam", gateway.GemeenteKind)
+}
+
+// filesOf does that for a party whose keys have a name.
+func filesOf(t *testing.T, w *world, oin gateway.OIN, name string, kind gateway.PartyKind) config.Config {
+	t.Helper()
 	dir := t.TempDir()
 	plan := ourNode.Plan{
-		Party: vAlblasserdam, Name: "alblasserdam", Kind: gateway.GemeenteKind, Endpoint: "https://alblasserdam.example:8443",
-		Contact: gateway.Functional{Name: "Servicepunt", Email: "servicepunt@alblasserdam.example"},
+		Party: oin, Name: name, Kind: kind, Endpoint: "https://" + name + ".example:8443",
+		Contact: gateway.Functional{Name: "Servicepunt", Email: "servicepunt@" + name + ".example"},
 		Anchors: []string{w.keys["registrar-1"].kid, w.keys["registrar-2"].kid, w.keys["registrar-3"].kid},
 	}
 	if _, err := ourNode.Create(dir, plan, day("2026-11-01")); err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string][]byte{
-		"data/keys/signing.pem": w.keys["alblasserdam"].pem, "register.jws": w.register,
+	for file, content := range map[string][]byte{
+		"data/keys/signing.pem": w.keys[name].pem, "register.jws": w.register,
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, file), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -88,6 +88,7 @@ func TestGeneratedVectors(t *testing.T) {
 	files["messages.json"] = indented(t, w.messageVectors())
 	files["hellos.json"] = indented(t, w.helloVectors())
 	files["receipts.json"] = indented(t, w.receiptVectors())
+	files["letters.json"] = indented(t, w.letterVectors())
 	files["registers.json"] = indented(t, w.registerVectors())
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		path := filepath.Join(vectorFolder, name)
