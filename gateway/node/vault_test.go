@@ -3,6 +3,7 @@ package node_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -245,7 +246,7 @@ func TestVaultKey(t *testing.T) {
 			if content == nil {
 				return
 			}
-			if err := os.WriteFile(c.Vault, content, mode); err != nil {
+			if err := errors.Join(os.WriteFile(c.Vault, content, mode), os.Chmod(c.Vault, mode)); err != nil { // whatever the umask
 				t.Fatal(err)
 			}
 		}
