@@ -228,7 +228,7 @@ func reasonLater(settlements []Settlement) (reason gateway.Reason) {
 
 // Expire ends every message whose time is over as expired-unconfirmed, with a
 // journal entry each, and gives their number. It takes as many transactions as
-// it needs. What answers there are to may be among those of others: see unanswered.
+// it needs. It also has those parties gone through again that are late with an answer.
 func (s *Store) Expire(ctx context.Context, now time.Time) (n int, err error) {
 	peers, err := s.peersWith(ctx, func(row peerRow) bool { return row.Queued+row.Held > 0 })
 	if err != nil {

@@ -245,6 +245,9 @@ func (t *txn) reconcileRights(party gateway.OIN, incarnation uint64, since time.
 		case k.row.Asked && !k.row.Orphan && k.row.Failed == "" && (k.row.open() || restored && k.row.Request.Act == gateway.Restrict):
 			k.row.Again = k.row.Answer != nil && k.row.Answer.Result.Final()
 			err = t.requestAgain(k.key, k.row)
+		case k.row.Asked && k.row.Orphan && k.row.Failed == "" && k.row.open() && restored: // it cannot be asked again
+			k.row.Failed = string(gateway.Withdrawn)
+			err = t.putRights(k.key, k.row, rightsText{})
 		default:
 			continue
 		}

@@ -160,3 +160,34 @@ func TestRecoveryThatPolicyKeepsBack(t *testing.T) {
 	}
 	r.sound(t)
 }
+
+// TestAnswerThatBothSidesLost: of a request that its maker lost with a restore only an
+// answer that asks for more time is known; once its other side has lost it too, it
+// stays open no longer.
+func TestAnswerThatBothSidesLost(t *testing.T) {
+	r := newRegion(t)
+	id := r.newReferral(t)
+	r.greet(t)
+	asker, answerer := r.referrer.backup(t), r.provider.backup(t)
+	q := get(r.referrer.AskRights(ctx, r.now, store.AskedRights{
+		Request: gateway.SubjectRequest{Referral: id, Act: gateway.Restrict, Ground: "bezwaar", Received: "2026-11-02", AnswerBy: "2026-11-30"},
+		Terms:   terms(), Entry: entryX(),
+	}))(t)
+	r.exchange(t)
+	get(r.provider.AnswerRights(ctx, r.now, store.RightsAnswer{
+		Request: q.Request.Request, Party: self, Terms: terms(), Entry: entryX(),
+		Answer: gateway.SubjectAnswer{Result: gateway.SubjectExtended, Reason: "complex", On: gateway.DateOf(r.now), AnswerBy: "2027-01-29"},
+	}))(t)
+	r.referrer.putBack(t, asker, r.now)
+	r.greet(t)
+	if all := get(r.referrer.Rights(ctx))(t); len(all) != 1 || !all[0].Orphan || !all[0].Open() {
+		t.Fatalf("got %+v, want the answer known", all)
+	}
+	r.provider.putBack(t, answerer, r.now)
+	r.greet(t)
+	for _, got := range get(r.referrer.Rights(ctx))(t) {
+		if got.Open() {
+			t.Errorf("got %+v, want it open no longer: nobody will answer it", got)
+		}
+	}
+}
