@@ -88,6 +88,8 @@ type thirdEvent struct {
 	Sequence    uint64          `json:"sequence,string"`
 	Incarnation uint64          `json:"incarnation,string"`
 	Principal   string          `json:"principal"`
+	Nonce       string          `json:"nonce"`
+	Padding     string          `json:"padding"`
 	Data        json.RawMessage `json:"data"`
 }
 
@@ -201,8 +203,12 @@ func (p *thirdParty) check(peer string, e thirdEvent, now time.Time) error {
 		return thirdRefusal("future")
 	}
 	kind, ok := strings.CutSuffix(strings.TrimPrefix(e.Type, "nl.doorstroom."), ".v1")
-	if !ok || kind != "capacity" && kind != "capacity-state" {
+	about := slices.Contains([]string{"referral", "handover", "referral-state", "subject-request", "subject-answer"}, kind)
+	switch {
+	case !ok || !about && kind != "capacity" && kind != "capacity-state":
 		return thirdRefusal("type")
+	case about || e.Nonce != "" || e.Padding != "": // this program has no key to decrypt with: what comes is not encrypted
+		return thirdRefusal("confidential")
 	}
 	day := thirdDay(now)
 	if reason := p.schemas.judge(kind+".v1.json", e.Data, day); reason != "" {

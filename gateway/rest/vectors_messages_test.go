@@ -105,7 +105,7 @@ func holding(events ...event) gateway.StateDigest {
 func (w *world) messageVectors() []messageVector {
 	var list []messageVector
 	for _, part := range [][]messageVector{
-		w.goodVectors(), w.tokenVectors(), w.keyVectors(), w.jsonVectors(), w.envelopeVectors(), w.dataVectors(), w.storyVectors(),
+		w.goodVectors(), w.tokenVectors(), w.keyVectors(), w.jsonVectors(), w.envelopeVectors(), w.dataVectors(), w.plainPersonVectors(), w.storyVectors(),
 	} {
 		list = append(list, part...)
 	}

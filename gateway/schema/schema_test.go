@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -116,6 +117,42 @@ func TestExamplesOfTheProtocol(t *testing.T) {
 		}
 		if dec.More() {
 			t.Errorf("%s: there are more examples than names", block[1])
+		}
+	}
+}
+
+// What the sealed vectors of messages about persons hold is in order, but where
+// only its size is the point; there is one at least of each kind.
+func TestEncryptedVectorsFit(t *testing.T) {
+	v := newValidator(t)
+	var all struct {
+		Tokens []struct{ Name, Inner string }
+	}
+	if err := json.Unmarshal(read(t, filepath.Join(testdata, "vectors", "encrypted.json")), &all); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, token := range all.Tokens {
+		parts := strings.Split(token.Inner, ".")
+		if len(parts) != 3 || strings.Contains(token.Name, "padded") {
+			continue
+		}
+		payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, reason, violations := v.Envelope(payload)
+		if reason == "" {
+			reason, violations = v.Message(m.Kind, m.Data, today)
+		}
+		if reason != "" || m.Nonce == "" || len(payload) != 4096 {
+			t.Errorf("%s: got %q %v, %d bytes, want it in order and padded", token.Name, reason, violations, len(payload))
+		}
+		seen[m.Kind] = true
+	}
+	for _, kind := range gateway.Kinds() {
+		if gateway.Confidential(kind) != seen[kind] {
+			t.Errorf("%s: got a vector %v, want one of each kind about persons", kind, seen[kind])
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package seal_test
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdh"
@@ -50,16 +51,26 @@ func makeVectors(t *testing.T) encryptedVectors {
 	key, signer := encryptionKey(t), edKey(t)
 	all := encryptedVectors{Key: string(key.PEM()), KID: key.KID()}
 	var tokens []string
-	for _, data := range []string{`{"x":1}`, `{"x":"` + strings.Repeat("a", 9000) + `"}`} {
+	for _, row := range []struct{ name, kind, data string }{
+		{"a message padded to 4 KB", gateway.KindReferral, `{"x":1}`},
+		{"a message padded to 16 KB", gateway.KindReferral, `{"x":"` + strings.Repeat("a", 9000) + `"}`},
+		{"a referral", gateway.KindReferral, validData(t, "referral/full")},
+		{"a state of a referral", gateway.KindReferralState, validData(t, "referral-state/full")},
+		{"a handover", gateway.KindHandover, validData(t, "handover/full")},
+		{"a request of an inhabitant to erase", gateway.KindSubjectRequest, validData(t, "subject-request/erase-fields")},
+		{"a request of an inhabitant to rectify", gateway.KindSubjectRequest, validData(t, "subject-request/rectify")},
+		{"what was done for an inhabitant", gateway.KindSubjectAnswer, validData(t, "subject-answer/done")},
+		{"what was refused to an inhabitant", gateway.KindSubjectAnswer, validData(t, "subject-answer/refused")},
+	} {
 		m := confidential()
-		m.Kind, m.Source, m.Time, m.Subject, m.Nonce = gateway.KindReferral, somebody, day, "abcdefghijklmnopqrstuvwx", gateway.NonceOf([16]byte{1, 2, 3})
-		m.Data = gateway.RawJSON(data)
+		m.Kind, m.Source, m.Time, m.Subject, m.Nonce = row.kind, somebody, day, "abcdefghijklmnopqrstuvwx", gateway.NonceOf([16]byte{1, 2, 3})
+		m.Data = gateway.RawJSON(row.data)
 		signed, err := seal.Sign(signer, seal.Message, m.Encode())
 		fatal(t, err)
 		token := encrypted(t, key, signed)
 		tokens = append(tokens, token)
 		all.Tokens = append(all.Tokens, encryptedVector{
-			Name: "a message padded to " + map[bool]string{true: "4 KB", false: "16 KB"}[len(data) < 4000], Token: token, Inner: signed,
+			Name: row.name, Token: token, Inner: signed,
 			ID: m.ID, Recipient: m.Recipient.URN(), Expires: gateway.FormatTime(m.Expires),
 		})
 	}
@@ -81,6 +92,16 @@ func makeVectors(t *testing.T) encryptedVectors {
 	bad("base64 with padding", parts[0]+"=."+strings.Join(parts[1:], "."), gateway.ReasonMalformed)
 	bad("four parts", strings.Join(parts[:4], "."), gateway.ReasonMalformed)
 	return all
+}
+
+// validData is the data of a message that fits its schema.
+func validData(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.FromSlash("../../schemas/testdata/valid/" + name + ".json"))
+	fatal(t, err)
+	var b bytes.Buffer
+	fatal(t, json.Compact(&b, data))
+	return b.String()
 }
 
 // TestEncryptedVectors: the published tokens are opened, or not, by the program
