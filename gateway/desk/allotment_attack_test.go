@@ -359,6 +359,44 @@ func TestShiftAfterARestore(t *testing.T) {
 	}
 }
 
+// putBack restores a node from its last backup.
+func (s sharers) putBack(oin gateway.OIN) {
+	s.t.Helper()
+	s.Stop(oin)
+	c, err := config.Load(filepath.Join(s.Dir(oin), node.ConfigFile))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := node.Restore(s.t.Context(), c, node.RestoreOptions{Await: time.Hour}); err != nil {
+		s.t.Fatal(err)
+	}
+	s.Start(oin)
+}
+
+// A provider that is put back to before a request was withdrawn, or refused, takes no
+// signature for it any more.
+func TestShiftThatEndedBeforeARestore(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		s := newSharers(t)
+		withdrawn, refused := s.ask(gt.Alblasserdam, toAlblasserdam(1)), s.ask(gt.Alblasserdam, toAlblasserdam(1))
+		time.Sleep(time.Minute)
+		if _, err := s.Node(gt.Smile).Desk.Backup(t.Context(), gt.Everyone()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Node(gt.Alblasserdam).Desk.WithdrawShift(t.Context(), consulent(), withdrawn.ID); err != nil {
+			t.Fatal(err)
+		}
+		s.answer(gt.Dordrecht, refused.ID, false)
+		time.Sleep(time.Minute)
+		s.putBack(gt.Smile)
+		time.Sleep(24 * time.Hour)
+		all := []gateway.OIN{gt.Smile, gt.Alblasserdam, gt.Dordrecht}
+		s.stands(withdrawn.ID, gateway.ShiftDropped, all...)
+		s.stands(refused.ID, gateway.ShiftRefused, all...)
+	})
+}
+
 func shiftAfterARestore(t *testing.T, oin gateway.OIN, late bool) {
 	s := newSharers(t)
 	if _, err := s.Node(oin).Desk.Backup(t.Context(), gt.Everyone()); err != nil {
@@ -372,15 +410,7 @@ func shiftAfterARestore(t *testing.T, oin gateway.OIN, late bool) {
 	if late {
 		time.Sleep(gateway.ShiftLife + time.Hour)
 	}
-	s.Stop(oin)
-	c, err := config.Load(filepath.Join(s.Dir(oin), node.ConfigFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := node.Restore(t.Context(), c, node.RestoreOptions{Await: time.Hour}); err != nil {
-		t.Fatal(err)
-	}
-	s.Start(oin)
+	s.putBack(oin)
 	time.Sleep(24 * time.Hour)
 	s.stands(q.ID, gateway.ShiftCommitted, all...)
 	if !late { // what has ended nobody tells a provider that forgot it

@@ -149,9 +149,10 @@ func (d *Desk) TellShifts(ctx context.Context) (left bool, err error) {
 }
 
 // tellingKey names what a party is to be told: the same again once its node has
-// been restored.
+// been restored, and once this one has: it may have said more since, which that party
+// then says again.
 func (d *Desk) tellingKey(ctx context.Context, row gateway.AllotmentRequest, oin gateway.OIN) string {
-	return fmt.Sprintf("%d/%d", row.Number, d.incarnationOf(ctx, oin))
+	return fmt.Sprintf("%d/%d/%d", row.Number, d.incarnationOf(ctx, oin), d.Store.Incarnation())
 }
 
 // incarnationOf is that of a peer, as its last hello says; 0 before the first.
