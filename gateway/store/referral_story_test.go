@@ -1,10 +1,10 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -14,61 +14,123 @@ import (
 	"github.com/doorstroom/doorstroom/gateway/store"
 )
 
-// lives is a region of which either side may be put back from what it was.
+// lives is a region of one provider and those who refer to it, of which each may be
+// put back from what it was.
 type lives struct {
-	*region
-	backups map[*node][][]byte
-	ids     []string // of all referrals, in their order
-	refused int      // commitments that had to wait, or did not fit
+	provider  *node
+	referrers []*node
+	now       time.Time
+	backups   map[*node][][]byte
+	silent    map[*node]map[*node]bool  // who was put back and has said hello to whom not yet
+	erased    map[*node]map[string]bool // referrals
+	ids       []string                  // of all referrals, in their order
+	late      []underWay
+	refused   int // commitments that had to wait, or did not fit
 }
 
-// TestReferralsConvergeAfterRestores draws stories of both sides with accepts,
-// waiting lists, allotments that are shifted, requests of inhabitants, messages
-// that are late, and restores of either side from any backup of before. Nothing is
-// overbooked without a word, each step has one owner, and once the two have greeted
-// each other both know the same.
+// underWay are messages that were sent, and that may arrive once more.
+type underWay struct {
+	from, to *node
+	in       []store.Inbound
+}
+
+// with is what goes on between one referrer and the provider.
+func (l *lives) with(referrer *node) *region {
+	return &region{referrer: referrer, provider: l.provider, now: l.now}
+}
+
+func (l *lives) nodes() []*node { return append([]*node{l.provider}, l.referrers...) }
+
+// between is what goes on between two of the nodes.
+func (l *lives) between(a, b *node) *region {
+	if a == l.provider {
+		a = b
+	}
+	return l.with(a)
+}
+
+var errKilled = errors.New("killed")
+
+// TestReferralsConvergeAfterRestores draws stories of a provider and two referrers
+// that compete for its places, with accepts, waiting lists, allotments that are
+// shifted, requests of inhabitants, erasures, messages that are late, lost or come
+// twice, and restores of every side from any backup of before. Nothing is overbooked
+// without a word, each step has one owner, and once they have greeted each other all
+// know the same.
 func TestReferralsConvergeAfterRestores(t *testing.T) {
 	dir, runs := t.TempDir(), 0
 	rapid.Check(t, func(t *rapid.T) {
 		runs++
-		l := &lives{region: &region{now: start()}, backups: map[*node][][]byte{}}
-		for oin, to := range map[gateway.OIN]**node{self: &l.referrer, peerA: &l.provider} {
-			k := newKeys()
-			*to = &node{testStore: &testStore{path: filepath.Join(dir, fmt.Sprintf("%s-%d.db", oin, runs)), opt: store.Options{NoSync: true, Vault: k}}, oin: oin, keys: k}
-			(*to).reopen(t)
-			defer func() { _ = (*to).Close(); _ = os.Remove((*to).path) }()
-		}
-		l.offer(t, green(3*rapid.IntRange(1, 2).Draw(t, "places")))
-		l.greet(t)
-		for _, n := range []*node{l.referrer, l.provider} {
-			l.backups[n] = append(l.backups[n], n.backup(t))
-		}
+		l := newLives(t, filepath.Join(dir, fmt.Sprint(runs)))
+		defer func() {
+			for _, n := range l.nodes() {
+				_ = n.Close()
+				_ = os.Remove(n.path)
+			}
+		}()
 		t.Repeat(map[string]func(*rapid.T){
-			"":        func(t *rapid.T) { l.sound(t) },
-			"refer":   func(t *rapid.T) { l.ids = append(l.ids, l.refer(t).ID) },
-			"commit":  l.drawCommit,
-			"accept":  func(t *rapid.T) { l.drawStep(t, gateway.ActAccept) },
-			"ask":     l.drawAsk,
-			"shift":   l.drawShift,
-			"rights":  l.drawRights,
-			"deliver": l.drawDelivery,
+			"":         func(t *rapid.T) { l.sound(t) },
+			"refer":    l.drawRefer,
+			"commit":   l.drawCommit,
+			"accept":   func(t *rapid.T) { l.drawStep(t, gateway.ActAccept) },
+			"ask":      l.drawAsk,
+			"shift":    l.drawShift,
+			"rights":   l.drawRights,
+			"answer":   l.drawAnswer,
+			"erase":    l.drawErase,
+			"withhold": l.drawWithhold,
+			"deliver":  l.drawDelivery,
+			"lose":     l.drawLoss,
+			"late":     l.drawLate,
 			"backup": func(t *rapid.T) {
-				n := l.drawSide(t)
+				n := l.drawNode(t)
 				l.backups[n] = append(l.backups[n], n.backup(t))
 			},
 			"restore": func(t *rapid.T) {
-				n := l.drawSide(t)
-				n.putBack(t, l.backups[n][rapid.IntRange(0, len(l.backups[n])-1).Draw(t, "backup")], l.now)
+				n := l.drawNode(t)
+				l.restore(t, n, l.backups[n][rapid.IntRange(0, len(l.backups[n])-1).Draw(t, "backup")])
 			},
 			"greet": func(t *rapid.T) { l.greet(t) },
 			"days":  func(t *rapid.T) { l.pass(t, rapid.IntRange(1, 4).Draw(t, "days")) },
 		})
-		for range 2 {
-			l.expire(t)
-			l.greet(t)
-		}
-		l.converged(t)
+		l.end(t)
 	})
+}
+
+func newLives(t *rapid.T, path string) *lives {
+	l := &lives{now: start(), backups: map[*node][][]byte{}, silent: map[*node]map[*node]bool{}, erased: map[*node]map[string]bool{}}
+	open := func(oin gateway.OIN) *node {
+		k := newKeys()
+		n := &node{testStore: &testStore{path: path + "-" + string(oin), opt: store.Options{NoSync: true, Vault: k}}, oin: oin, keys: k}
+		n.reopen(t)
+		l.erased[n], l.silent[n] = map[string]bool{}, map[*node]bool{}
+		return n
+	}
+	l.provider, l.referrers = open(peerA), []*node{open(self), open(peerB)}
+	l.with(l.referrers[0]).offer(t, green(3*rapid.IntRange(1, 2).Draw(t, "places")))
+	l.greet(t)
+	for _, n := range l.nodes() {
+		l.backups[n] = append(l.backups[n], n.backup(t))
+	}
+	return l
+}
+
+// end brings all that waits, lets more time go by than messages live, and looks
+// whether all know the same.
+func (l *lives) end(t *rapid.T) {
+	l.late = nil
+	for _, wait := range []time.Duration{0, 0, away, 0} {
+		l.now = l.now.Add(wait)
+		l.expire(t)
+		l.greet(t)
+		l.sound(t)
+	}
+	for _, n := range l.referrers {
+		l.converged(t, l.with(n))
+	}
+	for _, n := range l.nodes() {
+		l.answered(t, n)
+	}
 }
 
 // pass lets days go by, in all less than those after which nobody goes through what
@@ -80,161 +142,113 @@ func (l *lives) pass(t *rapid.T, days int) {
 	}
 }
 
-// expire is the hourly work of both nodes: it ends messages that waited too long,
+// expire is the hourly work of all nodes: it ends messages that waited too long,
 // also those of a backup that was put back.
 func (l *lives) expire(t *rapid.T) {
 	l.now = l.now.Add(time.Hour)
-	for _, n := range []*node{l.referrer, l.provider} {
+	for _, n := range l.nodes() {
 		get(n.Expire(ctx, l.now))(t)
 	}
 }
 
-func (l *lives) drawSide(t *rapid.T) *node {
-	if rapid.Bool().Draw(t, "provider") {
-		return l.provider
+func (l *lives) sound(t *rapid.T) {
+	for _, n := range l.nodes() {
+		n.sound(t)
 	}
-	return l.referrer
 }
 
-// drawDelivery brings what waits to the other side, or not yet.
+func (l *lives) greet(t *rapid.T) {
+	for _, n := range l.referrers {
+		clear(l.silent[n])
+		l.with(n).greet(t)
+	}
+	clear(l.silent[l.provider])
+	for _, n := range l.referrers { // what one frees the provider may tell the other
+		l.with(n).exchange(t)
+	}
+}
+
+// restore puts a node back and starts it. It says hello before anything else goes.
+func (l *lives) restore(t *rapid.T, n *node, backup []byte) {
+	n.putBack(t, backup, l.now)
+	n.reopen(t)
+	for _, other := range l.nodes() {
+		if other != n && (n == l.provider || other == l.provider) {
+			l.silent[n][other] = true
+		}
+	}
+}
+
+// ready does what a node does before it sends anything: after a restore it says
+// hello, and is told hello, and it goes through its referrals where that is owed.
+func (l *lives) ready(t *rapid.T, from, to *node) {
+	r := l.between(from, to)
+	if l.silent[from][to] {
+		delete(l.silent[from], to)
+		r.hello(t, from, to)
+		r.hello(t, to, from)
+	}
+	r.goThrough(t, from, to)
+}
+
+// drawWay is from one node to another.
+func (l *lives) drawWay(t *rapid.T) (from, to *node) {
+	from, to = l.referrers[rapid.IntRange(0, len(l.referrers)-1).Draw(t, "referrer")], l.provider
+	if rapid.Bool().Draw(t, "from the provider") {
+		from, to = to, from
+	}
+	return from, to
+}
+
+func (l *lives) drawNode(t *rapid.T) *node {
+	all := l.nodes()
+	return all[rapid.IntRange(0, len(all)-1).Draw(t, "node")]
+}
+
+// drawDelivery brings what waits to the other side.
 func (l *lives) drawDelivery(t *rapid.T) {
-	if rapid.Bool().Draw(t, "to the provider") {
-		l.deliver(t, l.referrer, l.provider)
-	} else {
-		l.deliver(t, l.provider, l.referrer)
-	}
+	from, to := l.drawWay(t)
+	l.ready(t, from, to)
+	l.between(from, to).deliver(t, from, to)
 }
 
-// drawKnown is a referral that one side knows.
-func (l *lives) drawKnown(t *rapid.T, n *node) string {
-	known := map[string]bool{}
-	for _, f := range n.Referrals(nil) {
-		known[f.ID] = true
+// drawLoss sends some of what waits, and the sender hears nothing: it does not
+// arrive, it does now and the receipts are lost, or it does later.
+func (l *lives) drawLoss(t *rapid.T) {
+	from, to := l.drawWay(t)
+	l.ready(t, from, to)
+	waits := get(from.Due(ctx, l.now, to.oin, rapid.IntRange(1, 3).Draw(t, "messages"), 1<<26, nil))(t)
+	if len(waits) == 0 {
+		t.Skip("nothing waits")
 	}
-	all := slices.DeleteFunc(slices.Clone(l.ids), func(id string) bool { return !known[id] })
-	if len(all) == 0 {
-		t.Skip("none yet")
+	must(t, from.BeginAttempt(ctx, l.now, to.oin, sequences(waits), l.now.Add(time.Minute)))
+	u := underWay{from: from, to: to}
+	for _, o := range waits {
+		u.in = append(u.in, inboundOf(t, from, to.oin, o))
 	}
-	return all[rapid.IntRange(0, len(all)-1).Draw(t, "referral")]
+	if rapid.Bool().Draw(t, "arrives") {
+		l.arrive(t, u)
+	}
+	if rapid.Bool().Draw(t, "comes late") {
+		l.late = append(l.late, u)
+	}
+	must(t, from.AttemptFailed(ctx, l.now, to.oin, sequences(waits), "timeout", l.now.Add(time.Minute)))
 }
 
-// may fails the test unless an error is an answer to somebody who asks.
-func (l *lives) may(t *rapid.T, err error) {
-	if err == nil {
-		return
+// drawLate brings what was sent before, whatever has come since.
+func (l *lives) drawLate(t *rapid.T) {
+	if len(l.late) == 0 {
+		t.Skip("nothing is under way")
 	}
-	l.refused++
-	switch gateway.KindOf(err) {
-	case gateway.Conflict, gateway.Denied, gateway.Invalid, gateway.NotFound, gateway.Limit:
-	default:
-		t.Fatalf("got %v, want none, or one that says why not", err)
-	}
+	l.arrive(t, l.late[rapid.IntRange(0, len(l.late)-1).Draw(t, "batch")])
 }
 
-func (l *lives) drawCommit(t *rapid.T) {
-	l.drawStep(t, rapid.SampledFrom(gateway.ReferralActs()).Draw(t, "act"))
-}
-
-func (l *lives) drawStep(t *rapid.T, act gateway.ReferralAct) {
-	id := l.drawKnown(t, l.provider)
-	reserve := act == gateway.ActPlan && rapid.Bool().Draw(t, "reserve")
-	passing := rapid.SampledFrom([]string{"", "werksoort"}).Draw(t, "passing")
-	_, err := l.try(id, act, func(c *store.Commitment) { c.Reserve, c.Passing = reserve, passing })
-	l.may(t, err)
-}
-
-func (l *lives) drawAsk(t *rapid.T) {
-	acts := []gateway.ReferralAct{gateway.ActReplan, gateway.ActHandover, gateway.ActWithdraw, gateway.ActCancel, gateway.ActError}
-	a := store.Asking{Referral: l.drawKnown(t, l.referrer), Act: rapid.SampledFrom(acts).Draw(t, "act"), Terms: terms()}
-	if a.Act.Reasons() != "" {
-		a.Reason = "overig"
-	}
-	if a.Act == gateway.ActHandover {
-		a.Handover = &gateway.Handover{Name: "A. Test"}
-	}
-	_, err := l.referrer.AskReferral(ctx, l.now, a)
-	l.may(t, err)
-}
-
-// drawShift releases or swaps a place, signed by who gives it.
-func (l *lives) drawShift(t *rapid.T) {
-	pools := []string{"alblasserdam", "sliedrecht", ""}
-	shift := gateway.Shift{
-		From: rapid.SampledFrom(pools[:2]).Draw(t, "from"), To: rapid.SampledFrom(pools).Draw(t, "to"), Dagdeel: "di-ochtend", Places: 1,
-	}
-	if shift.From == shift.To {
-		shift.To = ""
-	}
-	q, err := l.provider.ProposeShift(ctx, l.now, gateway.AllotmentRequest{Offer: "groen", Shifts: []gateway.Shift{shift}, Asked: self}, signers, entryX())
-	if l.may(t, err); err != nil {
-		return
-	}
-	_, err = l.provider.SignShift(ctx, l.now, q.ID, q.Givers[0], "signed", entryX())
-	l.may(t, err)
-}
-
-// drawRights has an inhabitant ask something of the provider, or it answer.
-func (l *lives) drawRights(t *rapid.T) {
-	if rapid.Bool().Draw(t, "ask") {
-		_, err := l.referrer.AskRights(ctx, l.now, store.AskedRights{
-			Request: gateway.SubjectRequest{
-				Referral: l.drawKnown(t, l.referrer), Act: rapid.SampledFrom([]gateway.SubjectAct{gateway.Erase, gateway.Restrict}).Draw(t, "right"),
-				Ground: "bezwaar", Fields: nil, Received: gateway.DateOf(l.now), AnswerBy: gateway.DateOf(l.now.AddDate(0, 0, 28)),
-			},
-			Here: true, Terms: terms(), Entry: entryX(),
-		})
-		l.may(t, err)
-		return
-	}
-	for _, r := range get(l.provider.Rights(ctx))(t) {
-		if !r.Asked && r.Open() {
-			_, err := l.provider.AnswerRights(ctx, l.now, store.RightsAnswer{
-				Request: r.Request.Request, Party: r.Party, Terms: terms(), Entry: entryX(),
-				Answer: gateway.SubjectAnswer{Result: gateway.SubjectRefused, Reason: "wettelijke-plicht", On: gateway.DateOf(l.now)},
-			})
-			l.may(t, err)
-			return
+func (l *lives) arrive(t *rapid.T, u underWay) {
+	var in []store.Inbound
+	for _, one := range u.in {
+		if l.now.Before(one.Message.Expires) { // others are refused before they come so far
+			in = append(in, one)
 		}
 	}
-}
-
-// converged fails the test unless both sides know the same of every referral, with
-// nothing open.
-func (l *lives) converged(t *rapid.T) {
-	l.sound(t)
-	provided := map[string]store.ReferralFacts{}
-	for _, f := range l.provider.Referrals(nil) {
-		provided[f.ID] = f
-		if !f.Awaits.IsZero() {
-			t.Fatalf("got %+v, want that nothing is awaited any more", f)
-		}
-	}
-	for _, f := range l.referrer.Referrals(nil) {
-		p, ok := provided[f.ID]
-		delete(provided, f.ID)
-		switch {
-		case !ok && (f.Orphan || f.Forgotten || f.Failed != "" || f.Status == "" && f.Open == ""):
-			continue // both lost it, or it was told that there is none: there is nothing to give back
-		case !ok:
-			t.Fatalf("the provider does not know %+v", f)
-		case f.Open != "" || f.Recovering:
-			t.Fatalf("got %+v, want nothing open", f)
-		}
-		l.agree(t, f.ID)
-		if f.Status != p.Status || f.Owner() != p.Owner() || !f.Final() && f.Owner() == "" {
-			t.Fatalf("got %+v and %+v, want one owner of the next step", f, p)
-		}
-	}
-	if len(provided) > 0 {
-		t.Fatalf("the referrer does not know %v", provided)
-	}
-	heard := map[string]bool{}
-	for _, r := range get(l.provider.Rights(ctx))(t) {
-		heard[r.Request.Request] = !r.Asked
-	}
-	for _, r := range get(l.referrer.Rights(ctx))(t) {
-		if r.Asked && r.Open() && !heard[r.Request.Request] {
-			t.Fatalf("the provider was never asked %+v", r.Request)
-		}
-	}
+	get(u.to.Accept(ctx, l.now, u.to.oin, u.from.oin, in))(t)
 }
