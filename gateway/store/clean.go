@@ -133,7 +133,7 @@ func readAhead(path string) error {
 	for i := range failed {
 		all.Go(func() {
 			from := io.NewSectionReader(file, int64(i)*part, part)
-			_, failed[i] = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{from}, make([]byte, 1<<20))
+			_, failed[i] = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{from}, make([]byte, 256<<10))
 		})
 	}
 	all.Wait()
