@@ -255,7 +255,7 @@ func Default() Config {
 			BytesPerPeer:       200e6,
 			RememberedPerPeer:  1_000_000,
 			ReferralsPerPeer:   10_000,
-			OrphansPerPeer:     1000,
+			OrphansPerPeer:     10_000,
 			DatabaseBytes:      4e9,
 			HeaderTimeout:      10 * time.Second,
 			ReadTimeout:        time.Minute,
