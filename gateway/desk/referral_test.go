@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -242,6 +244,50 @@ accept:
 		_, err = f.Node(gt.Alblasserdam).Desk.Refer(t.Context(), consulent(), desk.NewReferral{Need: aNeed()})
 		if gateway.KindOf(err) != gateway.Denied || !strings.Contains(err.Error(), "niemand") {
 			t.Errorf("got %v, want Denied by rule niemand", err)
+		}
+	})
+}
+
+// What a policy kept from a referrer it hears as soon as another lets it go.
+func TestStateThatPolicyKeptIsToldLater(t *testing.T) {
+	t.Parallel()
+	gt.Bubble(t, func(t *testing.T) {
+		f := referrers(t)
+		id := refer(t, f).Referral.ID
+		arrive(t, f, id)
+		wide, err := os.ReadFile(filepath.Join(f.Dir(gt.Smile), "policy.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		narrow := strings.Replace(string(wide), "\naccept:", `
+  - id: niets-over-verwijzingen
+    description: Over verwijzingen zeggen wij niets.
+    effect: never
+    kinds: [referral-state]
+    to: everyone
+    fields: all
+
+accept:`, 1)
+		if err := f.SetPolicy(gt.Smile, narrow); err != nil {
+			t.Fatal(err)
+		}
+		commit(t, f, desk.ReferralCommit{Referral: id, Act: gateway.ActAccept})
+		known := func() gateway.ReferralStatus {
+			time.Sleep(10 * time.Minute)
+			followed, err := f.Node(gt.Alblasserdam).Store.FollowedReferral(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return followed.Follow.Status
+		}
+		if got := known(); got != gateway.Requested {
+			t.Fatalf("got %q, want that the acceptance is kept from it", got)
+		}
+		if err := f.SetPolicy(gt.Smile, string(wide)); err != nil {
+			t.Fatal(err)
+		}
+		if got := known(); got != gateway.Accepted {
+			t.Errorf("got %q, want %q", got, gateway.Accepted)
 		}
 	})
 }

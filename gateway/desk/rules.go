@@ -130,9 +130,9 @@ func (d *Desk) enforce(ctx context.Context, now time.Time, rules *inForce, entry
 	resume := d.Pause()
 	defer resume()
 	d.rules.Store(rules)
+	defer d.RulesChanged() // when all is noted that the workers look at
 	result, err := d.publisher.Renew(ctx, now, account)
 	d.wake(result)
-	d.RulesChanged()
 	if err != nil {
 		return fmt.Errorf("decide again under new rules: %w", err)
 	}

@@ -27,6 +27,7 @@ type peerRow struct {
 	Reason      string    `json:"reason,omitempty"`
 	Owed        bool      `json:"owed,omitempty"`      // the present state must be sent again
 	Referrals   bool      `json:"referrals,omitempty"` // must be gone through again with it
+	Untold      bool      `json:"untold,omitempty"`    // rules kept states from it: once these change, the same
 	Reconciled  time.Time `json:"reconciled,omitzero"` // when they last were
 
 	Later gateway.Reason `json:"later,omitempty"` // of the last message that it takes only later

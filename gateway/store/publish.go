@@ -120,6 +120,9 @@ func (s *Store) Publish(ctx context.Context, now time.Time, p Publication) error
 		}
 		if p.Policy != "" {
 			t.put(table{name: tableMeta}, keyPolicy(), []byte(p.Policy))
+			if err := t.rulesChanged(); err != nil {
+				return err
+			}
 		}
 		return t.record(p.Journal...)
 	})

@@ -132,7 +132,11 @@ func (t *txn) sendState(r gateway.Referral, terms ReferralTerms) (ToldState, err
 func (t *txn) queueState(r gateway.Referral, subject string, terms ReferralTerms) (ToldState, error) {
 	told := terms.tell(r)
 	if told.DeniedBy != "" {
-		return told, nil
+		row, err := t.peer(r.Referrer)
+		if err == nil {
+			row.Untold = true
+		}
+		return told, err
 	}
 	return told, t.queueSealed(queuedReferral{
 		to: r.Referrer, kind: gateway.KindReferralState, subject: subject, value: told.Referral, basis: told.Basis,

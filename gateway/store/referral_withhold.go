@@ -45,6 +45,21 @@ func (s *Store) Withhold(ctx context.Context, now time.Time, party gateway.OIN, 
 	})
 }
 
+// rulesChanged has the referrals gone through again with those from whom the rules of
+// before kept states.
+func (t *txn) rulesChanged() error {
+	return eachPeer(t, func(oin gateway.OIN, known peerRow) error {
+		if !known.Untold {
+			return nil
+		}
+		row, err := t.peer(oin)
+		if err == nil {
+			row.Untold, row.Referrals = false, true
+		}
+		return err
+	})
+}
+
 // restate queues the state of a referral as policy allows it now.
 func (t *txn) restate(subject string, terms ReferralTerms) error {
 	key, ok, err := t.bySubject(tableProvided, subject)
