@@ -41,7 +41,7 @@ it: keep a copy of the keys folder somewhere else.`,
 			}
 			fmt.Fprintf(a.stdout, "Made and verified a backup: %s\n", report.File)
 			fmt.Fprintf(a.stdout, "  %d bytes (database: %d), %.1f s\n", report.Bytes, report.DatabaseBytes, report.Seconds)
-			fmt.Fprintf(a.stdout, "  journal of %s, root %s\n", count(report.JournalSize, "entry", "entries"), report.JournalRoot)
+			fmt.Fprintf(a.stdout, "  journal of %s, root %s\n", gateway.Count(report.JournalSize, "entry", "entries"), report.JournalRoot)
 			return nil
 		},
 	}

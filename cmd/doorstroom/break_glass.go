@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/desk"
 	"github.com/doorstroom/doorstroom/gateway/rest"
 )
@@ -65,7 +66,7 @@ func newBreakGlassEndCommand(a *app) *cobra.Command {
 				return client.EndBreakGlass(ctx)
 			})
 			if err == nil {
-				fmt.Fprintf(a.stdout, "Break-glass %d has ended, after %s.\n", b.Number, count(b.Reads, "reading", "readings"))
+				fmt.Fprintf(a.stdout, "Break-glass %d has ended, after %s.\n", b.Number, gateway.Count(b.Reads, "reading", "readings"))
 			}
 			return err
 		},
@@ -152,7 +153,7 @@ func breakGlassEnds(b rest.BreakGlass) time.Time {
 // they concern.
 func breakGlassText(b rest.BreakGlass, now time.Time) string {
 	text := fmt.Sprintf("BREAK-GLASS %d: %s could read offers from %s to %s, and did so %s", b.Number,
-		cmp.Or(b.Who, "a beheerder"), when(b.Since), when(breakGlassEnds(b)), count(b.Reads, "time", "times"))
+		cmp.Or(b.Who, "a beheerder"), when(b.Since), when(breakGlassEnds(b)), gateway.Count(b.Reads, "time", "times"))
 	if b.Ended.IsZero() && now.Before(b.Until) {
 		text = fmt.Sprintf("BREAK-GLASS %d: %s can read offers since %s, until %s", b.Number, cmp.Or(b.Who, "a beheerder"), when(b.Since), when(b.Until))
 	}

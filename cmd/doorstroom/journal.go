@@ -148,7 +148,7 @@ func journalDetail(e rest.JournalEntry) string {
 	}
 	parts = append(parts, nonEmpty(e.Outcome, string(e.Reason))...)
 	if n := len(e.Fields); n > 0 {
-		parts = append(parts, count(n, "field", "fields"))
+		parts = append(parts, gateway.Count(n, "field", "fields"))
 	}
 	if e.Register > 0 {
 		parts = append(parts, fmt.Sprintf("register %d", e.Register))

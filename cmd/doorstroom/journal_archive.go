@@ -48,7 +48,7 @@ archive them before that if they must be kept longer.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stdout, "Wrote %s to %s\nKey: %s\n", count(head.Size-head.From, "entry", "entries"), file, head.Key)
+			fmt.Fprintf(a.stdout, "Wrote %s to %s\nKey: %s\n", gateway.Count(head.Size-head.From, "entry", "entries"), file, head.Key)
 			return nil
 		},
 	}
@@ -104,7 +104,7 @@ func (a *app) showArchive(file, key string, asJSON bool) error {
 		return writeJSON(a.stdout, report)
 	}
 	fmt.Fprintf(a.stdout, "The archive verifies: entries %d up to %d, %d signed heads, %s under the last.\n",
-		report.From, report.Size-1, report.Checkpoints, count(report.Cosigned, "cosignature", "cosignatures"))
+		report.From, report.Size-1, report.Checkpoints, gateway.Count(report.Cosigned, "cosignature", "cosignatures"))
 	fmt.Fprintf(a.stdout, "Journal: %s\nKey: %s\n", report.Origin, report.Key)
 	if key == "" {
 		fmt.Fprintln(a.stdout, "The key is the one the file names. Compare it with that of the node, or give it with --key.")

@@ -65,7 +65,7 @@ in the journal itself.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stdout, "Wrote %s to %s\n", count(n, "entry", "entries"), file)
+			fmt.Fprintf(a.stdout, "Wrote %s to %s\n", gateway.Count(n, "entry", "entries"), file)
 			return nil
 		},
 	}

@@ -53,7 +53,7 @@ The proof holds the entry: names of fields, codes, counts and parties, no values
 			if err := cmp.Or(writeJSON(f, proof), f.Close()); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stdout, "Written: %s, with %s\n", out, count(len(proof.Keys)-1, "cosignature", "cosignatures"))
+			fmt.Fprintf(a.stdout, "Written: %s, with %s\n", out, gateway.Count(len(proof.Keys)-1, "cosignature", "cosignatures"))
 			return nil
 		},
 	}
@@ -121,7 +121,7 @@ keys that sign it with --anchor, or compare its hash by other means.`,
 				a.showChecked(result, reg)
 			}
 			if n := len(checked.Witnesses); err == nil && n < need {
-				err = gateway.Errorf(gateway.Invalid, "the entry stands in the journal, but %s cosigned it and --witnesses asks for %d: its party could still have rewritten it", count(n, "witness", "witnesses"), need)
+				err = gateway.Errorf(gateway.Invalid, "the entry stands in the journal, but %s cosigned it and --witnesses asks for %d: its party could still have rewritten it", gateway.Count(n, "witness", "witnesses"), need)
 			}
 			return err
 		},
@@ -159,7 +159,7 @@ func (a *app) showChecked(c checkedProof, reg *register.Register) {
 	say("The proof holds: entry %d of the journal of %s (%s).", c.Index, clip(c.Name, 0), c.Party)
 	e := journalEntryOf(c.Index, c.Entry)
 	say("  %s  %s  %s  %s", when(c.Entry.Time), c.Entry.Kind, clip(journalParty(e), 0), clip(journalDetail(e), 0))
-	say("  signed over %s with key %s", count(c.Size, "entry", "entries"), c.KID)
+	say("  signed over %s with key %s", gateway.Count(c.Size, "entry", "entries"), c.KID)
 	for _, w := range c.Witnesses {
 		p, _ := reg.Party(w.Party)
 		say("  cosigned by %s (%s), %s, with key %s", clip(p.Name, 0), w.Party, when(w.Time), w.KID)

@@ -162,9 +162,9 @@ func faultOrOK(c witness.Comparison) string {
 func compared(c witness.Comparison) string {
 	switch c.Outcome {
 	case witness.Agrees:
-		text := fmt.Sprintf("the first %s as it cosigned them last, %s (%s)", count(c.Size, "entry is", "entries are"), when(c.Time), count(c.Heads, "head", "heads"))
+		text := fmt.Sprintf("the first %s as it cosigned them last, %s (%s)", gateway.Count(c.Size, "entry is", "entries are"), when(c.Time), gateway.Count(c.Heads, "head", "heads"))
 		if c.Given > 0 {
-			text += fmt.Sprintf("; %s of before a restore", count(c.Given, "head", "heads"))
+			text += fmt.Sprintf("; %s of before a restore", gateway.Count(c.Given, "head", "heads"))
 		}
 		return text
 	case witness.Differs:
@@ -182,7 +182,7 @@ func compared(c witness.Comparison) string {
 }
 
 func (a *app) showJournalReport(r rest.JournalReport) {
-	fmt.Fprintf(a.stdout, "The journal verifies: %s, %s.\nRoot: %s\n", count(r.Size, "entry", "entries"), count(r.Checkpoints, "signed head", "signed heads"), r.Root)
+	fmt.Fprintf(a.stdout, "The journal verifies: %s, %s.\nRoot: %s\n", gateway.Count(r.Size, "entry", "entries"), gateway.Count(r.Checkpoints, "signed head", "signed heads"), r.Root)
 	if r.Reduced > 0 {
 		fmt.Fprintf(a.stdout, "Of the %d oldest entries, which are past their term, only hashes are left.\n", r.Reduced)
 	}
@@ -199,11 +199,11 @@ func witnessedText(w rest.Witnessed) string {
 		return "Witnessed: nothing; no witnesses are asked, or there is no other party."
 	case w.Size == 0:
 		return fmt.Sprintf("Witnessed: nothing yet; %s must cosign. All entries (%d) could still be rewritten unnoticed.",
-			count(w.Needed, "witness", "witnesses"), w.Unwitnessed)
+			gateway.Count(w.Needed, "witness", "witnesses"), w.Unwitnessed)
 	}
-	text := fmt.Sprintf("Witnessed: the first %s, by %s, %s.", count(w.Size, "entry", "entries"), count(w.Needed, "party", "parties"), when(w.At))
+	text := fmt.Sprintf("Witnessed: the first %s, by %s, %s.", gateway.Count(w.Size, "entry", "entries"), gateway.Count(w.Needed, "party", "parties"), when(w.At))
 	if w.Unwitnessed == 0 {
 		return text
 	}
-	return text + fmt.Sprintf(" The %s after them, since %s, not yet.", count(int(w.Unwitnessed), "entry", "entries"), when(w.Since))
+	return text + fmt.Sprintf(" The %s after them, since %s, not yet.", gateway.Count(w.Unwitnessed, "entry", "entries"), when(w.Since))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/rest"
 )
 
@@ -32,7 +33,7 @@ or after work on the machine. It exits with 3 when too few have cosigned.`,
 				a.showWitnessed(w)
 				for _, by := range w.Witnesses {
 					if by.Problem == "" {
-						fmt.Fprintf(a.stdout, "  %s cosigned %s, %s\n", by.Witness, count(by.Size, "entry", "entries"), when(by.At))
+						fmt.Fprintf(a.stdout, "  %s cosigned %s, %s\n", by.Witness, gateway.Count(by.Size, "entry", "entries"), when(by.At))
 					} else {
 						fmt.Fprintf(a.stdout, "  %s did not cosign: %s\n", by.Witness, by.Problem)
 					}

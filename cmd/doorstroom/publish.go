@@ -134,7 +134,7 @@ func (a *app) dryRun(cmd *cobra.Command, o publishOptions, files []string) error
 	if o.asJSON {
 		err = writeJSON(a.stdout, dryRunReport{imp.Source, imp.Full, len(imp.Offers), imp.Problems})
 	} else {
-		fmt.Fprintf(a.stdout, "Proef: %s goed; er is niets doorgegeven.\n", count(len(imp.Offers), "aanbieding is", "aanbiedingen zijn"))
+		fmt.Fprintf(a.stdout, "Proef: %s goed; er is niets doorgegeven.\n", gateway.Count(len(imp.Offers), "aanbieding is", "aanbiedingen zijn"))
 		for _, p := range imp.Problems {
 			fmt.Fprintln(a.stdout, p.Text())
 		}

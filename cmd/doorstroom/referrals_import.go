@@ -112,7 +112,7 @@ func (a *app) tellImported(done importedReferrals, dryRun, asJSON bool) error {
 		}
 	} else {
 		if dryRun {
-			fmt.Fprintf(a.stdout, "%s te lezen; er is niets aangemeld.\n", count(done.Ready, "regel is", "regels zijn"))
+			fmt.Fprintf(a.stdout, "%s te lezen; er is niets aangemeld.\n", gateway.Count(done.Ready, "regel is", "regels zijn"))
 		} else {
 			fmt.Fprintf(a.stdout, "Aangemeld: %d. Overgeslagen, want al aangemeld: %d.\n", len(done.Made), done.Skipped)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/register"
 	"github.com/doorstroom/doorstroom/gateway/rest"
 )
@@ -88,7 +89,7 @@ one in force. The node fetches new versions from other nodes too.`,
 				return a.showRegister([]byte(installed.File), installed.Approvals, true)
 			}
 			fmt.Fprintf(a.stdout, "In force: register version %d with %s, valid until %s.\n",
-				installed.Version, count(len(installed.Parties), "party", "parties"), when(installed.ValidUntil))
+				installed.Version, gateway.Count(len(installed.Parties), "party", "parties"), when(installed.ValidUntil))
 			return nil
 		},
 	}

@@ -207,7 +207,7 @@ func (d draft) edit(a *app, change func(register.Document) (register.Document, e
 		showParty(a.stdout, p)
 	}
 	fmt.Fprintf(a.stdout, "Wrote %s, a draft of version %d with %s, valid until %s.\nNext: doorstroom register sign --key KEY %s\n",
-		output, doc.Version, count(len(doc.Parties), "party", "parties"), when(doc.ValidUntil), output)
+		output, doc.Version, gateway.Count(len(doc.Parties), "party", "parties"), when(doc.ValidUntil), output)
 	return nil
 }
 
@@ -314,7 +314,7 @@ If more than one must sign, each signs the file that the one before gave.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stdout, "Signed %s with %s; it has %s now.\n", args[0], key.KID(), count(len(v.Signatures), "signature", "signatures"))
+			fmt.Fprintf(a.stdout, "Signed %s with %s; it has %s now.\n", args[0], key.KID(), gateway.Count(len(v.Signatures), "signature", "signatures"))
 			if len(v.Signatures) < v.Threshold {
 				fmt.Fprintf(a.stdout, "It needs %d. Next: doorstroom register sign --key ANOTHER-KEY %s\n", v.Threshold, args[0])
 				return nil

@@ -187,11 +187,3 @@ func period(from, until string) string {
 func nonEmpty(texts ...string) []string {
 	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })
 }
-
-// count is "1 party" or "2 parties".
-func count[N int | uint64](n N, one, more string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprint(n, " ", more)
-}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/node"
 	"github.com/doorstroom/doorstroom/gateway/rest"
 	"github.com/doorstroom/doorstroom/gateway/store"
@@ -98,7 +99,7 @@ func restoreOut(r store.RestoreReport, dryRun bool) restored {
 func (a *app) showRestore(r store.RestoreReport, database string, dryRun bool) {
 	say := func(format string, args ...any) { fmt.Fprintf(a.stdout, format+"\n", args...) }
 	say("The backup is sound: %s", r.Backup.Path)
-	say("  made %s, journal of %s, root %s", when(r.Backup.At), count(r.Backup.Journal, "entry", "entries"), r.Backup.Root)
+	say("  made %s, journal of %s, root %s", when(r.Backup.At), gateway.Count(r.Backup.Journal, "entry", "entries"), r.Backup.Root)
 	say("  the database that is there now: %s", present(r))
 	if dryRun {
 		say("Nothing was changed.")
@@ -125,7 +126,7 @@ func (a *app) showRestore(r store.RestoreReport, database string, dryRun bool) {
 
 func present(r store.RestoreReport) string {
 	if r.Present == store.PresentSound {
-		return "readable, journal of " + count(r.Journal, "entry", "entries")
+		return "readable, journal of " + gateway.Count(r.Journal, "entry", "entries")
 	}
 	return cmp.Or(r.Present, store.PresentNone)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorstroom/doorstroom/gateway"
 	"github.com/doorstroom/doorstroom/gateway/rest"
 )
 
@@ -132,9 +133,9 @@ func writeStatus(w io.Writer, s rest.Status) error {
 	}
 	for _, i := range s.Imports {
 		fmt.Fprintf(w, "import    %s of %s: %s, %d changed, %d withdrawn, %d bad\n",
-			clip(i.Source, 0), when(i.At), count(i.Offers, "offer", "offers"), i.Changed, i.Withdrawn, i.Bad)
+			clip(i.Source, 0), when(i.At), gateway.Count(i.Offers, "offer", "offers"), i.Changed, i.Withdrawn, i.Bad)
 		if len(i.Held) > 0 {
-			fmt.Fprintf(w, "          held: %s would vanish; see doorstroom publish --help\n", count(len(i.Held), "offer", "offers"))
+			fmt.Fprintf(w, "          held: %s would vanish; see doorstroom publish --help\n", gateway.Count(len(i.Held), "offer", "offers"))
 		}
 	}
 	if p := s.Importing; p != nil {
@@ -150,7 +151,7 @@ func writeStatus(w io.Writer, s rest.Status) error {
 	if s.Backup != nil {
 		fmt.Fprintf(w, "backup    %s, %s\n", when(s.Backup.At), clip(s.Backup.File, 0))
 	}
-	fmt.Fprintf(w, "journal   %s\n          %s\n\n", count(s.JournalSize, "entry", "entries"), witnessedText(s.Witnessed))
+	fmt.Fprintf(w, "journal   %s\n          %s\n\n", gateway.Count(s.JournalSize, "entry", "entries"), witnessedText(s.Witnessed))
 	if len(s.Peers) == 0 {
 		fmt.Fprintln(w, "No other parties are known.")
 		return nil

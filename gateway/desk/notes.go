@@ -95,14 +95,6 @@ func plural(n int) string {
 	return "s"
 }
 
-// counted is "1 offer" or "2 offers".
-func counted(n int, one, more string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, more)
-}
-
 func waiting(n int) string {
 	switch n {
 	case 0:

@@ -440,7 +440,7 @@ func (r ImportReport) Text() string {
 	var b strings.Builder
 	if len(r.Held) > 0 {
 		if gone := len(r.Held) - len(r.Short); gone > 0 {
-			fmt.Fprintf(&b, "VASTGEHOUDEN: %s niet meer in dit bestand. Er is nog niets veranderd.\n", counted(gone, "aanbieding staat", "aanbiedingen staan"))
+			fmt.Fprintf(&b, "VASTGEHOUDEN: %s niet meer in dit bestand. Er is nog niets veranderd.\n", gateway.Count(gone, "aanbieding staat", "aanbiedingen staan"))
 		}
 		if len(r.Short) > 0 {
 			fmt.Fprintf(&b, "VASTGEHOUDEN: minder plekken dan er bezet zijn bij %s. Er is nog niets veranderd.\n", strings.Join(r.Short, ", "))
@@ -448,7 +448,7 @@ func (r ImportReport) Text() string {
 		b.WriteString("Klopt het? Geef dan opnieuw door met: doorstroom publish --confirm\n")
 	} else {
 		fmt.Fprintf(&b, "Ingelezen: %s (%d nieuw, %d gewijzigd, %d ongewijzigd), %d ingetrokken; %s klaargezet.\n",
-			counted(r.Offers, "aanbieding", "aanbiedingen"), r.New, r.Changed, r.Unchanged, len(r.Withdrawn), counted(r.Messages, "bericht", "berichten"))
+			gateway.Count(r.Offers, "aanbieding", "aanbiedingen"), r.New, r.Changed, r.Unchanged, len(r.Withdrawn), gateway.Count(r.Messages, "bericht", "berichten"))
 	}
 	if len(r.Adopted) > 0 {
 		fmt.Fprintf(&b, "De toedeling die is afgesproken staat nu in de export: %s.\n", strings.Join(r.Adopted, ", "))
@@ -457,7 +457,7 @@ func (r ImportReport) Text() string {
 		fmt.Fprintf(&b, "LET OP: de export heeft een andere toedeling dan is afgesproken; die van de export geldt nu: %s.\n", strings.Join(r.Replaced, ", "))
 	}
 	if len(r.Kept) > 0 {
-		fmt.Fprintf(&b, "Van %s regels.\n", counted(len(r.Kept), "aanbieding blijft de laatste goede versie staan: er is iets mis met haar",
+		fmt.Fprintf(&b, "Van %s regels.\n", gateway.Count(len(r.Kept), "aanbieding blijft de laatste goede versie staan: er is iets mis met haar",
 			"aanbiedingen blijft de laatste goede versie staan: er is iets mis met hun"))
 	}
 	for _, p := range r.Problems {

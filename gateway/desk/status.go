@@ -240,7 +240,7 @@ func (d *Desk) alarms(s Status, now time.Time) []string {
 	}
 	if s.Referrals.Late > 0 {
 		alarms = append(alarms, fmt.Sprintf("bij %s is de volgende stap meer dan %d werkdagen te laat; zie doorstroom referrals list --overdue",
-			counted(s.Referrals.Late, "verwijzing", "verwijzingen"), LateAfter))
+			gateway.Count(s.Referrals.Late, "verwijzing", "verwijzingen"), LateAfter))
 	}
 	if d.backupIsOld(s, now) {
 		alarms = append(alarms, "er is al meer dan 3 dagen geen goede back-up gemaakt; zie doorstroom backup --help")

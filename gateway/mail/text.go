@@ -7,6 +7,8 @@ import (
 	"mime/quotedprintable"
 	"strings"
 	"time"
+
+	"github.com/doorstroom/doorstroom/gateway"
 )
 
 // Summary is what waits for people, as plain counts.
@@ -24,17 +26,17 @@ func (s Summary) Empty() bool { return s == Summary{} }
 func Text(s Summary) (subject, body string) {
 	var lines []string
 	if s.Waiting > 0 {
-		line := count(s.Waiting, "aanmelding wacht", "aanmeldingen wachten") + " op u"
+		line := gateway.Count(s.Waiting, "aanmelding wacht", "aanmeldingen wachten") + " op u"
 		if s.Overdue > 0 {
 			line += fmt.Sprintf(", %d over de termijn", s.Overdue)
 		}
 		lines = append(lines, line)
 	}
 	if s.HeldImports > 0 {
-		lines = append(lines, count(s.HeldImports, "export wacht", "exports wachten")+" tot iemand bevestigt dat er zoveel aanbod mag verdwijnen")
+		lines = append(lines, gateway.Count(s.HeldImports, "export wacht", "exports wachten")+" tot iemand bevestigt dat er zoveel aanbod mag verdwijnen")
 	}
 	if s.Refused > 0 {
-		lines = append(lines, count(s.Refused, "bericht is", "berichten zijn")+" sinds gisteren door een andere partij geweigerd")
+		lines = append(lines, gateway.Count(s.Refused, "bericht is", "berichten zijn")+" sinds gisteren door een andere partij geweigerd")
 	}
 	subject = "Doorstroom: er wacht iets op u"
 	if s.Overdue > 0 {
@@ -46,13 +48,6 @@ func Text(s Summary) (subject, body string) {
 	}
 	return subject, body + "\nKijk in Doorstroom wat u kunt doen. In deze mail staan met opzet geen gegevens van personen.\n" +
 		"Dit bericht is automatisch gemaakt.\n"
-}
-
-func count(n int, one, more string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, more)
 }
 
 // Message is a summary as a mail. id makes it a mail of its own.

@@ -181,7 +181,7 @@ func (x *examination) database(ctx context.Context) {
 		return
 	}
 	if problems := x.store.Check(ctx); len(problems) > 0 {
-		x.fail("database", "stop the node, look at the disk, then: doorstroom restore", "%s; it is not sound: %s, the first: %s", size, counted(len(problems), "problem", "problems"), problems[0])
+		x.fail("database", "stop the node, look at the disk, then: doorstroom restore", "%s; it is not sound: %s, the first: %s", size, gateway.Count(len(problems), "problem", "problems"), problems[0])
 		return
 	}
 	x.ok("database", "%s; every row and the journal are sound", size)
@@ -318,7 +318,7 @@ func (x *examination) clock(ctx context.Context) {
 		x.fail("clock", "set the clock right", "half of the other nodes are %v away from this clock", median.Abs().Round(time.Second))
 		return
 	}
-	x.ok("clock", "it agrees with %s", counted(len(off), "other node", "other nodes"))
+	x.ok("clock", "it agrees with %s", gateway.Count(len(off), "other node", "other nodes"))
 }
 
 // ownKeys looks at who may read the keys, and how long the certificate is valid.
@@ -420,7 +420,7 @@ func (x *examination) policy() {
 	case x.live && x.desk.PolicyStatus().Error != "":
 		x.warn("policy", "doorstroom policy reload", "the files can be loaded, but an older policy is in force")
 	case len(warnings) > 0:
-		x.warn("policy", "doorstroom policy check", "it loads with %s", counted(len(warnings), "warning", "warnings"))
+		x.warn("policy", "doorstroom policy check", "it loads with %s", gateway.Count(len(warnings), "warning", "warnings"))
 	default:
 		x.ok("policy", "it loads")
 	}
@@ -445,7 +445,7 @@ func (x *examination) peers(ctx context.Context) {
 			away = append(away, p.Name+" (since "+day(p.LastContact)+")")
 		}
 	}
-	waiting := counted(queued, "message waits", "messages wait")
+	waiting := gateway.Count(queued, "message waits", "messages wait")
 	switch {
 	case len(peers) == 0:
 		x.warn("other parties", "", "no others are known")

@@ -44,7 +44,7 @@ func (x *examination) kept() {
 			}
 			found++
 			age := x.now.Sub(keptSince(name, info))
-			what := filepath.Base(name) + ", " + megabytes(info.Size()) + ", " + counted(int(age.Hours()/24), "day", "days") + " old"
+			what := filepath.Base(name) + ", " + megabytes(info.Size()) + ", " + gateway.Count(int(age.Hours()/24), "day", "days") + " old"
 			switch {
 			case strings.HasPrefix(pattern, restore):
 				x.ok("kept copies", "%s: from before a restore, not encrypted; keep it as long as you keep your journal", what)
@@ -107,7 +107,7 @@ func (x *examination) breakGlass(ctx context.Context) {
 			continue
 		}
 		x.warn("break-glass", fmt.Sprintf("a privacy officer: doorstroom break-glass acknowledge %d", b.Number),
-			"access %d to offers was open from %s to %s, with %s", b.Number, minute(b.Since), minute(b.Ends()), counted(b.Reads, "reading", "readings"))
+			"access %d to offers was open from %s to %s, with %s", b.Number, minute(b.Since), minute(b.Ends()), gateway.Count(b.Reads, "reading", "readings"))
 	}
 	if len(shown) == 0 {
 		x.ok("break-glass", "nobody has access beyond his roles, and all that was is acknowledged")
@@ -122,7 +122,7 @@ func (x *examination) referrals() {
 	switch c := x.desk.ReferralCounts(gateway.DateOf(x.now)); {
 	case c.Late > 0:
 		x.warn("referrals", "doorstroom referrals list --overdue", "the next step is overdue by more than %d working days of %d of %s", desk.LateAfter, c.Late,
-			counted(c.Open, "open referral", "open referrals"))
+			gateway.Count(c.Open, "open referral", "open referrals"))
 	default:
 		x.ok("referrals", "%d open, %d overdue", c.Open, c.Overdue)
 	}
@@ -156,11 +156,11 @@ func (x *examination) exports(ctx context.Context) {
 			latest = i
 		}
 		if i.Held != nil {
-			warn("look at it, then: doorstroom publish --confirm or --drop", "an export of %s is held: %s would vanish", i.Source, counted(len(i.Held.Vanished), "offer", "offers"))
+			warn("look at it, then: doorstroom publish --confirm or --drop", "an export of %s is held: %s would vanish", i.Source, gateway.Count(len(i.Held.Vanished), "offer", "offers"))
 		}
 		if i.Bad > 0 {
 			warn("mend them in the administration, and publish again", "%s in the last export of %s could not be read; others see the last good version",
-				counted(i.Bad, "offer", "offers"), i.Source)
+				gateway.Count(i.Bad, "offer", "offers"), i.Source)
 		}
 	}
 	switch {

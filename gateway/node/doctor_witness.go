@@ -25,7 +25,7 @@ func (x *examination) witnesses(ctx context.Context) {
 	for _, s := range state.Statuses {
 		if s.Conflict() {
 			x.fail("witnesses", "doorstroom journal verify --against all names the entries; if an old copy of the database is in use, restore that copy, else ask who wrote in the database",
-				"%s holds a head over %s, of before %s, that this journal does not continue", x.nameOf(s.Witness), counted(int(s.Theirs), "entry", "entries"), day(s.Since))
+				"%s holds a head over %s, of before %s, that this journal does not continue", x.nameOf(s.Witness), gateway.Count(s.Theirs, "entry", "entries"), day(s.Since))
 		}
 	}
 	x.tail(state)
@@ -42,11 +42,11 @@ func (x *examination) witnesses(ctx context.Context) {
 		}
 		if i := slices.IndexFunc(w.Branches, func(b store.Branch) bool { return b.Outcome == store.BranchAnew }); i >= 0 {
 			x.warn("journals of others", "ask whether its database was lost", "%s began its journal anew on %s; this node had witnessed %s",
-				x.nameOf(w.Log), day(w.Branches[i].At), counted(int(w.Branches[i].Lost), "entry", "entries"))
+				x.nameOf(w.Log), day(w.Branches[i].At), gateway.Count(w.Branches[i].Lost, "entry", "entries"))
 		}
 	}
 	if !bad {
-		x.ok("journals of others", "this node witnesses %s, and all go on from what it saw", counted(len(watched), "journal", "journals"))
+		x.ok("journals of others", "this node witnesses %s, and all go on from what it saw", gateway.Count(len(watched), "journal", "journals"))
 	}
 }
 
@@ -58,12 +58,12 @@ func (x *examination) tail(state witness.State) {
 		x.warn("witnesses", "set witnesses.number, and have a register with other parties", "nobody witnesses the journal of this node: whoever owns this machine could rewrite it")
 	case age > witnessedLong:
 		x.warn("witnesses", "doorstroom journal witness shows who does not cosign, and why", "%s of the journal, %s old at most, could still be rewritten: fewer than %s cosigned them",
-			counted(int(state.Tail), "entry", "entries"), counted(int(age/(24*time.Hour)), "day", "days"), counted(state.Needed, "witness", "witnesses"))
+			gateway.Count(state.Tail, "entry", "entries"), gateway.Count(int(age/(24*time.Hour)), "day", "days"), gateway.Count(state.Needed, "witness", "witnesses"))
 	case state.Size == 0:
 		x.ok("witnesses", "nobody has witnessed the journal yet; that happens once a day")
 	default:
-		x.ok("witnesses", "%s cosigned the first %s of the journal; those after them (%d) wait for the next time", counted(state.Needed, "party", "parties"),
-			counted(int(state.Size), "entry", "entries"), state.Tail)
+		x.ok("witnesses", "%s cosigned the first %s of the journal; those after them (%d) wait for the next time", gateway.Count(state.Needed, "party", "parties"),
+			gateway.Count(state.Size, "entry", "entries"), state.Tail)
 	}
 }
 

@@ -15,14 +15,6 @@ func megabytes(n int64) string {
 	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
 }
 
-// counted is one or several of something.
-func counted(n int, one, several string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, several)
-}
-
 func day(t time.Time) string { return t.In(gateway.Amsterdam()).Format("2006-01-02") }
 
 func minute(t time.Time) string { return t.In(gateway.Amsterdam()).Format("2006-01-02 15:04") }

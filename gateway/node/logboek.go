@@ -104,10 +104,10 @@ func (x *examination) logboek(ctx context.Context) {
 		x.ok("logboek", "the receiver has taken all of the journal")
 	case x.now.Sub(since) > logboekLate:
 		x.warn("logboek", "look at the receiver, and in the log for why it does not take them: nothing is lost, they wait in the journal",
-			"the receiver that logboek.endpoint names has not taken %s, the first of %s", counted(int(entries), "entry", "entries"),
+			"the receiver that logboek.endpoint names has not taken %s, the first of %s", gateway.Count(entries, "entry", "entries"),
 			since.In(gateway.Amsterdam()).Format("2006-01-02 15:04"))
 	default:
-		x.ok("logboek", "%s to be sent, the first less than an hour old", counted(int(entries), "entry is", "entries are"))
+		x.ok("logboek", "%s to be sent, the first less than an hour old", gateway.Count(entries, "entry is", "entries are"))
 	}
 }
 

@@ -46,5 +46,5 @@ func (x *examination) cyclingMap() {
 			"%s has none of %s: the map that comes with the program counts", folder, strings.Join(search.Files(), ", "))
 		return
 	}
-	x.ok(check, "%s; of your own are %s", counted(m.Postcodes(), "postcode", "postcodes"), strings.Join(own, ", "))
+	x.ok(check, "%s; of your own are %s", gateway.Count(m.Postcodes(), "postcode", "postcodes"), strings.Join(own, ", "))
 }

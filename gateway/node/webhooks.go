@@ -90,13 +90,13 @@ func (x *examination) webhooks(ctx context.Context) {
 				"%s gets nothing: %s", c.Name, gateway.SafeMessage(err))
 		case !state.Failing.IsZero():
 			x.warn("webhooks", "look at the receiver, then: doorstroom events test-webhook "+c.Name+"; nothing is lost for as long as events.keep says",
-				"%s has not taken events since %s: %s; %s wait", c.Name, minute(state.Failing), state.Reason, counted(int(state.Waiting), "event", "events"))
+				"%s has not taken events since %s: %s; %s wait", c.Name, minute(state.Failing), state.Reason, gateway.Count(state.Waiting, "event", "events"))
 		default:
 			good++
 		}
 	}
 	if good > 0 {
-		x.ok("webhooks", "%s events", counted(good, "webhook takes", "webhooks take"))
+		x.ok("webhooks", "%s events", gateway.Count(good, "webhook takes", "webhooks take"))
 	}
 }
 

@@ -20,7 +20,7 @@ type decoded struct {
 	last atomic.Pointer[[]*decodedOffer]
 }
 
-// defaultDecoded is enough for 20,000 offers, as a rule.
+// defaultDecoded is enough for some 16,000 offers of 1 KB.
 const defaultDecoded = 16 << 20
 
 type decodedOffer struct {
